@@ -1,0 +1,60 @@
+use async_trait::async_trait;
+
+use crate::{ClientId, LineId, PublisherName, Purpose, Scope, StoreError, Timestamp};
+
+/// The SHA-256 of a code or an `auth_req_id`: what is handed out is never stored.
+pub type GrantKey = [u8; 32];
+
+/// What was granted to a client and waits to be fetched at the token endpoint, once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// Where it was asked for.
+    pub publisher: PublisherName,
+    /// By whom; nobody else can fetch it.
+    pub client: ClientId,
+    /// About whom.
+    pub line: LineId,
+    /// For what.
+    pub scopes: Vec<Scope>,
+    /// Why.
+    pub purpose: Purpose,
+    /// How it is fetched.
+    pub kind: GrantKind,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// How a grant is fetched.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GrantKind {
+    /// By an `auth_req_id` (OpenID Connect CIBA Core, poll mode).
+    Backchannel,
+    /// By an authorization code (RFC 6749 section 4.1).
+    AuthorizationCode(Redirect),
+}
+
+/// What the request to the authorization endpoint ties its code to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Redirect {
+    /// Where the code was sent; the token request must repeat it.
+    pub redirect_uri: String,
+    /// What the token request must prove to know (RFC 7636).
+    pub code_challenge: Option<CodeChallenge>,
+    /// What the ID token repeats.
+    pub nonce: Option<String>,
+}
+
+/// The SHA-256 of a code verifier (RFC 7636, method `S256`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CodeChallenge(pub [u8; 32]);
+
+/// Keeps grants over restarts.
+#[async_trait]
+pub trait Grants: Send + Sync {
+    /// All that have not been fetched.
+    fn load(&self) -> Result<Vec<(GrantKey, Grant)>, StoreError>;
+    /// Keeps one.
+    async fn put(&self, key: GrantKey, grant: Grant) -> Result<(), StoreError>;
+    /// Forgets those that were fetched or have expired.
+    async fn remove(&self, keys: Vec<GrantKey>) -> Result<(), StoreError>;
+}

@@ -1,0 +1,44 @@
+//! The domain of Attache: what a line is, what may be asked about it and what can go wrong.
+//!
+//! No HTTP, no SQL, no vendor. A published API (a *face*) turns its request into a [`Device`] and
+//! asks one question of it; the network tells the line's [`Status`]; [`Roaming`] or [`Reachability`]
+//! is the answer, and [`Problem`] is everything that can stand in its way.
+//!
+//! The traits here are the *ports*: [`Network`], [`Clock`], [`AuditLog`] and the stores. Their
+//! implementations live in the crates above.
+
+mod answer;
+mod audit;
+mod client;
+mod clock;
+mod country;
+mod device;
+mod grant;
+mod id;
+mod line;
+mod network;
+mod phone_number;
+mod plmn;
+mod problem;
+mod scope;
+mod status;
+mod store;
+mod timestamp;
+
+pub use answer::{Answer, Question, Reachability, Roaming};
+pub use audit::{AuditError, AuditLog, AuditRecord};
+pub use client::{Client, ClientId, Clients, PublicKey, SecretHash};
+pub use clock::Clock;
+pub use country::{Country, countries, first_plmn};
+pub use device::{Device, DeviceIdentifier, Ipv4Identifier};
+pub use grant::{CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect};
+pub use id::{Id, IdError};
+pub use line::{Addresses, Line, LineId, Lines};
+pub use network::Network;
+pub use phone_number::{PhoneNumber, PhoneNumberError};
+pub use plmn::{Mcc, Plmn, PlmnError};
+pub use problem::Problem;
+pub use scope::{PublisherName, Purpose, Scope, ScopeError};
+pub use status::{Observed, Status};
+pub use store::StoreError;
+pub use timestamp::Timestamp;

@@ -1,0 +1,57 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use async_trait::async_trait;
+
+use crate::{Id, PhoneNumber, Plmn, Status, StoreError};
+
+/// The identifier of a [`Line`].
+pub type LineId = Id<Line>;
+
+/// A mobile subscription. When a number passes to a new subscriber, a new line with a new
+/// identifier begins, and what was granted about the old one ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// The identifier of the line.
+    pub id: LineId,
+    /// The number by which the line is known.
+    pub phone_number: PhoneNumber,
+    /// The home network.
+    pub home: Plmn,
+    /// What the network knows of it; `None` when it was never seen.
+    pub status: Option<Status>,
+    /// The IP addresses that it holds now, if any.
+    pub addresses: Option<Box<Addresses>>,
+}
+
+/// The IP addresses that a line holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Addresses {
+    /// The IPv4 address that servers see; many lines may share one behind a NAT.
+    pub public_ipv4: Option<Ipv4Addr>,
+    /// The ports of that address that are this line's, first and last. `None`: all of them.
+    pub public_ports: Option<(u16, u16)>,
+    /// The IPv4 address inside the operator's network.
+    pub private_ipv4: Option<Ipv4Addr>,
+    /// The /64 prefix of the line: the upper half of any of its IPv6 addresses.
+    pub ipv6_prefix: Option<u64>,
+}
+
+impl Addresses {
+    /// The /64 prefix that an IPv6 address belongs to.
+    #[must_use]
+    pub fn prefix_of(address: Ipv6Addr) -> u64 {
+        u64::try_from(address.to_bits() >> 64).unwrap_or(u64::MAX)
+    }
+}
+
+/// Keeps lines (of the simulated network) over restarts.
+#[async_trait]
+pub trait Lines: Send + Sync {
+    /// Calls `each` with every line.
+    fn load(&self, each: &mut dyn FnMut(Line)) -> Result<(), StoreError>;
+    /// Adds lines or replaces those with the same number, all or none, and calls `progress` with
+    /// how many have been written.
+    async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError>;
+    /// Removes a line.
+    async fn remove(&self, id: LineId) -> Result<(), StoreError>;
+}

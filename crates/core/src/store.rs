@@ -1,0 +1,16 @@
+/// A store failed. Nothing was half-written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The record exists already.
+    #[error("it exists already")]
+    Exists,
+    /// The store itself failed: it is full, locked, damaged or gone.
+    #[error("the store failed to {action}")]
+    Failed {
+        /// What it should have done.
+        action: &'static str,
+        /// Its own error.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

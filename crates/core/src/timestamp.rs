@@ -1,0 +1,109 @@
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// An instant, in nanoseconds since 1970-01-01T00:00:00Z; from 1677 to 2262.
+///
+/// Prints and parses as RFC 3339 in UTC. `{:.3}` prints milliseconds, `{:.9}` nanoseconds. It is
+/// the only place that knows the time library, and half its size: a million lines hold two each.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The instant `seconds` after the Unix epoch, at the ends of the range where it would leave it.
+    #[must_use]
+    pub const fn from_unix_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000))
+    }
+
+    /// The instant `nanoseconds` after the Unix epoch.
+    #[must_use]
+    pub const fn from_unix_nanoseconds(nanoseconds: i64) -> Self {
+        Self(nanoseconds)
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down: what JSON Web Tokens call a numeric date.
+    #[must_use]
+    pub const fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000_000)
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    #[must_use]
+    pub const fn unix_nanoseconds(self) -> i64 {
+        self.0
+    }
+
+    /// This instant moved into the future.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
+    }
+
+    /// This instant moved into the past.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(timestamp: jiff::Timestamp) -> Self {
+        let nanoseconds = timestamp.as_nanosecond();
+        Self(i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX }))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Every i64 of nanoseconds lies inside the range of the time library.
+        let timestamp = jiff::Timestamp::from_nanosecond(i128::from(self.0)).map_err(|_| fmt::Error)?;
+        timestamp.fmt(f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<jiff::Timestamp>().map(Self::from)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_prints_as_many_digits_as_asked() {
+        let timestamp: Timestamp = "2024-07-22T12:23:21.112125501Z".parse().unwrap();
+        assert_eq!(timestamp.to_string(), "2024-07-22T12:23:21.112125501Z");
+        assert_eq!(format!("{timestamp:.3}"), "2024-07-22T12:23:21.112Z");
+        assert_eq!(format!("{:.9}", Timestamp::from_unix_seconds(0)), "1970-01-01T00:00:00.000000000Z");
+    }
+
+    #[test]
+    fn the_ends_of_the_range_can_be_printed() {
+        for end in [i64::MIN, i64::MAX] {
+            assert!(!Timestamp::from_unix_nanoseconds(end).to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn an_offset_is_turned_into_utc() {
+        let timestamp: Timestamp = "2023-07-03T14:27:08.312+02:00".parse().unwrap();
+        assert_eq!(timestamp.to_string(), "2023-07-03T12:27:08.312Z");
+    }
+}

@@ -1,0 +1,2 @@
+//! Attache.
+fn main() {}
