@@ -1,0 +1,149 @@
+//! The CAMARA `Device`: the identifiers by which a request names its line.
+//!
+//! Source: `Device`, `DeviceResponse` and the types that they name, in the contracts of
+//! device-roaming-status and device-reachability-status 1.1 and 0.6, and of device-status 0.5.1, whose
+//! phone number alone differs. No fault that is reported quotes a value: it may be personal data.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use attache_core::{DeviceIdentifier, Ipv4Identifier, PhoneNumber, Problem};
+use serde::{Deserialize, Serialize};
+
+use crate::json::{self, Object, present};
+
+/// The body of every query: an object with a device.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeviceRequest {
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) device: Option<Object<Device>>,
+}
+
+/// `Device`, as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Device {
+    #[serde(default, deserialize_with = "present")]
+    phone_number: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    network_access_identifier: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    ipv4_address: Option<Object<Ipv4Address>>,
+    #[serde(default, deserialize_with = "present")]
+    ipv6_address: Option<Ipv6Addr>,
+}
+
+/// `DeviceIpv4Addr`, as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ipv4Address {
+    #[serde(default, deserialize_with = "present")]
+    public_address: Option<Ipv4Addr>,
+    #[serde(default, deserialize_with = "present")]
+    private_address: Option<Ipv4Addr>,
+    #[serde(default, deserialize_with = "present")]
+    public_port: Option<u16>,
+}
+
+/// Reads a body whose device may be absent, with the phone number of 0.6 and 1.x.
+pub(crate) fn read(body: &[u8]) -> Result<attache_core::Device, Problem> {
+    match json::read::<DeviceRequest>(body)?.device {
+        Some(Object(device)) => device.identify(read_phone_number),
+        None => Ok(attache_core::Device::default()),
+    }
+}
+
+/// `PhoneNumber` of 0.6 and 1.x: `^\+[1-9][0-9]{4,14}$`.
+fn read_phone_number(text: &str) -> Result<PhoneNumber, Problem> {
+    text.parse()
+        .map_err(|_| invalid("device.phoneNumber", "'+' and 5 to 15 digits are needed, the first not 0 (E.164)"))
+}
+
+impl Device {
+    /// The identifiers, in the order of their trustworthiness. The phone number is read as the
+    /// version of the API has it.
+    pub(crate) fn identify(
+        self,
+        read_phone_number: impl FnOnce(&str) -> Result<PhoneNumber, Problem>,
+    ) -> Result<attache_core::Device, Problem> {
+        let mut identifiers = Vec::new();
+        if let Some(number) = self.phone_number {
+            identifiers.push(DeviceIdentifier::PhoneNumber(read_phone_number(&number)?));
+        }
+        if let Some(Object(address)) = self.ipv4_address {
+            identifiers.push(DeviceIdentifier::Ipv4(address.identify()?));
+        }
+        if let Some(address) = self.ipv6_address {
+            identifiers.push(DeviceIdentifier::Ipv6(address));
+        }
+        if let Some(identifier) = self.network_access_identifier {
+            identifiers.push(DeviceIdentifier::NetworkAccessIdentifier(identifier));
+        }
+        if identifiers.is_empty() {
+            return Err(invalid(
+                "device",
+                "at least one of phoneNumber, ipv4Address, ipv6Address and networkAccessIdentifier is needed",
+            ));
+        }
+        Ok(attache_core::Device::new(identifiers))
+    }
+}
+
+impl Ipv4Address {
+    fn identify(self) -> Result<Ipv4Identifier, Problem> {
+        let Some(public_address) = self.public_address else {
+            return Err(Problem::FieldMissing { field: "device.ipv4Address.publicAddress" });
+        };
+        // Many lines share one public address, so the contract asks for what tells them apart.
+        if self.public_port.is_none() && self.private_address.is_none() {
+            return Err(invalid("device.ipv4Address", "publicPort or privateAddress is needed beside publicAddress"));
+        }
+        Ok(Ipv4Identifier { public_address, public_port: self.public_port, private_address: self.private_address })
+    }
+}
+
+/// A field whose value its contract does not allow.
+pub(crate) fn invalid(field: &str, reason: &str) -> Problem {
+    Problem::FieldInvalid { field: field.into(), reason: reason.into() }
+}
+
+/// `DeviceResponse`: the one identifier that was used of several in the request.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum DeviceResponse<'a> {
+    /// `phoneNumber`.
+    PhoneNumber(PhoneNumber),
+    /// `ipv4Address`.
+    Ipv4Address(Ipv4Response),
+    /// `ipv6Address`.
+    Ipv6Address(Ipv6Addr),
+    /// `networkAccessIdentifier`.
+    NetworkAccessIdentifier(&'a str),
+}
+
+/// `DeviceIpv4Addr` in a response: what the request named, and no more.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ipv4Response {
+    public_address: Ipv4Addr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_address: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_port: Option<u16>,
+}
+
+impl<'a> From<&'a DeviceIdentifier> for DeviceResponse<'a> {
+    fn from(identifier: &'a DeviceIdentifier) -> Self {
+        match identifier {
+            DeviceIdentifier::PhoneNumber(number) => Self::PhoneNumber(*number),
+            DeviceIdentifier::Ipv4(Ipv4Identifier { public_address, public_port, private_address }) => {
+                Self::Ipv4Address(Ipv4Response {
+                    public_address: *public_address,
+                    private_address: *private_address,
+                    public_port: *public_port,
+                })
+            }
+            DeviceIdentifier::Ipv6(address) => Self::Ipv6Address(*address),
+            DeviceIdentifier::NetworkAccessIdentifier(identifier) => Self::NetworkAccessIdentifier(identifier),
+        }
+    }
+}

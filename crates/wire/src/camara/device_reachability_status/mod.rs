@@ -1,0 +1,3 @@
+//! CAMARA Device Reachability Status.
+
+pub mod v1;

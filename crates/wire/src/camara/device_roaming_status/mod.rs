@@ -1,0 +1,3 @@
+//! CAMARA Device Roaming Status.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! CAMARA Device Status, which later split into Device Roaming Status and Device Reachability Status.
+
+pub mod v0_5;

@@ -1,0 +1,162 @@
+//! CAMARA Device Status 0.5: `POST /device-status/v0/roaming` and `POST /device-status/v0/connectivity`.
+//!
+//! Source: the contract of device-status 0.5.1. It lists 400, 401, 403, 404, 500 and 503.
+
+use attache_core::{Country, Device, DeviceIdentifier, PhoneNumber, Problem, Reachability, Roaming, Scope};
+use serde::Serialize;
+
+use crate::{
+    Answering, Correlator, Face, Identification, Refusal,
+    camara::{
+        device::{DeviceRequest, invalid},
+        error::{self, error_info},
+    },
+    json::{self, Object},
+};
+
+/// Whether and where a device roams.
+pub const ROAMING: Face = Face {
+    api: "device-status",
+    version: "v0",
+    path: "/device-status/v0/roaming",
+    scope: Scope::new_static("device-status:roaming:read"),
+    identification: Identification::BodyAgreesWithToken,
+    correlator: Correlator::Echoed,
+    read,
+    answer: Answering::Roaming(write_roaming),
+    refuse,
+};
+
+/// By what a device can be reached.
+pub const CONNECTIVITY: Face = Face {
+    api: "device-status",
+    version: "v0",
+    path: "/device-status/v0/connectivity",
+    scope: Scope::new_static("device-status:connectivity:read"),
+    identification: Identification::BodyAgreesWithToken,
+    correlator: Correlator::Echoed,
+    read,
+    answer: Answering::Reachability(write_connectivity),
+    refuse,
+};
+
+/// Reads a body whose device must be there.
+pub(crate) fn read(body: &[u8]) -> Result<Device, Problem> {
+    match json::read::<DeviceRequest>(body)?.device {
+        Some(Object(device)) => device.identify(|text| read_phone_number("device.phoneNumber", text)),
+        None => Err(Problem::FieldMissing { field: "device" }),
+    }
+}
+
+/// `PhoneNumber` of versions before 0.6: `^\+?[0-9]{5,15}$`.
+///
+/// # Errors
+/// [`Problem::FieldInvalid`] for what the pattern excludes; [`Problem::UnknownLine`] for a leading 0,
+/// which the pattern allows, but no line has.
+pub(crate) fn read_phone_number(field: &str, text: &str) -> Result<PhoneNumber, Problem> {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    if !(5..=15).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(invalid(field, "5 to 15 digits are needed, after a '+' or without"));
+    }
+    PhoneNumber::from_digits(digits).map_err(|_| Problem::UnknownLine)
+}
+
+/// `RoamingStatusResponse`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RoamingStatus {
+    roaming: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country_code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country_name: Option<&'static [&'static str]>,
+}
+
+/// Writes `RoamingStatusResponse`.
+pub(crate) fn write_roaming(answer: &Roaming, _: Option<&DeviceIdentifier>) -> Vec<u8> {
+    json::write(&RoamingStatus {
+        roaming: answer.is_roaming(),
+        country_code: answer.visited.map(|country| country.mcc().number()),
+        country_name: answer.visited.map(Country::names),
+    })
+}
+
+/// `ConnectivityStatus`: the best way by which a device can be reached.
+#[derive(Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum ConnectivityStatus {
+    /// By data, and perhaps by SMS.
+    ConnectedData,
+    /// By SMS only.
+    ConnectedSms,
+    /// By neither.
+    NotConnected,
+}
+
+impl From<&Reachability> for ConnectivityStatus {
+    fn from(answer: &Reachability) -> Self {
+        match (answer.data, answer.sms) {
+            (true, _) => Self::ConnectedData,
+            (false, true) => Self::ConnectedSms,
+            (false, false) => Self::NotConnected,
+        }
+    }
+}
+
+/// `ConnectivityStatusResponse`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Connectivity {
+    connectivity_status: ConnectivityStatus,
+}
+
+/// Writes `ConnectivityStatusResponse`.
+pub(crate) fn write_connectivity(answer: &Reachability, _: Option<&DeviceIdentifier>) -> Vec<u8> {
+    json::write(&Connectivity { connectivity_status: answer.into() })
+}
+
+/// Writes a problem.
+pub(crate) fn refuse(problem: &Problem) -> Refusal {
+    let (status, code) = match problem {
+        // 422 is not among the statuses of 0.5: what is wrong with the identifiers is wrong with the
+        // request.
+        Problem::IdentifierMissing
+        | Problem::IdentifierUnnecessary
+        | Problem::IdentifierUnsupported
+        | Problem::IdentifiersDisagree => (400, "INVALID_ARGUMENT"),
+        // The code of the Commonalities of its time; 0.5 gives PERMISSION_DENIED as an example only.
+        Problem::LineOfAnotherToken => (403, "INVALID_TOKEN_CONTEXT"),
+        // A rule forbids it, and neither another request nor waiting helps.
+        Problem::LineNotEligible => (403, "PERMISSION_DENIED"),
+        Problem::UnknownLine => (404, "NOT_FOUND"),
+        // As in 1.x, of what 0.5 lists as well or leaves to the Commonalities.
+        Problem::UnknownPath
+        | Problem::MethodNotAllowed { .. }
+        | Problem::TargetTooLong
+        | Problem::InvalidHeader { .. }
+        | Problem::NotAcceptable
+        | Problem::UnsupportedMediaType
+        | Problem::LengthRequired
+        | Problem::BodyTooLarge { .. }
+        | Problem::BodyTimedOut
+        | Problem::BodyIncomplete
+        | Problem::BodyMissing
+        | Problem::BodyMalformed { .. }
+        | Problem::FieldMissing { .. }
+        | Problem::FieldInvalid { .. }
+        | Problem::CredentialsMissing
+        | Problem::CredentialsInvalid
+        | Problem::CredentialsExpired
+        | Problem::ScopeMissing { .. }
+        | Problem::NeverSeen
+        | Problem::TooManyRequests { .. }
+        | Problem::QuotaExceeded { .. }
+        | Problem::NetworkUnavailable
+        | Problem::NetworkAnswerInvalid
+        | Problem::NetworkTimedOut
+        | Problem::Overloaded
+        | Problem::StoreUnavailable
+        | Problem::Internal => return error::refuse(problem),
+    };
+    error_info(status, code, &problem.to_string())
+}

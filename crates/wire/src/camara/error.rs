@@ -1,0 +1,72 @@
+//! The error envelope of CAMARA, and the codes of its newest versions.
+//!
+//! Source: CAMARA API Design Guide, sections 3.2.1 and 3.2.2, and the enumerations of codes in
+//! device-roaming-status and device-reachability-status 1.1.
+
+use attache_core::Problem;
+use serde::Serialize;
+
+use crate::{Refusal, json};
+
+/// `ErrorInfo`.
+#[derive(Serialize)]
+struct ErrorInfo<'a> {
+    status: u16,
+    code: &'static str,
+    message: &'a str,
+}
+
+/// Writes `ErrorInfo`.
+pub(crate) fn error_info(status: u16, code: &'static str, message: &str) -> Refusal {
+    Refusal { status, body: json::write(&ErrorInfo { status, code, message }) }
+}
+
+/// Writes a problem for the versions 1.x, and for what no face catches.
+pub(crate) fn refuse(problem: &Problem) -> Refusal {
+    let (status, code) = match problem {
+        Problem::InvalidHeader { .. }
+        | Problem::BodyIncomplete
+        | Problem::BodyMissing
+        | Problem::BodyMalformed { .. }
+        | Problem::FieldMissing { .. }
+        | Problem::FieldInvalid { .. }
+        // 1.x never compares identifiers; a network that does finds a request against the rule that
+        // they belong to one device.
+        | Problem::IdentifiersDisagree => (400, "INVALID_ARGUMENT"),
+        Problem::CredentialsMissing | Problem::CredentialsInvalid | Problem::CredentialsExpired => {
+            return error_info(401, "UNAUTHENTICATED", UNAUTHENTICATED);
+        }
+        // 1.1 lists no INVALID_TOKEN_CONTEXT: it would confirm whose token it is.
+        Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken => (403, "PERMISSION_DENIED"),
+        Problem::UnknownPath => (404, "NOT_FOUND"),
+        Problem::UnknownLine => (404, "IDENTIFIER_NOT_FOUND"),
+        Problem::MethodNotAllowed { .. } => (405, "METHOD_NOT_ALLOWED"),
+        Problem::NotAcceptable => (406, "NOT_ACCEPTABLE"),
+        // CAMARA has no codes for 408, 411, 413 and 414: these four are ours.
+        Problem::BodyTimedOut => (408, "REQUEST_TIMEOUT"),
+        Problem::LengthRequired => (411, "LENGTH_REQUIRED"),
+        Problem::BodyTooLarge { .. } => (413, "CONTENT_TOO_LARGE"),
+        Problem::TargetTooLong => (414, "URI_TOO_LONG"),
+        Problem::UnsupportedMediaType => (415, "UNSUPPORTED_MEDIA_TYPE"),
+        Problem::IdentifierMissing => (422, "MISSING_IDENTIFIER"),
+        Problem::IdentifierUnnecessary => (422, "UNNECESSARY_IDENTIFIER"),
+        Problem::IdentifierUnsupported => (422, "UNSUPPORTED_IDENTIFIER"),
+        Problem::LineNotEligible => (422, "SERVICE_NOT_APPLICABLE"),
+        Problem::TooManyRequests { .. } => (429, "TOO_MANY_REQUESTS"),
+        Problem::QuotaExceeded { .. } => (429, "QUOTA_EXCEEDED"),
+        Problem::Internal => (500, "INTERNAL"),
+        // 1.1 lists neither 502 nor 504, and has no code of its own for a line without status.
+        Problem::NeverSeen
+        | Problem::NetworkUnavailable
+        | Problem::NetworkAnswerInvalid
+        | Problem::NetworkTimedOut
+        | Problem::Overloaded
+        | Problem::StoreUnavailable => (503, "UNAVAILABLE"),
+    };
+    error_info(status, code, &problem.to_string())
+}
+
+/// The Design Guide (3.2.1, note 1) wants one text, which tells nothing, for whatever is wrong with
+/// the credentials.
+const UNAUTHENTICATED: &str =
+    "Request not authenticated due to missing, invalid, or expired credentials. A new authentication is required.";

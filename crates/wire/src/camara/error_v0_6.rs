@@ -1,0 +1,45 @@
+//! The codes of CAMARA's device-roaming-status and device-reachability-status 0.6, by which Orange's
+//! faces answer where their own pages are silent.
+//!
+//! Source: the responses of both contracts 0.6, and "Handling of device information" there.
+
+use attache_core::Problem;
+
+/// Status and code of a problem. The last argument is the one code in which the two APIs differ: that
+/// the status cannot be provided.
+pub(crate) const fn status_and_code(problem: &Problem, unable_to_provide: &'static str) -> (u16, &'static str) {
+    match problem {
+        Problem::InvalidHeader { .. }
+        | Problem::BodyIncomplete
+        | Problem::BodyMissing
+        | Problem::BodyMalformed { .. }
+        | Problem::FieldMissing { .. }
+        | Problem::FieldInvalid { .. } => (400, "INVALID_ARGUMENT"),
+        Problem::CredentialsMissing | Problem::CredentialsInvalid => (401, "UNAUTHENTICATED"),
+        Problem::CredentialsExpired => (401, "AUTHENTICATION_REQUIRED"),
+        Problem::ScopeMissing { .. } => (403, "PERMISSION_DENIED"),
+        Problem::LineOfAnotherToken => (403, "INVALID_TOKEN_CONTEXT"),
+        Problem::UnknownPath => (404, "NOT_FOUND"),
+        Problem::UnknownLine => (404, "DEVICE_NOT_FOUND"),
+        Problem::NotAcceptable => (406, "NOT_ACCEPTABLE"),
+        Problem::UnsupportedMediaType => (415, "UNSUPPORTED_MEDIA_TYPE"),
+        Problem::IdentifierMissing => (422, "UNIDENTIFIABLE_DEVICE"),
+        Problem::IdentifierUnsupported => (422, "UNSUPPORTED_DEVICE_IDENTIFIERS"),
+        Problem::IdentifiersDisagree => (422, "DEVICE_IDENTIFIERS_MISMATCH"),
+        Problem::LineNotEligible => (422, "DEVICE_NOT_APPLICABLE"),
+        Problem::NeverSeen => (422, unable_to_provide),
+        Problem::TooManyRequests { .. } => (429, "TOO_MANY_REQUESTS"),
+        Problem::QuotaExceeded { .. } => (429, "QUOTA_EXCEEDED"),
+        Problem::Internal => (500, "INTERNAL"),
+        Problem::NetworkAnswerInvalid => (502, "BAD_GATEWAY"),
+        Problem::NetworkUnavailable | Problem::Overloaded | Problem::StoreUnavailable => (503, "UNAVAILABLE"),
+        Problem::NetworkTimedOut => (504, "TIMEOUT"),
+        // 0.6 does not list these; the codes are those of the newest versions.
+        Problem::MethodNotAllowed { .. } => (405, "METHOD_NOT_ALLOWED"),
+        Problem::BodyTimedOut => (408, "REQUEST_TIMEOUT"),
+        Problem::LengthRequired => (411, "LENGTH_REQUIRED"),
+        Problem::BodyTooLarge { .. } => (413, "CONTENT_TOO_LARGE"),
+        Problem::TargetTooLong => (414, "URI_TOO_LONG"),
+        Problem::IdentifierUnnecessary => (422, "UNNECESSARY_IDENTIFIER"),
+    }
+}

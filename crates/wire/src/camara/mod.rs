@@ -1,0 +1,38 @@
+//! The CAMARA Project: the standard itself, at the root.
+
+use attache_core::PublisherName;
+
+use crate::{Authorization, Publisher, oauth};
+
+pub(crate) mod date_time;
+pub(crate) mod device;
+pub mod device_reachability_status;
+pub mod device_roaming_status;
+pub mod device_status;
+pub(crate) mod error;
+pub(crate) mod error_v0_6;
+
+/// CAMARA's own APIs, each in its newest public version.
+pub const PUBLISHER: Publisher = Publisher {
+    name: PublisherName::new_static("camara"),
+    root: "",
+    alias: None,
+    faces: &[
+        &device_roaming_status::v1::FACE,
+        &device_reachability_status::v1::FACE,
+        &device_status::v0_5::ROAMING,
+        &device_status::v0_5::CONNECTIVITY,
+    ],
+    refuse: error::refuse,
+    authorization: Authorization {
+        token_path: "/oauth2/token",
+        backchannel_path: Some("/oauth2/bc-authorize"),
+        authorization_path: Some("/oauth2/authorize"),
+        redirect_uri_is_repeated: true,
+        client_credentials: true,
+        read_scope: oauth::read_scope,
+        read_login_hint: oauth::read_login_hint,
+        write_token: oauth::write_token,
+        write_error: oauth::write_error,
+    },
+};

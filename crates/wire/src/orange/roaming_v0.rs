@@ -1,0 +1,154 @@
+//! Orange's Device Roaming Status: `POST /camara/orange-lab/device-roaming-status/v0/retrieve`.
+//!
+//! Source: the page "Device Roaming Status - CAMARA Sandbox - Orange lab 0.1 Beta". Where it is
+//! silent, the API is CAMARA device-roaming-status 0.6.
+
+use attache_core::{Country, Device, DeviceIdentifier, PhoneNumber, Problem, Roaming, Scope, Timestamp};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{
+    Answering, Correlator, Face, Identification, Refusal,
+    camara::{device::invalid, error::error_info, error_v0_6},
+    json::{self, Object, present},
+};
+
+/// Orange's Device Roaming Status.
+pub const FACE: Face = Face {
+    api: "device-roaming-status",
+    version: "v0",
+    path: "/camara/orange-lab/device-roaming-status/v0/retrieve",
+    scope: Scope::new_static("device-roaming-status:read"),
+    identification: Identification::BodyAgreesWithToken,
+    correlator: Correlator::Echoed,
+    read,
+    answer: Answering::Roaming(write),
+    refuse,
+};
+
+#[derive(Deserialize)]
+struct Request {
+    #[serde(default, deserialize_with = "present")]
+    device: Option<Object<LabDevice>>,
+}
+
+/// The device, by the names of both tables of the page, which differ. Only the phone number is
+/// managed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LabDevice {
+    #[serde(default, deserialize_with = "present")]
+    phone_number: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    msisdn: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    external_id: Option<String>,
+    #[serde(default, deserialize_with = "present", alias = "Ipv4Addr")]
+    ipv4_addr: Option<String>,
+    #[serde(default, deserialize_with = "present", alias = "Ipv6Addr")]
+    ipv6_addr: Option<String>,
+}
+
+/// Reads a body whose device may be absent: the page does not make it mandatory.
+fn read(body: &[u8]) -> Result<Device, Problem> {
+    let Some(Object(device)) = json::read::<Request>(body)?.device else { return Ok(Device::default()) };
+    if let Some(number) = device.phone_number {
+        let number: PhoneNumber = number
+            .parse()
+            .map_err(|_| invalid("device.phoneNumber", "'+' and 5 to 15 digits are needed, the first not 0 (E.164)"))?;
+        return Ok(Device::new(vec![DeviceIdentifier::PhoneNumber(number)]));
+    }
+    match (device.msisdn, device.external_id, device.ipv4_addr, device.ipv6_addr) {
+        (None, None, None, None) => Err(invalid("device", "phoneNumber is needed")),
+        _ => Err(Problem::IdentifierUnsupported),
+    }
+}
+
+/// The answer. Its types are the page's: `countryCode` a text, `countryName` an empty list at home.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    last_status_time: Nanoseconds,
+    roaming: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country_code: Option<String>,
+    country_name: &'static [&'static str],
+}
+
+/// A time with nanoseconds, as the page prints it.
+struct Nanoseconds(Timestamp);
+
+impl Serialize for Nanoseconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.9}", self.0))
+    }
+}
+
+fn write(answer: &Roaming, _: Option<&DeviceIdentifier>) -> Vec<u8> {
+    json::write(&Response {
+        last_status_time: Nanoseconds(answer.confirmed_at),
+        roaming: answer.is_roaming(),
+        country_code: answer.visited.map(|country| country.mcc().to_string()),
+        country_name: answer.visited.map_or(&[], Country::names),
+    })
+}
+
+/// The error envelope, its fields in the order in which the page prints them for 400, 401 and 403.
+/// For 500 it prints the order of CAMARA's [`error_info`].
+#[derive(Serialize)]
+struct Error<'a> {
+    code: &'static str,
+    status: u16,
+    message: &'a str,
+}
+
+fn error(status: u16, code: &'static str, message: &str) -> Refusal {
+    Refusal { status, body: json::write(&Error { code, status, message }) }
+}
+
+/// Writes a problem: the four printed errors as they are printed, everything else in the same fields
+/// with CAMARA's code.
+fn refuse(problem: &Problem) -> Refusal {
+    match problem {
+        // Clients may compare the printed message, so nothing is added to it.
+        Problem::InvalidHeader { .. }
+        | Problem::BodyIncomplete
+        | Problem::BodyMissing
+        | Problem::BodyMalformed { .. }
+        | Problem::FieldMissing { .. }
+        | Problem::FieldInvalid { .. } => error(400, "INVALID_ARGUMENT", "Invalid input"),
+        // The page leaves the end of these two messages open; the reason stands there.
+        Problem::CredentialsMissing | Problem::CredentialsInvalid | Problem::CredentialsExpired => {
+            error(401, "UNAUTHENTICATED", &format!("Authorization failed: {problem}"))
+        }
+        Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken => {
+            error(403, "PERMISSION_DENIED", &format!("Operation not allowed: {problem}"))
+        }
+        Problem::UnknownLine => error_info(500, "INTERNAL_SERVER_ERROR", "Internal Server Error, status code 500"),
+        // The page's code for this status; the message tells it from a number that is not managed.
+        Problem::Internal => error_info(500, "INTERNAL_SERVER_ERROR", &problem.to_string()),
+        Problem::UnknownPath
+        | Problem::MethodNotAllowed { .. }
+        | Problem::TargetTooLong
+        | Problem::NotAcceptable
+        | Problem::UnsupportedMediaType
+        | Problem::LengthRequired
+        | Problem::BodyTooLarge { .. }
+        | Problem::BodyTimedOut
+        | Problem::IdentifierMissing
+        | Problem::IdentifierUnnecessary
+        | Problem::IdentifierUnsupported
+        | Problem::IdentifiersDisagree
+        | Problem::LineNotEligible
+        | Problem::NeverSeen
+        | Problem::TooManyRequests { .. }
+        | Problem::QuotaExceeded { .. }
+        | Problem::NetworkUnavailable
+        | Problem::NetworkAnswerInvalid
+        | Problem::NetworkTimedOut
+        | Problem::Overloaded
+        | Problem::StoreUnavailable => {
+            let (status, code) = error_v0_6::status_and_code(problem, "UNABLE_TO_PROVIDE_ROAMING_STATUS");
+            error(status, code, &problem.to_string())
+        }
+    }
+}
