@@ -1,1 +1,13 @@
-//! Attache.
+//! What Attache keeps over restarts, and over `kill -9`.
+//!
+//! - [`SqliteStore`] keeps lines, clients, grants and sealed signing keys in one embedded file.
+//! - [`FileAuditLog`] keeps who asked what about whom, append-only and chained; [`verify`] finds what
+//!   was changed in it.
+//!
+//! Neither knows HTTP or a face. Whatever they acknowledge has outlived the process.
+
+mod audit;
+mod sqlite;
+
+pub use audit::{AuditKey, Cut, FileAuditLog, Finding, SegmentReport, Verification, VerifyError, verify};
+pub use sqlite::{OpenError, SqliteStore, StoredKey};

@@ -1,0 +1,316 @@
+//! Lines as CSV (RFC 4180, UTF-8), for spreadsheets and scripts.
+//!
+//! ```text
+//! phone_number,home_plmn,serving_plmn,reachable,last_seen
+//! +33699901032,20801,26201,DATA|SMS,2024-07-22T12:23:21.112Z
+//! +33699901033,20801,20801,,
+//! +33699901034,20801,,,
+//! ```
+//!
+//! The first line is served in Germany; the second is at home, reachable by nothing, seen now; the
+//! third was never seen. Columns are found by their names, in any order; those of [`OPTIONAL`] may be
+//! missing. What [`write()`] writes, [`read`] reads as the same lines.
+
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    net::Ipv4Addr,
+};
+
+use attache_core::{Addresses, Line, Observed, PhoneNumber, Plmn, Status, Timestamp};
+
+use crate::NewLine;
+
+/// The columns that every file has.
+pub const REQUIRED: [&str; 5] = ["phone_number", "home_plmn", "serving_plmn", "reachable", "last_seen"];
+
+/// The columns that a file may have.
+///
+/// - `reachability_last_seen`: when the reachability was last confirmed, where it is not `last_seen`.
+/// - `public_ipv4`, and `public_ports` (`first-last`) when only these are the line's.
+/// - `private_ipv4`: the address inside the operator's network.
+/// - `ipv6_prefix`: the /64 prefix, such as `2001:db8:1:2::/64`.
+pub const OPTIONAL: [&str; 5] =
+    ["reachability_last_seen", "public_ipv4", "public_ports", "private_ipv4", "ipv6_prefix"];
+
+/// The most faults that are told apart.
+const TOLD: usize = 100;
+
+/// Something wrong with one line of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// The line, counted from 1, the header included.
+    pub line: u64,
+    /// What is wrong and what is needed. It names no phone number.
+    pub message: String,
+}
+
+/// A file that cannot be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It has faults.
+    #[error("{total} lines of the file cannot be used; nothing was imported")]
+    Faults {
+        /// The first of them.
+        faults: Vec<Fault>,
+        /// How many there are.
+        total: usize,
+    },
+    /// It cannot be read.
+    #[error("the file cannot be read")]
+    Unreadable(#[source] io::Error),
+}
+
+/// Reads all lines of a file. A line without `last_seen` that has a network was seen `now`.
+///
+/// # Errors
+/// [`ReadError::Faults`] with everything that is wrong, not only the first.
+pub fn read(file: impl Read, now: Timestamp) -> Result<Vec<NewLine>, ReadError> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
+    let mut faults = Faults::default();
+    let columns = match reader.byte_headers().map_err(unreadable).map(Columns::of)? {
+        Ok(columns) => columns,
+        Err(message) => {
+            faults.add(1, message);
+            return Err(faults.into_error());
+        }
+    };
+    let mut lines = Vec::new();
+    let mut origins: Vec<(PhoneNumber, u64)> = Vec::new();
+    let mut record = csv::ByteRecord::new();
+    while reader.read_byte_record(&mut record).map_err(unreadable)? {
+        let number = record.position().map_or(0, csv::Position::line);
+        match columns.line(&record, now) {
+            Ok(line) => {
+                origins.push((line.phone_number, number));
+                lines.push(line);
+            }
+            Err(message) => faults.add(number, message),
+        }
+    }
+    origins.sort_unstable();
+    for pair in origins.array_windows::<2>().filter(|[one, next]| one.0 == next.0) {
+        let [(_, first), (_, second)] = *pair;
+        faults.add(second, format!("phone_number: the same number as on line {first}; leave one of them out"));
+    }
+    if faults.total > 0 { Err(faults.into_error()) } else { Ok(lines) }
+}
+
+/// Writes a file: the header, then a row for each line.
+pub fn write(file: impl Write, lines: impl IntoIterator<Item = Line>) -> io::Result<()> {
+    let mut writer = Writer::new(file)?;
+    lines.into_iter().try_for_each(|line| writer.write(&line))?;
+    writer.flush()
+}
+
+/// Writes a file line by line.
+pub struct Writer<W: Write> {
+    writer: csv::Writer<W>,
+    field: String,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins with the header.
+    pub fn new(file: W) -> io::Result<Self> {
+        let mut writer = csv::Writer::from_writer(file);
+        writer.write_record(REQUIRED.iter().chain(&OPTIONAL))?;
+        Ok(Self { writer, field: String::new() })
+    }
+
+    /// Writes the row of a line.
+    pub fn write(&mut self, line: &Line) -> io::Result<()> {
+        let status = line.status.as_ref();
+        let addresses = line.addresses.as_deref();
+        self.field(Some(line.phone_number))?;
+        self.field(Some(line.home))?;
+        self.field(status.map(|status| status.serving.value))?;
+        self.field(status.map(|status| match (status.data, status.sms) {
+            (true, true) => "DATA|SMS",
+            (true, false) => "DATA",
+            (false, true) => "SMS",
+            (false, false) => "",
+        }))?;
+        self.field(status.map(|status| status.serving.confirmed_at))?;
+        let reachability = status.filter(|status| status.reachability_confirmed_at != status.serving.confirmed_at);
+        self.field(reachability.map(|status| status.reachability_confirmed_at))?;
+        self.field(addresses.and_then(|addresses| addresses.public_ipv4))?;
+        let ports = addresses.and_then(|addresses| addresses.public_ports);
+        self.field(ports.map(|(first, last)| format!("{first}-{last}")))?;
+        self.field(addresses.and_then(|addresses| addresses.private_ipv4))?;
+        let prefix = addresses.and_then(|addresses| addresses.ipv6_prefix);
+        self.field(prefix.map(|prefix| format!("{}/64", std::net::Ipv6Addr::from_bits(u128::from(prefix) << 64))))?;
+        Ok(self.writer.write_record(None::<&[u8]>)?)
+    }
+
+    /// Hands everything over that was written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+
+    fn field(&mut self, value: Option<impl fmt::Display>) -> io::Result<()> {
+        self.field.clear();
+        if let Some(value) = value {
+            fmt::write(&mut self.field, format_args!("{value}")).map_err(io::Error::other)?;
+        }
+        Ok(self.writer.write_field(&self.field)?)
+    }
+}
+
+/// The faults that were found so far.
+#[derive(Default)]
+struct Faults {
+    told: Vec<Fault>,
+    total: usize,
+}
+
+impl Faults {
+    fn add(&mut self, line: u64, message: String) {
+        self.total += 1;
+        if self.told.len() < TOLD {
+            self.told.push(Fault { line, message });
+        }
+    }
+
+    fn into_error(mut self) -> ReadError {
+        self.told.sort_by_key(|fault| fault.line);
+        ReadError::Faults { faults: self.told, total: self.total }
+    }
+}
+
+/// Where each column stands in the file; its name is `REQUIRED` or `OPTIONAL` at the same index.
+struct Columns {
+    required: [usize; REQUIRED.len()],
+    optional: [Option<usize>; OPTIONAL.len()],
+    count: usize,
+}
+
+impl Columns {
+    fn of(header: &csv::ByteRecord) -> Result<Self, String> {
+        // Spreadsheets begin a file in UTF-8 with a byte order mark.
+        let names: Vec<&[u8]> =
+            header.iter().map(|name| name.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(name)).collect();
+        let place = |column: &str| names.iter().position(|name| *name == column.as_bytes());
+        for (index, name) in names.iter().enumerate() {
+            let known = REQUIRED.iter().chain(&OPTIONAL).any(|column| column.as_bytes() == *name);
+            if !known || names[..index].contains(name) {
+                return Err(format!(
+                    "column {}: an unknown name, or one that is there already; the header is {}, and may have {}",
+                    index + 1,
+                    REQUIRED.join(","),
+                    OPTIONAL.join(","),
+                ));
+            }
+        }
+        let mut required = [0; REQUIRED.len()];
+        for (index, column) in REQUIRED.iter().enumerate() {
+            required[index] = place(column)
+                .ok_or_else(|| format!("the column {column} is missing; the header is {}", REQUIRED.join(",")))?;
+        }
+        Ok(Self { required, optional: OPTIONAL.map(place), count: names.len() })
+    }
+
+    fn line(&self, record: &csv::ByteRecord, now: Timestamp) -> Result<NewLine, String> {
+        if record.len() != self.count {
+            return Err(format!("{} fields instead of the header's {}", record.len(), self.count));
+        }
+        let field = |place: usize| str::from_utf8(record.get(place).unwrap_or_default()).unwrap_or("\u{fffd}");
+        let [phone_number, home, serving, reachable, last_seen] = self.required.map(field);
+        let [reachability_last_seen, public_ipv4, public_ports, private_ipv4, ipv6_prefix] =
+            self.optional.map(|place| place.map_or("", field));
+        let status = if serving.is_empty() {
+            never_seen([("reachable", reachable), ("last_seen", last_seen), (OPTIONAL[0], reachability_last_seen)])?
+        } else {
+            let (data, sms) = reachabilities(reachable)?;
+            let confirmed_at = optional("last_seen", last_seen, timestamp)?.unwrap_or(now);
+            Some(Status {
+                serving: Observed { value: parse("serving_plmn", serving, plmn)?, confirmed_at },
+                data,
+                sms,
+                reachability_confirmed_at: optional(OPTIONAL[0], reachability_last_seen, timestamp)?
+                    .unwrap_or(confirmed_at),
+            })
+        };
+        let addresses = Addresses {
+            public_ipv4: optional("public_ipv4", public_ipv4, ipv4)?,
+            public_ports: optional("public_ports", public_ports, ports)?,
+            private_ipv4: optional("private_ipv4", private_ipv4, ipv4)?,
+            ipv6_prefix: optional("ipv6_prefix", ipv6_prefix, prefix)?,
+        };
+        if addresses.public_ports.is_some() && addresses.public_ipv4.is_none() {
+            return Err("public_ports: ports of no address; fill in public_ipv4".into());
+        }
+        Ok(NewLine {
+            phone_number: parse("phone_number", phone_number, |text| text.parse().ok().ok_or(PHONE_NUMBER))?,
+            home: parse("home_plmn", home, plmn)?,
+            status,
+            addresses: (addresses != Addresses::default()).then(|| Box::new(addresses)),
+        })
+    }
+}
+
+const PHONE_NUMBER: &str = "not a number in E.164 format: '+' and 5 to 15 digits, the first not 0";
+
+/// A value of a column; what is wrong is said with the column's name, and without the value.
+fn parse<T>(column: &str, text: &str, parse: impl FnOnce(&str) -> Result<T, &'static str>) -> Result<T, String> {
+    parse(text).map_err(|reason| format!("{column}: {reason}"))
+}
+
+fn optional<T>(
+    column: &str,
+    text: &str,
+    parser: impl FnOnce(&str) -> Result<T, &'static str>,
+) -> Result<Option<T>, String> {
+    if text.is_empty() { Ok(None) } else { parse(column, text, parser).map(Some) }
+}
+
+fn never_seen(fields: [(&str, &str); 3]) -> Result<Option<Status>, String> {
+    match fields.iter().find(|(_, text)| !text.is_empty()) {
+        None => Ok(None),
+        Some((column, _)) => Err(format!(
+            "{column}: a line without serving_plmn was never seen; fill in serving_plmn, or leave {column} empty"
+        )),
+    }
+}
+
+fn reachabilities(text: &str) -> Result<(bool, bool), String> {
+    match text {
+        "" => Ok((false, false)),
+        "DATA" => Ok((true, false)),
+        "SMS" => Ok((false, true)),
+        "DATA|SMS" | "SMS|DATA" => Ok((true, true)),
+        _ => Err("reachable: neither DATA, SMS, DATA|SMS nor empty".into()),
+    }
+}
+
+fn plmn(text: &str) -> Result<Plmn, &'static str> {
+    text.parse().map_err(|_| "not a network: 3 digits of its country and 2 or 3 of its own, such as 26201")
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse().map_err(|_| "not a time in RFC 3339 format, such as 2024-07-22T12:23:21.112Z")
+}
+
+fn ipv4(text: &str) -> Result<Ipv4Addr, &'static str> {
+    text.parse().map_err(|_| "not an IPv4 address, such as 203.0.113.7")
+}
+
+fn ports(text: &str) -> Result<(u16, u16), &'static str> {
+    let range = || {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+        (first <= last).then_some((first, last))
+    };
+    range().ok_or("not a range of ports, such as 20000-20511")
+}
+
+fn prefix(text: &str) -> Result<u64, &'static str> {
+    let prefix = || {
+        let address: std::net::Ipv6Addr = text.strip_suffix("/64")?.parse().ok()?;
+        (address.to_bits() & u128::from(u64::MAX) == 0).then(|| Addresses::prefix_of(address))
+    };
+    prefix().ok_or("not a /64 prefix, such as 2001:db8:1:2::/64")
+}
+
+fn unreadable(cause: csv::Error) -> ReadError {
+    ReadError::Unreadable(cause.into())
+}

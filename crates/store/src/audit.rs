@@ -1,0 +1,605 @@
+//! The audit log: who asked what about whom, why, when, and with what outcome.
+//!
+//! The cast: a *record* is one line of JSON; a *batch* is the records that one `write` carries, with
+//! the *seal* that ends it; a *segment* is one file of batches. The log is a directory of segments,
+//! numbered from 1. Each start of the server begins a new one, and so does one that is full.
+//!
+//! ```text
+//! {"segment":2,"previous":"<the last seal of segment 1>"}
+//! {"seal":"...","records":0}
+//! {"seq":1,"at":"...","publisher":"...","client_id":"...","action":"...","subject":"...", ...}
+//! {"seq":2, ...}
+//! {"seal":"...","records":2}
+//! ```
+//!
+//! The rules:
+//! - [`FileAuditLog::record`](AuditLog::record) returns when its record is written, so that it
+//!   outlives the process; a few times a second what was written is synced, so that it outlives the
+//!   power.
+//! - Many records a write: a caller adds its record to the open batch, lets the other tasks of its
+//!   worker add theirs, and then whoever comes first writes the batch and answers for all.
+//! - A batch is written whole or not at all. When a write fails, everybody in the batch hears of it,
+//!   the file is cut back, and the next batch tries again. The numbers (`seq`) of the lost records
+//!   are left out; they count the records of one start.
+//! - A seal is the HMAC-SHA256 of the seal before it and of the bytes since. The first of a segment
+//!   continues from the segment's number, and its header repeats the last seal of the segment before.
+//!   So [`verify`] finds what was changed, removed or moved by whoever lacks the key, but for the end
+//!   of the newest segment, which nothing follows yet.
+//! - A line's number is never written. Its pseudonym is the first half of the HMAC-SHA256 of the number:
+//!   with the key the records about a line are found ([`AuditKey::pseudonym`]), without it none is.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use attache_core::{AuditError, AuditLog, AuditRecord, PhoneNumber};
+use aws_lc_rs::hmac;
+
+/// A segment that has grown to this many bytes is followed by a new one.
+const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// How long what was written waits to be synced.
+const SYNC_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How a line of the log that is a seal begins.
+const SEAL: &str = r#"{"seal":""#;
+
+/// What the log is written and read with: a key for the seals, one for the pseudonyms.
+#[derive(Clone)]
+pub struct AuditKey {
+    seals: hmac::Key,
+    pseudonyms: hmac::Key,
+}
+
+impl AuditKey {
+    /// The key of this secret, which should have 32 random bytes.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let derive = |label: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, label).as_ref());
+        Self { seals: derive(b"attache audit seals"), pseudonyms: derive(b"attache audit pseudonyms") }
+    }
+
+    /// What the log calls the line with this number: 32 hexadecimal digits.
+    #[must_use]
+    pub fn pseudonym(&self, number: PhoneNumber) -> String {
+        let mut text = Vec::with_capacity(32);
+        push_hex(&mut text, &self.pseudonym_bytes(number));
+        text.into_iter().map(char::from).collect()
+    }
+
+    fn pseudonym_bytes(&self, number: PhoneNumber) -> [u8; 16] {
+        let tag = hmac::sign(&self.pseudonyms, &number.as_integer().to_be_bytes());
+        let mut half = [0; 16];
+        half.copy_from_slice(&tag.as_ref()[..16]);
+        half
+    }
+
+    /// Where the chain of a segment begins.
+    fn root(&self, segment: u64) -> Seal {
+        self.seal(&Seal::default(), &segment.to_be_bytes())
+    }
+
+    fn seal(&self, previous: &Seal, bytes: &[u8]) -> Seal {
+        let mut context = hmac::Context::with_key(&self.seals);
+        context.update(&previous.0);
+        context.update(bytes);
+        let mut seal = Seal::default();
+        seal.0.copy_from_slice(context.sign().as_ref());
+        seal
+    }
+}
+
+impl fmt::Debug for AuditKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuditKey(…)")
+    }
+}
+
+/// The HMAC that ends a batch. All zero: there is none yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Seal([u8; 32]);
+
+impl Seal {
+    fn push_to(self, bytes: &mut Vec<u8>) {
+        push_hex(bytes, &self.0);
+    }
+
+    fn from_hex(text: &[u8]) -> Option<Self> {
+        let (pairs, rest) = text.as_chunks::<2>();
+        let mut seal = Self::default();
+        if !rest.is_empty() || pairs.len() != seal.0.len() {
+            return None;
+        }
+        for (byte, pair) in seal.0.iter_mut().zip(pairs) {
+            let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(seal)
+    }
+}
+
+/// The audit log in a directory.
+///
+/// Dropping it writes and syncs what is left.
+#[derive(Debug)]
+pub struct FileAuditLog {
+    shared: Arc<Shared>,
+    syncer: Option<JoinHandle<()>>,
+}
+
+/// What the callers and the syncer share. Whoever needs both locks takes `segment` first.
+#[derive(Debug)]
+struct Shared {
+    key: AuditKey,
+    open: Mutex<Batch>,
+    segment: Mutex<Segment>,
+    stopped: Mutex<bool>,
+    stop: Condvar,
+}
+
+/// The records that the next write carries.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    records: u64,
+    /// The number of the record that was added last, in this batch or before it.
+    sequence: u64,
+    outcome: Arc<Outcome>,
+}
+
+/// What became of a batch: unset as long as it is open.
+type Outcome = OnceLock<Result<(), Arc<io::Error>>>;
+
+/// The file that is written to.
+#[derive(Debug)]
+struct Segment {
+    directory: PathBuf,
+    limit: u64,
+    number: u64,
+    file: Arc<File>,
+    /// How many good bytes the file has.
+    length: u64,
+    last_seal: Seal,
+    /// Nothing more can go into this file: it is full, or a bad write could not be taken back.
+    closed: bool,
+    /// The files that have been written to since they were last synced.
+    unsynced: Vec<Arc<File>>,
+    /// Why what was written may not outlive the power; the next batch is told.
+    sync_failure: Option<io::Error>,
+    /// The buffer of the batch before, to be used again.
+    spare: Vec<u8>,
+}
+
+impl FileAuditLog {
+    /// Opens the log in `directory`, makes it when it does not exist, and begins a new segment.
+    pub fn open(directory: &Path, key: AuditKey) -> io::Result<Self> {
+        Self::open_with_limit(directory, key, SEGMENT_BYTES)
+    }
+
+    fn open_with_limit(directory: &Path, key: AuditKey, limit: u64) -> io::Result<Self> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(directory)?;
+        let last = segments(directory)?.pop_last();
+        let (number, last_seal) = match last {
+            None => (0, Seal::default()),
+            Some((number, path)) => (number, last_seal(&path)?),
+        };
+        let segment = Segment::create(directory, limit, number + 1, last_seal, &key)?;
+        let shared = Arc::new(Shared {
+            key,
+            open: Mutex::default(),
+            segment: Mutex::new(segment),
+            stopped: Mutex::new(false),
+            stop: Condvar::new(),
+        });
+        let syncer = std::thread::Builder::new().name("audit-syncer".into()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.sync_until_stopped()
+        })?;
+        Ok(Self { shared, syncer: Some(syncer) })
+    }
+}
+
+#[async_trait]
+impl AuditLog for FileAuditLog {
+    async fn record(&self, record: AuditRecord<'_>) -> Result<(), AuditError> {
+        let subject = record.subject.map(|number| self.shared.key.pseudonym_bytes(number));
+        let outcome = lock(&self.shared.open).add(&record, subject.as_ref());
+        // The other tasks that are ready on this worker add their records before this one goes on.
+        tokio::task::yield_now().await;
+        self.shared.settle(&outcome).map_err(AuditError)
+    }
+}
+
+impl Drop for FileAuditLog {
+    fn drop(&mut self) {
+        *lock(&self.shared.stopped) = true;
+        self.shared.stop.notify_all();
+        if let Some(syncer) = self.syncer.take() {
+            // It ends by itself, and there is nobody left to tell of a panic.
+            let _ = syncer.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Waits for the outcome of a batch, and writes it when nobody has yet.
+    fn settle(&self, outcome: &Outcome) -> Result<(), Arc<io::Error>> {
+        if let Some(outcome) = outcome.get() {
+            return outcome.clone();
+        }
+        let mut segment = lock(&self.segment);
+        if let Some(outcome) = outcome.get() {
+            return outcome.clone();
+        }
+        // Batches are taken and settled under this lock: one that is not settled is the open one.
+        self.write_open_batch(&mut segment)
+    }
+
+    fn write_open_batch(&self, segment: &mut Segment) -> Result<(), Arc<io::Error>> {
+        let mut batch = {
+            let mut open = lock(&self.open);
+            let next = Batch { bytes: std::mem::take(&mut segment.spare), sequence: open.sequence, ..Batch::default() };
+            std::mem::replace(&mut *open, next)
+        };
+        let result = segment.append(&mut batch, &self.key).map_err(Arc::new);
+        batch.bytes.clear();
+        segment.spare = batch.bytes;
+        // Set here and nowhere else, so it was unset.
+        let _ = batch.outcome.set(result.clone());
+        result
+    }
+
+    fn sync_until_stopped(&self) {
+        let mut stopped = lock(&self.stopped);
+        while !*stopped {
+            stopped = self.stop.wait_timeout(stopped, SYNC_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+            self.sync();
+        }
+    }
+
+    /// Writes what callers left behind who stopped waiting, and syncs what was written.
+    fn sync(&self) {
+        let unsynced = {
+            let mut segment = lock(&self.segment);
+            if lock(&self.open).records > 0 {
+                // Who waits for these records hears of a failure by the outcome.
+                let _ = self.write_open_batch(&mut segment);
+            }
+            std::mem::take(&mut segment.unsynced)
+        };
+        for file in unsynced {
+            if let Err(cause) = file.sync_data() {
+                let mut segment = lock(&self.segment);
+                segment.sync_failure = Some(cause);
+                // After a failed sync the system may have dropped what it could not write.
+                segment.closed = true;
+            }
+        }
+    }
+}
+
+impl Batch {
+    fn add(&mut self, record: &AuditRecord<'_>, subject: Option<&[u8; 16]>) -> Arc<Outcome> {
+        self.sequence += 1;
+        self.records += 1;
+        let bytes = &mut self.bytes;
+        // Writing to memory cannot fail.
+        let _ = write!(bytes, r#"{{"seq":{},"at":"{}","publisher":""#, self.sequence, record.at);
+        push_escaped(bytes, record.publisher.as_str());
+        bytes.extend_from_slice(br#"","client_id":""#);
+        push_escaped(bytes, record.client_id);
+        bytes.extend_from_slice(br#"","action":""#);
+        push_escaped(bytes, record.action);
+        match subject {
+            Some(subject) => {
+                bytes.extend_from_slice(br#"","subject":""#);
+                push_hex(bytes, subject);
+                bytes.push(b'"');
+            }
+            None => bytes.extend_from_slice(br#"","subject":null"#),
+        }
+        bytes.extend_from_slice(br#","purpose":""#);
+        push_escaped(bytes, record.purpose.as_str());
+        bytes.extend_from_slice(br#"","correlator":""#);
+        push_escaped(bytes, record.correlator);
+        bytes.extend_from_slice(br#"","outcome":""#);
+        push_escaped(bytes, record.outcome);
+        bytes.extend_from_slice(b"\"}\n");
+        Arc::clone(&self.outcome)
+    }
+
+    fn end(&mut self, seal: Seal) {
+        self.bytes.extend_from_slice(SEAL.as_bytes());
+        seal.push_to(&mut self.bytes);
+        // Writing to memory cannot fail.
+        let _ = writeln!(self.bytes, r#"","records":{}}}"#, self.records);
+    }
+}
+
+impl Segment {
+    /// Begins a segment with its header, which binds it to the one before.
+    fn create(directory: &Path, limit: u64, number: u64, previous: Seal, key: &AuditKey) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.create_new(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let path = directory.join(format!("{number:010}.jsonl"));
+        let file = options.open(&path)?;
+        let mut segment = Self {
+            directory: directory.to_owned(),
+            limit,
+            number,
+            file: Arc::new(file),
+            length: 0,
+            last_seal: key.root(number),
+            closed: false,
+            unsynced: Vec::new(),
+            sync_failure: None,
+            spare: Vec::new(),
+        };
+        let mut header = Batch::default();
+        header.bytes.extend_from_slice(format!(r#"{{"segment":{number},"previous":""#).as_bytes());
+        previous.push_to(&mut header.bytes);
+        header.bytes.extend_from_slice(b"\"}\n");
+        // The name must outlive the power as well, not only the bytes.
+        let written = segment.append(&mut header, key).and_then(|()| File::open(directory)?.sync_all());
+        if written.is_err() {
+            // Otherwise the next attempt at this number would find it taken.
+            let _ = std::fs::remove_file(&path);
+        }
+        written.map(|()| segment)
+    }
+
+    /// Seals a batch and writes it, whole or not at all.
+    fn append(&mut self, batch: &mut Batch, key: &AuditKey) -> io::Result<()> {
+        if let Some(cause) = self.sync_failure.take() {
+            return Err(cause);
+        }
+        if self.closed {
+            let next = Self::create(&self.directory, self.limit, self.number + 1, self.last_seal, key)?;
+            let mut unsynced = std::mem::replace(self, next).unsynced;
+            self.unsynced.append(&mut unsynced);
+        }
+        let seal = key.seal(&self.last_seal, &batch.bytes);
+        batch.end(seal);
+        if let Err(cause) = (&*self.file).write_all(&batch.bytes) {
+            // What cannot be cut off stays behind as an unsealed end, and nothing is put after it.
+            self.closed = self.file.set_len(self.length).is_err();
+            return Err(cause);
+        }
+        self.length += batch.bytes.len() as u64;
+        self.last_seal = seal;
+        self.closed = self.length >= self.limit;
+        if self.unsynced.last().is_none_or(|last| !Arc::ptr_eq(last, &self.file)) {
+            self.unsynced.push(Arc::clone(&self.file));
+        }
+        Ok(())
+    }
+}
+
+/// What [`verify`] found in a log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Verification {
+    /// Each segment, oldest first.
+    pub segments: Vec<SegmentReport>,
+}
+
+impl Verification {
+    /// Whether nothing was changed, removed or moved, as far as the seals tell.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.segments.iter().all(|segment| segment.findings.is_empty())
+    }
+}
+
+/// What was found in one segment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SegmentReport {
+    /// The number of the segment.
+    pub number: u64,
+    /// How many records are vouched for by a good seal.
+    pub records: u64,
+    /// What follows the last seal, if anything: an end that was cut off in the middle of a write by
+    /// a loss of power or a full disk. Nothing vouches for it.
+    pub cut: Option<Cut>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// What follows the last seal of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cut {
+    /// The first line of it, counted from 1.
+    pub line: u64,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+/// Something that whoever holds the key did not write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// The segments before this one, after `after`, are gone.
+    SegmentsMissing {
+        /// The last segment that is there.
+        after: u64,
+    },
+    /// The end of the segment before is gone or was changed: its last seal is not the one that this
+    /// segment continues.
+    PreviousSegmentCut,
+    /// Lines of one batch were changed, removed, added or moved. What follows them in the segment
+    /// cannot be judged.
+    Altered {
+        /// The first line of the batch, counted from 1.
+        first_line: u64,
+        /// The line of its seal.
+        last_line: u64,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SegmentsMissing { after } => write!(f, "the segments between {after} and it are missing"),
+            Self::PreviousSegmentCut => f.write_str("the end of the segment before it was removed or changed"),
+            Self::Altered { first_line, last_line } => write!(
+                f,
+                "lines {first_line} to {last_line} were changed, removed, added to or moved; what follows cannot be judged"
+            ),
+        }
+    }
+}
+
+/// A log that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit log at {} cannot be read", path.display())]
+pub struct VerifyError {
+    /// The directory or the segment.
+    path: PathBuf,
+    #[source]
+    cause: io::Error,
+}
+
+/// Holds every seal of the log in `directory` against the bytes that it vouches for.
+pub fn verify(directory: &Path, key: &AuditKey) -> Result<Verification, VerifyError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |cause| VerifyError { path, cause }
+    };
+    let mut verification = Verification::default();
+    let mut before: Option<(u64, Seal)> = None;
+    for (number, path) in segments(directory).map_err(unreadable(directory))? {
+        let (mut report, header, last_seal) = verify_segment(&path, number, key).map_err(unreadable(&path))?;
+        match before {
+            Some((after, _)) if after + 1 != number => report.findings.insert(0, Finding::SegmentsMissing { after }),
+            Some((_, seal)) if header.is_some_and(|header| header != seal) => {
+                report.findings.insert(0, Finding::PreviousSegmentCut);
+            }
+            // Nothing is before the first, or it may have been dropped when it was old enough.
+            None | Some(_) => {}
+        }
+        before = Some((number, last_seal));
+        verification.segments.push(report);
+    }
+    Ok(verification)
+}
+
+/// The report of one segment, which seal it continues if that is vouched for, and its own last one.
+fn verify_segment(path: &Path, number: u64, key: &AuditKey) -> io::Result<(SegmentReport, Option<Seal>, Seal)> {
+    let mut report = SegmentReport { number, records: 0, cut: None, findings: Vec::new() };
+    let mut reader = BufReader::new(File::open(path)?);
+    let mut seal = key.root(number);
+    let mut header = None;
+    let (mut batch, mut line) = (Vec::new(), Vec::new());
+    let (mut first_line, mut last_line) = (1, 0);
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        last_line += 1;
+        let Some(found) = seal_of(&line) else {
+            batch.extend_from_slice(&line);
+            continue;
+        };
+        let expected = key.seal(&seal, &batch);
+        let mut seal_line =
+            Batch { records: if first_line == 1 { 0 } else { last_line - first_line }, ..Batch::default() };
+        seal_line.end(expected);
+        if found != expected || line != seal_line.bytes {
+            report.findings.push(Finding::Altered { first_line, last_line });
+            return Ok((report, header, seal));
+        }
+        if first_line == 1 {
+            header = previous_of(&batch);
+        }
+        report.records += seal_line.records;
+        seal = expected;
+        first_line = last_line + 1;
+        batch.clear();
+    }
+    if !batch.is_empty() {
+        report.cut = Some(Cut { line: first_line, bytes: batch.len() as u64 });
+    }
+    Ok((report, header, seal))
+}
+
+/// The segments of a log by number.
+fn segments(directory: &Path) -> io::Result<BTreeMap<u64, PathBuf>> {
+    let mut segments = BTreeMap::new();
+    for entry in directory.read_dir()? {
+        let path = entry?.path();
+        let number = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jsonl")?.parse().ok());
+        if let Some(number) = number {
+            segments.insert(number, path);
+        }
+    }
+    Ok(segments)
+}
+
+/// The last seal of a segment, which the next one continues.
+fn last_seal(path: &Path) -> io::Result<Seal> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    // A batch is a few hundred records at most; only after a strange end is the whole file read.
+    for tail in [length.min(1 << 20), length] {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(length - tail))?;
+        file.read_to_end(&mut bytes)?;
+        if let Some(seal) = bytes.split_inclusive(|byte| *byte == b'\n').rev().find_map(seal_of) {
+            return Ok(seal);
+        }
+    }
+    Ok(Seal::default())
+}
+
+/// The seal in a line that is one, whole to its end. A record never begins like one.
+fn seal_of(line: &[u8]) -> Option<Seal> {
+    line.ends_with(b"}\n").then_some(())?;
+    Seal::from_hex(line.strip_prefix(SEAL.as_bytes())?.get(..64)?)
+}
+
+/// Which seal the header of a segment continues.
+fn previous_of(header: &[u8]) -> Option<Seal> {
+    let end = header.strip_suffix(b"\"}\n")?;
+    Seal::from_hex(end.get(end.len().checked_sub(64)?..)?)
+}
+
+/// Appends what stands between the quotes of a JSON string (RFC 8259 section 7).
+fn push_escaped(bytes: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    while let Some(index) = rest.iter().position(|byte| matches!(byte, 0..=0x1f | b'"' | b'\\')) {
+        bytes.extend_from_slice(&rest[..index]);
+        match rest[index] {
+            special @ (b'"' | b'\\') => bytes.extend_from_slice(&[b'\\', special]),
+            control => {
+                bytes.extend_from_slice(br"\u00");
+                push_hex(bytes, &[control]);
+            }
+        }
+        rest = &rest[index + 1..];
+    }
+    bytes.extend_from_slice(rest);
+}
+
+fn push_hex(bytes: &mut Vec<u8>, binary: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.extend(binary.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
+}
+
+/// A panic elsewhere leaves nothing half-done here: every change under these locks is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,97 @@
+//! Grants: what waits at the token endpoint.
+
+use async_trait::async_trait;
+use attache_core::{
+    ClientId, CodeChallenge, Grant, GrantKey, GrantKind, Grants, LineId, Redirect, Scope, StoreError, Timestamp,
+};
+use rusqlite::{Connection, Row, params};
+
+use super::{
+    SqliteStore,
+    client::{list, text, to_list},
+    failed,
+};
+
+#[async_trait]
+impl Grants for SqliteStore {
+    fn load(&self) -> Result<Vec<(GrantKey, Grant)>, StoreError> {
+        let action = "read the grants";
+        read(&self.reader(action)?).map_err(failed(action))
+    }
+
+    async fn put(&self, key: GrantKey, grant: Grant) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            insert(connection, &key, &grant).map_err(failed("put a grant"))?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn remove(&self, keys: Vec<GrantKey>) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let remove = || -> rusqlite::Result<()> {
+                let mut statement = connection.prepare_cached("DELETE FROM grants WHERE key = ?1")?;
+                keys.iter().try_for_each(|key| statement.execute([key]).map(drop))
+            };
+            remove().map_err(failed("remove grants"))
+        })
+        .await
+    }
+}
+
+fn insert(connection: &Connection, key: &GrantKey, grant: &Grant) -> rusqlite::Result<usize> {
+    let redirect = match &grant.kind {
+        GrantKind::Backchannel => None,
+        GrantKind::AuthorizationCode(redirect) => Some(redirect),
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO grants (key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce,
+                                 expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute(params![
+            key,
+            grant.publisher.as_str(),
+            grant.client.as_bytes(),
+            grant.line.as_bytes(),
+            to_list(grant.scopes.iter().map(Scope::as_str)),
+            grant.openid,
+            grant.purpose.as_str(),
+            redirect.map(|redirect| &redirect.redirect_uri),
+            redirect.and_then(|redirect| redirect.code_challenge).map(|challenge| challenge.0),
+            redirect.and_then(|redirect| redirect.nonce.as_ref()),
+            grant.expires_at.unix_nanoseconds(),
+        ])
+}
+
+fn read(connection: &Connection) -> rusqlite::Result<Vec<(GrantKey, Grant)>> {
+    connection
+        .prepare(
+            "SELECT key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce, expires_at
+             FROM grants",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, grant(row)?)))?
+        .collect()
+}
+
+fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
+    let kind = match row.get(7)? {
+        None => GrantKind::Backchannel,
+        Some(redirect_uri) => GrantKind::AuthorizationCode(Redirect {
+            redirect_uri,
+            code_challenge: row.get::<_, Option<_>>(8)?.map(CodeChallenge),
+            nonce: row.get(9)?,
+        }),
+    };
+    Ok(Grant {
+        publisher: text(row, 1)?,
+        client: ClientId::from_bytes(row.get(2)?),
+        line: LineId::from_bytes(row.get(3)?),
+        scopes: list(row, 4)?,
+        openid: row.get(5)?,
+        purpose: text(row, 6)?,
+        kind,
+        expires_at: Timestamp::from_unix_nanoseconds(row.get(10)?),
+    })
+}

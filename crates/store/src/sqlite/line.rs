@@ -1,0 +1,131 @@
+//! Lines of the simulated network.
+
+use std::net::Ipv4Addr;
+
+use async_trait::async_trait;
+use attache_core::{Addresses, Line, LineId, Lines, Observed, PhoneNumber, Plmn, Status, StoreError, Timestamp};
+use rusqlite::{
+    Connection, Row, params,
+    types::{Type, ValueRef},
+};
+
+use super::{SqliteStore, damaged, failed};
+
+/// How many lines are written between two calls of `progress`.
+const STEP: usize = 10_000;
+
+#[async_trait]
+impl Lines for SqliteStore {
+    fn load(&self, each: &mut dyn FnMut(Line)) -> Result<(), StoreError> {
+        let action = "read the lines";
+        let connection = self.reader(action)?;
+        read(&connection, each).map_err(failed(action))
+    }
+
+    async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError> {
+        self.write(move |connection| put(connection, &lines, &*progress)).await
+    }
+
+    async fn remove(&self, id: LineId) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("DELETE FROM line WHERE id = ?1")
+                .and_then(|mut statement| statement.execute([id.as_bytes()]))
+                .map_err(failed("remove a line"))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+pub(super) fn put(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> Result<(), StoreError> {
+    insert(connection, lines, progress).map_err(failed("put lines"))
+}
+
+fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO line (phone_number, id, home,
+                           serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
+                           public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         ON CONFLICT (phone_number) DO UPDATE SET
+            id = excluded.id, home = excluded.home, serving = excluded.serving,
+            serving_confirmed_at = excluded.serving_confirmed_at, data = excluded.data, sms = excluded.sms,
+            reachability_confirmed_at = excluded.reachability_confirmed_at,
+            public_ipv4 = excluded.public_ipv4, first_port = excluded.first_port, last_port = excluded.last_port,
+            private_ipv4 = excluded.private_ipv4, ipv6_prefix = excluded.ipv6_prefix",
+    )?;
+    for (written, line) in (1..).zip(lines) {
+        let status = line.status.as_ref();
+        let addresses = line.addresses.as_deref();
+        statement.execute(params![
+            line.phone_number.as_integer().cast_signed(),
+            line.id.as_bytes(),
+            line.home.to_string(),
+            status.map(|status| status.serving.value.to_string()),
+            status.map(|status| status.serving.confirmed_at.unix_nanoseconds()),
+            status.map(|status| status.data),
+            status.map(|status| status.sms),
+            status.map(|status| status.reachability_confirmed_at.unix_nanoseconds()),
+            addresses.and_then(|addresses| addresses.public_ipv4).map(Ipv4Addr::to_bits),
+            addresses.and_then(|addresses| addresses.public_ports).map(|(first, _)| first),
+            addresses.and_then(|addresses| addresses.public_ports).map(|(_, last)| last),
+            addresses.and_then(|addresses| addresses.private_ipv4).map(Ipv4Addr::to_bits),
+            addresses.and_then(|addresses| addresses.ipv6_prefix).map(u64::cast_signed),
+        ])?;
+        if written % STEP == 0 || written == lines.len() {
+            progress(written);
+        }
+    }
+    Ok(())
+}
+
+fn read(connection: &Connection, each: &mut dyn FnMut(Line)) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
+                public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix
+         FROM line ORDER BY phone_number",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(line(row)?);
+    }
+    Ok(())
+}
+
+fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
+    let number: i64 = row.get(0)?;
+    Ok(Line {
+        phone_number: PhoneNumber::from_integer(number.cast_unsigned()).map_err(damaged(0, Type::Integer))?,
+        id: LineId::from_bytes(row.get(1)?),
+        home: plmn(row, 2)?,
+        status: status(row)?,
+        addresses: addresses(row)?,
+    })
+}
+
+fn status(row: &Row<'_>) -> rusqlite::Result<Option<Status>> {
+    if row.get_ref(3)? == ValueRef::Null {
+        return Ok(None);
+    }
+    Ok(Some(Status {
+        serving: Observed { value: plmn(row, 3)?, confirmed_at: Timestamp::from_unix_nanoseconds(row.get(4)?) },
+        data: row.get(5)?,
+        sms: row.get(6)?,
+        reachability_confirmed_at: Timestamp::from_unix_nanoseconds(row.get(7)?),
+    }))
+}
+
+fn addresses(row: &Row<'_>) -> rusqlite::Result<Option<Box<Addresses>>> {
+    let addresses = Addresses {
+        public_ipv4: row.get::<_, Option<u32>>(8)?.map(Ipv4Addr::from_bits),
+        public_ports: row.get::<_, Option<u16>>(9)?.zip(row.get(10)?),
+        private_ipv4: row.get::<_, Option<u32>>(11)?.map(Ipv4Addr::from_bits),
+        ipv6_prefix: row.get::<_, Option<i64>>(12)?.map(i64::cast_unsigned),
+    };
+    Ok((addresses != Addresses::default()).then(|| Box::new(addresses)))
+}
+
+fn plmn(row: &Row<'_>, column: usize) -> rusqlite::Result<Plmn> {
+    row.get_ref(column)?.as_str()?.parse().map_err(damaged(column, Type::Text))
+}
