@@ -147,3 +147,141 @@ impl<'a> From<&'a DeviceIdentifier> for DeviceResponse<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> DeviceIdentifier {
+        DeviceIdentifier::PhoneNumber(text.parse().unwrap())
+    }
+
+    fn ipv4(public: &str, port: Option<u16>, private: Option<&str>) -> DeviceIdentifier {
+        DeviceIdentifier::Ipv4(Ipv4Identifier {
+            public_address: public.parse().unwrap(),
+            public_port: port,
+            private_address: private.map(|address| address.parse().unwrap()),
+        })
+    }
+
+    fn ipv6(text: &str) -> DeviceIdentifier {
+        DeviceIdentifier::Ipv6(text.parse().unwrap())
+    }
+
+    fn external(text: &str) -> DeviceIdentifier {
+        DeviceIdentifier::NetworkAccessIdentifier(text.into())
+    }
+
+    #[test]
+    fn a_device_is_what_its_identifiers_say() {
+        let table: &[(&str, &str, Vec<DeviceIdentifier>)] = &[
+            ("no device", r"{}", vec![]),
+            ("an unknown field", r#"{"subject": null}"#, vec![]),
+            ("phone number", r#"{"device": {"phoneNumber": "+123456789"}}"#, vec![number("+123456789")]),
+            ("its shortest", r#"{"device": {"phoneNumber": "+12345"}}"#, vec![number("+12345")]),
+            ("its longest", r#"{"device": {"phoneNumber": "+123456789012345"}}"#, vec![number("+123456789012345")]),
+            ("escapes", r#"{"device": {"phoneNumber": "\u002b123456789"}}"#, vec![number("+123456789")]),
+            (
+                "network access identifier",
+                r#"{"device": {"networkAccessIdentifier": "123456789@domain.com"}}"#,
+                vec![external("123456789@domain.com")],
+            ),
+            (
+                "address and port",
+                r#"{"device": {"ipv4Address": {"publicAddress": "84.125.93.10", "publicPort": 59765}}}"#,
+                vec![ipv4("84.125.93.10", Some(59765), None)],
+            ),
+            (
+                "both addresses",
+                r#"{"device": {"ipv4Address": {"publicAddress": "84.125.93.10", "privateAddress": "10.0.0.1"}}}"#,
+                vec![ipv4("84.125.93.10", None, Some("10.0.0.1"))],
+            ),
+            (
+                "IPv6 address",
+                r#"{"device": {"ipv6Address": "2001:db8:85a3:8d3:1319:8a2e:370:7344"}}"#,
+                vec![ipv6("2001:db8:85a3:8d3:1319:8a2e:370:7344")],
+            ),
+            (
+                "all of them, in our order",
+                r#"{"device": {"networkAccessIdentifier": "a@b", "ipv6Address": "2001:DB8::1", "imei": 1, "ipv4Address":
+                    {"publicAddress": "1.2.3.4", "privateAddress": "10.0.0.1", "publicPort": 0}, "phoneNumber": "+12345"}}"#,
+                vec![
+                    number("+12345"),
+                    ipv4("1.2.3.4", Some(0), Some("10.0.0.1")),
+                    ipv6("2001:db8::1"),
+                    external("a@b"),
+                ],
+            ),
+        ];
+        for (name, body, expected) in table {
+            assert_eq!(read(body.as_bytes()).unwrap().identifiers(), expected.as_slice(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_faulty_device_is_refused_with_the_path_of_its_fault_and_without_its_value() {
+        let table = [
+            ("device", r#"{"device": null}"#),
+            ("device", r#"{"device": "+33699901032"}"#),
+            ("device", r#"{"device": ["+33699901032"]}"#),
+            ("device", r#"{"device": {}}"#),
+            ("device", r#"{"device": {"msisdn": "+33699901032"}}"#),
+            ("device", r#"{"device": {"phoneNumber": "+33699901032", "phoneNumber": "+33699901033"}}"#),
+            ("device.phoneNumber", r#"{"device": {"phoneNumber": null}}"#),
+            ("device.phoneNumber", r#"{"device": {"phoneNumber": 33699901032}}"#),
+            ("device.phoneNumber", r#"{"device": {"phoneNumber": ""}}"#),
+            ("device.phoneNumber", r#"{"device": {"phoneNumber": "33699901032"}}"#),
+            ("device.phoneNumber", r#"{"device": {"phoneNumber": "+0699901032"}}"#),
+            ("device.phoneNumber", r#"{"device": {"phoneNumber": "+1234"}}"#),
+            ("device.phoneNumber", r#"{"device": {"phoneNumber": "+1234567890123456"}}"#),
+            ("device.phoneNumber", r#"{"device": {"phoneNumber": "+33 699901032"}}"#),
+            ("device.networkAccessIdentifier", r#"{"device": {"networkAccessIdentifier": 33699901032}}"#),
+            ("device.ipv4Address", r#"{"device": {"ipv4Address": "84.125.93.10"}}"#),
+            ("device.ipv4Address", r#"{"device": {"ipv4Address": {"publicAddress": "84.125.93.10"}}}"#),
+            ("device.ipv4Address.publicAddress", r#"{"device": {"ipv4Address": {"publicPort": 59765}}}"#),
+            (
+                "device.ipv4Address.publicAddress",
+                r#"{"device": {"ipv4Address": {"publicAddress": "84.125.93.10/32"}}}"#,
+            ),
+            ("device.ipv4Address.publicAddress", r#"{"device": {"ipv4Address": {"publicAddress": "084.125.93.10"}}}"#),
+            ("device.ipv4Address.privateAddress", r#"{"device": {"ipv4Address": {"privateAddress": 1}}}"#),
+            ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": 65536}}}"#),
+            ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": -1}}}"#),
+            ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": "59765"}}}"#),
+            ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": 59765.5}}}"#),
+            ("device.ipv6Address", r#"{"device": {"ipv6Address": "84.125.93.10"}}"#),
+            ("device.ipv6Address", r#"{"device": {"ipv6Address": "2001:db8::/64"}}"#),
+        ];
+        for (path, body) in table {
+            let problem = read(body.as_bytes()).unwrap_err();
+            match &problem {
+                Problem::FieldInvalid { field, .. } => assert_eq!(field, path, "{body}"),
+                Problem::FieldMissing { field } => assert_eq!(*field, path, "{body}"),
+                other => panic!("{body}: {other:?}"),
+            }
+            let text = problem.to_string();
+            for value in ["699901032", "84.125", "84.125.93.10", "2001:db8", "59765"] {
+                assert!(!text.contains(value), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_response_names_one_identifier() {
+        for (identifier, expected) in [
+            (number("+123456789"), r#"{"phoneNumber":"+123456789"}"#),
+            (
+                ipv4("84.125.93.10", Some(59765), None),
+                r#"{"ipv4Address":{"publicAddress":"84.125.93.10","publicPort":59765}}"#,
+            ),
+            (
+                ipv4("84.125.93.10", None, Some("10.0.0.1")),
+                r#"{"ipv4Address":{"publicAddress":"84.125.93.10","privateAddress":"10.0.0.1"}}"#,
+            ),
+            (ipv6("2001:db8::1"), r#"{"ipv6Address":"2001:db8::1"}"#),
+            (external("a@b"), r#"{"networkAccessIdentifier":"a@b"}"#),
+        ] {
+            assert_eq!(String::from_utf8(json::write(&DeviceResponse::from(&identifier))).unwrap(), expected);
+        }
+    }
+}

@@ -70,3 +70,39 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
 /// the credentials.
 const UNAUTHENTICATED: &str =
     "Request not authenticated due to missing, invalid, or expired credentials. A new authentication is required.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_status_code_and_message() {
+        for (problem, status, body) in [
+            (
+                Problem::UnknownLine,
+                404,
+                r#"{"status":404,"code":"IDENTIFIER_NOT_FOUND","message":"no device is known by this identifier"}"#,
+            ),
+            (
+                Problem::FieldMissing { field: "device" },
+                400,
+                r#"{"status":400,"code":"INVALID_ARGUMENT","message":"the field device is missing"}"#,
+            ),
+            (
+                Problem::NeverSeen,
+                503,
+                r#"{"status":503,"code":"UNAVAILABLE","message":"the network has no status of this device: it has never been seen"}"#,
+            ),
+        ] {
+            let refusal = refuse(&problem);
+            assert_eq!((refusal.status, String::from_utf8(refusal.body).unwrap().as_str()), (status, body));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_credentials_is_not_told() {
+        let missing = refuse(&Problem::CredentialsMissing);
+        assert_eq!(missing, refuse(&Problem::CredentialsInvalid));
+        assert_eq!(missing, refuse(&Problem::CredentialsExpired));
+    }
+}

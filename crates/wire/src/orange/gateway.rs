@@ -25,8 +25,8 @@ impl Row {
     }
 }
 
-/// The list: status, code, message, description. The page describes one code of each status; the
-/// descriptions of the others are ours, and so is the message of 503/5's row being its name.
+/// The list: status, code, message, description. The page names every code and describes one of each
+/// status; the other descriptions are ours.
 #[rustfmt::skip]
 const LIST: &[(u16, u8, &str, &str)] = &[
     (400, 20, "Invalid URL parameter value", "One or more URL parameters contain invalid values."),
@@ -78,9 +78,10 @@ const fn row(status: u16, code: u8) -> Row {
     panic!("the list has no such row")
 }
 
-/// The row for a problem; none for what only the API behind the gateway can know. The rows 20, 27 and
-/// 28 (its URLs have no parameters), 25, 51, 502/3, 409 and 412 (a query changes nothing and has no
-/// preconditions) answer no problem.
+/// The row for a problem; none for what only the API behind the gateway can know.
+///
+/// No problem has the rows 20, 27 and 28 (the paths take no parameters), 25 (no header is mandatory that
+/// has no row of its own), 51, 502/3, 409 and 412 (a query changes nothing and has no preconditions).
 pub(super) const fn row_of(problem: &Problem) -> Option<Row> {
     Some(match problem {
         Problem::BodyMissing => const { row(400, 21) },
@@ -122,4 +123,100 @@ pub(super) const fn row_of(problem: &Problem) -> Option<Row> {
 pub(super) fn refuse(problem: &Problem) -> Refusal {
     // Without a face there is no device to be wrong, so every problem has its row.
     row_of(problem).unwrap_or(const { row(500, 1) }).refusal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_examples_are_written() {
+        for (problem, status, body) in [
+            (
+                Problem::CredentialsExpired,
+                401,
+                r#"{"code":42,"message":"Expired credentials","description":"The requested service needs credentials, and the ones provided were out-of-date."}"#,
+            ),
+            (
+                Problem::QuotaExceeded { retry_after: std::time::Duration::ZERO },
+                403,
+                r#"{"code":53,"message":"Too many requests","description":"The application has made too many calls and has exceeded the rate limit for this service."}"#,
+            ),
+            (
+                Problem::UnknownPath,
+                404,
+                r#"{"code":60,"message":"Resource not found","description":"The requested URI or the requested resource does not exist."}"#,
+            ),
+            (
+                Problem::MethodNotAllowed { allow: "POST" },
+                405,
+                r#"{"code":61,"message":"Method not allowed","description":"The URI does not support the requested method. The available methods should be set in the response header 'Allow'"}"#,
+            ),
+            (
+                Problem::NotAcceptable,
+                406,
+                r#"{"code":62,"message":"Not acceptable","description":"The Accept incoming header does not match any available content-type."}"#,
+            ),
+            (
+                Problem::BodyTimedOut,
+                408,
+                r#"{"code":63,"message":"Request time-out","description":"The server timed out waiting for the incoming request."}"#,
+            ),
+            (
+                Problem::LengthRequired,
+                411,
+                r#"{"code":64,"message":"Length required","description":"The request did not specify a Content-Length header, which is required by the requested resource."}"#,
+            ),
+            (
+                Problem::BodyTooLarge { limit: 1 },
+                413,
+                r#"{"code":66,"message":"Request entity too large","description":"The body of the request/response (PATCH, POST and PUT methods) is larger than the server is willing or able to process."}"#,
+            ),
+            (
+                Problem::TargetTooLong,
+                414,
+                r#"{"code":67,"message":"Request-URI too long","description":"The URI provided was too long for the server to process."}"#,
+            ),
+            (
+                Problem::UnsupportedMediaType,
+                415,
+                r#"{"code":68,"message":"Unsupported Media Type","description":"The format of the posted body is not supported by the endpoint."}"#,
+            ),
+            (
+                Problem::TooManyRequests { retry_after: std::time::Duration::ZERO },
+                429,
+                r#"{"code":53,"message":"Too many requests","description":"The application has made too many calls and has exceeded the rate limit for this service."}"#,
+            ),
+            (
+                Problem::Internal,
+                500,
+                r#"{"code":1,"message":"Internal error","description":"Generic failure message, used if no more precise code can be provided."}"#,
+            ),
+            (
+                Problem::NetworkAnswerInvalid,
+                502,
+                r#"{"code":1,"message":"Bad gateway","description":"A runtime execution error occurs (RaiseFault)."}"#,
+            ),
+            (
+                Problem::Overloaded,
+                503,
+                r#"{"code":6,"message":"Orange API is over capacity, retry later !","description":"The service faces too much requests and can not handle the call."}"#,
+            ),
+            (
+                Problem::NetworkTimedOut,
+                504,
+                r#"{"code":6,"message":"Gateway timeout","description":"No response was received in time from a backend server acting as gateway or proxy."}"#,
+            ),
+        ] {
+            let refusal = refuse(&problem);
+            assert_eq!((refusal.status, String::from_utf8(refusal.body).unwrap().as_str()), (status, body));
+        }
+    }
+
+    #[test]
+    fn no_row_stands_twice() {
+        let rows: std::collections::HashSet<(u16, u8)> =
+            LIST.iter().map(|(status, code, ..)| (*status, *code)).collect();
+        assert_eq!(rows.len(), LIST.len());
+    }
 }

@@ -48,3 +48,42 @@ fn refuse(problem: &Problem) -> Refusal {
     let (status, code) = error_v0_6::status_and_code(problem, "UNABLE_TO_PROVIDE_REACHABILITY_STATUS");
     error_info(status, code, &problem.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{device, reachability, refusal, write_reachability};
+
+    #[test]
+    fn the_request_is_that_of_camara() {
+        let body = br#"{"device": {"phoneNumber": "+33699901032"}}"#;
+        assert_eq!((FACE.read)(body), Ok(device("+33699901032")));
+    }
+
+    #[test]
+    fn the_answer_is_that_of_camara() {
+        for (data, sms, status) in [
+            (false, true, "CONNECTED_SMS"),
+            (true, false, "CONNECTED_DATA"),
+            (true, true, "CONNECTED_DATA"),
+            (false, false, "NOT_CONNECTED"),
+        ] {
+            assert_eq!(
+                write_reachability(&FACE, reachability("2024-02-20T10:41:38.657Z", data, sms), None),
+                format!(r#"{{"lastStatusTime":"2024-02-20T10:41:38.657Z","reachabilityStatus":"{status}"}}"#)
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_gateway_has_no_row_for_is_said_as_camara_does() {
+        assert_eq!(
+            refusal(&FACE, &Problem::NeverSeen),
+            (
+                422,
+                r#"{"status":422,"code":"UNABLE_TO_PROVIDE_REACHABILITY_STATUS","message":"the network has no status of this device: it has never been seen"}"#
+                    .to_owned()
+            )
+        );
+    }
+}

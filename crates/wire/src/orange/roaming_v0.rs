@@ -152,3 +152,91 @@ fn refuse(problem: &Problem) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{device, faulty_field, refusal, roaming, write_roaming};
+
+    #[test]
+    fn the_printed_request_is_read() {
+        let body = b"{\n\"device\": {\n    \"phoneNumber\": \"+33699901032\"\n   }\n}\n";
+        assert_eq!(read(body), Ok(device("+33699901032")));
+        assert_eq!(read(b"{}"), Ok(Device::default()));
+    }
+
+    #[test]
+    fn only_the_phone_number_is_managed() {
+        for field in ["msisdn", "externalId", "ipv4Addr", "Ipv4Addr", "ipv6Addr", "Ipv6Addr"] {
+            let alone = format!(r#"{{"device": {{"{field}": "1"}}}}"#);
+            assert_eq!(read(alone.as_bytes()), Err(Problem::IdentifierUnsupported), "{field}");
+            let beside = format!(r#"{{"device": {{"{field}": "1", "phoneNumber": "+33699901032"}}}}"#);
+            assert_eq!(read(beside.as_bytes()), Ok(device("+33699901032")), "{field}");
+            let number = format!(r#"{{"device": {{"{field}": 1}}}}"#);
+            assert!(faulty_field(&FACE, &number).eq_ignore_ascii_case(&format!("device.{field}")), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_device_without_identifier_and_a_number_without_plus_are_invalid() {
+        assert_eq!(faulty_field(&FACE, r#"{"device": {}}"#), "device");
+        assert_eq!(faulty_field(&FACE, r#"{"device": {"phoneNumber": "33699901032"}}"#), "device.phoneNumber");
+        assert_eq!(faulty_field(&FACE, r#"{"device": {"phoneNumber": 33699901032}}"#), "device.phoneNumber");
+    }
+
+    #[test]
+    fn the_printed_answer_is_written() {
+        for (confirmed_at, visited, expected) in [
+            (
+                "2024-07-22T12:23:21.112125501Z",
+                None,
+                r#"{"lastStatusTime":"2024-07-22T12:23:21.112125501Z","roaming":false,"countryName":[]}"#,
+            ),
+            (
+                "2024-07-22T12:23:21Z",
+                Some("26201"),
+                r#"{"lastStatusTime":"2024-07-22T12:23:21.000000000Z","roaming":true,"countryCode":"262","countryName":["DE"]}"#,
+            ),
+            (
+                "2024-07-22T12:23:21Z",
+                Some("90101"),
+                r#"{"lastStatusTime":"2024-07-22T12:23:21.000000000Z","roaming":true,"countryCode":"901","countryName":[]}"#,
+            ),
+        ] {
+            assert_eq!(write_roaming(&FACE, roaming(confirmed_at, visited), None), expected);
+        }
+    }
+
+    #[test]
+    fn the_printed_errors_are_written() {
+        for (problem, status, body) in [
+            (
+                Problem::FieldMissing { field: "device" },
+                400,
+                r#"{"code":"INVALID_ARGUMENT","status":400,"message":"Invalid input"}"#,
+            ),
+            (
+                Problem::CredentialsExpired,
+                401,
+                r#"{"code":"UNAUTHENTICATED","status":401,"message":"Authorization failed: the access token has expired; ask for a new one"}"#,
+            ),
+            (
+                Problem::ScopeMissing { scope: Scope::new_static("device-roaming-status:read") },
+                403,
+                r#"{"code":"PERMISSION_DENIED","status":403,"message":"Operation not allowed: the access token lacks the scope device-roaming-status:read"}"#,
+            ),
+            (
+                Problem::UnknownLine,
+                500,
+                r#"{"status":500,"code":"INTERNAL_SERVER_ERROR","message":"Internal Server Error, status code 500"}"#,
+            ),
+            (
+                Problem::NeverSeen,
+                422,
+                r#"{"code":"UNABLE_TO_PROVIDE_ROAMING_STATUS","status":422,"message":"the network has no status of this device: it has never been seen"}"#,
+            ),
+        ] {
+            assert_eq!(refusal(&FACE, &problem), (status, body.to_owned()));
+        }
+    }
+}

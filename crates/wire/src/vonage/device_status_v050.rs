@@ -32,3 +32,30 @@ pub const ROAMING: Face = Face {
     answer: Answering::Roaming(v0_5::write_roaming),
     refuse: v0_5::refuse,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{device, reachability, roaming, write_reachability, write_roaming};
+
+    #[test]
+    fn the_printed_request_is_read() {
+        let body = b"{\n   \"device\": {\n      \"phoneNumber\": \"123456789\"\n   }\n}";
+        for face in [&CONNECTIVITY, &ROAMING] {
+            assert_eq!((face.read)(body), Ok(device("+123456789")));
+        }
+    }
+
+    #[test]
+    fn the_printed_answers_are_written() {
+        let confirmed_at = "2024-02-20T10:41:38.657Z";
+        assert_eq!(
+            write_reachability(&CONNECTIVITY, reachability(confirmed_at, true, true), None),
+            r#"{"connectivityStatus":"CONNECTED_DATA"}"#
+        );
+        assert_eq!(
+            write_roaming(&ROAMING, roaming(confirmed_at, Some("26201")), None),
+            r#"{"roaming":true,"countryCode":262,"countryName":["DE"]}"#
+        );
+    }
+}

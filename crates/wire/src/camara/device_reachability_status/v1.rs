@@ -54,3 +54,47 @@ fn write(answer: &Reachability, device: Option<&DeviceIdentifier>) -> Vec<u8> {
         connectivity,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{phone_number, reachability, write_reachability};
+
+    #[test]
+    fn every_printed_answer_is_written() {
+        for (name, device, data, sms, expected) in [
+            (
+                "SMS",
+                None,
+                false,
+                true,
+                r#"{"lastStatusTime":"2024-02-20T10:41:38.657Z","reachable":true,"connectivity":["SMS"]}"#,
+            ),
+            (
+                "SMS, with device",
+                Some(phone_number("+123456789")),
+                false,
+                true,
+                r#"{"device":{"phoneNumber":"+123456789"},"lastStatusTime":"2024-02-20T10:41:38.657Z","reachable":true,"connectivity":["SMS"]}"#,
+            ),
+            (
+                "data",
+                None,
+                true,
+                false,
+                r#"{"lastStatusTime":"2024-02-20T10:41:38.657Z","reachable":true,"connectivity":["DATA"]}"#,
+            ),
+            (
+                "data and SMS",
+                None,
+                true,
+                true,
+                r#"{"lastStatusTime":"2024-02-20T10:41:38.657Z","reachable":true,"connectivity":["DATA","SMS"]}"#,
+            ),
+            ("neither", None, false, false, r#"{"lastStatusTime":"2024-02-20T10:41:38.657Z","reachable":false}"#),
+        ] {
+            let answer = reachability("2024-02-20T10:41:38.657Z", data, sms);
+            assert_eq!(write_reachability(&FACE, answer, device.as_ref()), expected, "{name}");
+        }
+    }
+}

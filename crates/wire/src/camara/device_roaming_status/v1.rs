@@ -51,3 +51,55 @@ fn write(answer: &Roaming, device: Option<&DeviceIdentifier>) -> Vec<u8> {
         country_name: answer.visited.map(Country::names),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{phone_number, roaming, write_roaming};
+
+    const CONFIRMED: &str = "2024-02-20T10:41:38.657Z";
+
+    #[test]
+    fn every_printed_answer_is_written() {
+        for (name, device, visited, expected) in [
+            ("not roaming", None, None, r#"{"lastStatusTime":"2024-02-20T10:41:38.657Z","roaming":false}"#),
+            (
+                "no country name",
+                None,
+                Some("90101"),
+                r#"{"lastStatusTime":"2024-02-20T10:41:38.657Z","roaming":true,"countryCode":901,"countryName":[]}"#,
+            ),
+            (
+                "single country code",
+                None,
+                Some("26201"),
+                r#"{"lastStatusTime":"2024-02-20T10:41:38.657Z","roaming":true,"countryCode":262,"countryName":["DE"]}"#,
+            ),
+            (
+                "single country code with device",
+                Some(phone_number("+123456789")),
+                Some("26201"),
+                r#"{"device":{"phoneNumber":"+123456789"},"lastStatusTime":"2024-02-20T10:41:38.657Z","roaming":true,"countryCode":262,"countryName":["DE"]}"#,
+            ),
+            (
+                "multiple country codes",
+                None,
+                Some("34001"),
+                r#"{"lastStatusTime":"2024-02-20T10:41:38.657Z","roaming":true,"countryCode":340,"countryName":["BL","GF","GP","MF","MQ"]}"#,
+            ),
+        ] {
+            assert_eq!(write_roaming(&FACE, roaming(CONFIRMED, visited), device.as_ref()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_milliseconds() {
+        for (confirmed_at, written) in [
+            ("2024-02-20T10:41:38Z", "2024-02-20T10:41:38.000Z"),
+            ("2024-02-20T10:41:38.657999999Z", "2024-02-20T10:41:38.657Z"),
+        ] {
+            let answer = write_roaming(&FACE, roaming(confirmed_at, None), None);
+            assert!(answer.contains(written), "{answer}");
+        }
+    }
+}

@@ -160,3 +160,76 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
     };
     error_info(status, code, &problem.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    const CONFIRMED: &str = "2024-02-20T10:41:38.657Z";
+
+    #[test]
+    fn a_number_stands_with_or_without_plus() {
+        for number in ["123456789", "+123456789"] {
+            let body = format!(r#"{{"device": {{"phoneNumber": "{number}"}}}}"#);
+            assert_eq!(read(body.as_bytes()), Ok(testing::device("+123456789")), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_the_pattern_excludes_is_a_fault_of_its_field() {
+        for number in ["", "1234", "+1234", "1234567890123456", "++12345", "12 345", "١٢٣٤٥"] {
+            let body = format!(r#"{{"device": {{"phoneNumber": "{number}"}}}}"#);
+            assert_eq!(testing::faulty_field(&ROAMING, &body), "device.phoneNumber", "{number}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_the_pattern_allows_and_no_line_has_is_unknown() {
+        for number in ["00000", "+0123456789"] {
+            let body = format!(r#"{{"device": {{"phoneNumber": "{number}"}}}}"#);
+            assert_eq!(read(body.as_bytes()), Err(Problem::UnknownLine), "{number}");
+        }
+    }
+
+    #[test]
+    fn the_device_is_required() {
+        assert_eq!(read(b"{}"), Err(Problem::FieldMissing { field: "device" }));
+        assert_eq!(testing::faulty_field(&CONNECTIVITY, r#"{"device": {}}"#), "device");
+    }
+
+    #[test]
+    fn every_printed_roaming_status_is_written() {
+        for (visited, expected) in [
+            (None, r#"{"roaming":false}"#),
+            (Some("90101"), r#"{"roaming":true,"countryCode":901,"countryName":[]}"#),
+            (Some("26201"), r#"{"roaming":true,"countryCode":262,"countryName":["DE"]}"#),
+            (Some("34001"), r#"{"roaming":true,"countryCode":340,"countryName":["BL","GF","GP","MF","MQ"]}"#),
+        ] {
+            assert_eq!(testing::write_roaming(&ROAMING, testing::roaming(CONFIRMED, visited), None), expected);
+        }
+    }
+
+    #[test]
+    fn every_printed_connectivity_status_is_written() {
+        for (data, sms, expected) in [
+            (true, true, "CONNECTED_DATA"),
+            (true, false, "CONNECTED_DATA"),
+            (false, true, "CONNECTED_SMS"),
+            (false, false, "NOT_CONNECTED"),
+        ] {
+            let answer = testing::reachability(CONFIRMED, data, sms);
+            assert_eq!(
+                testing::write_reachability(&CONNECTIVITY, answer, None),
+                format!(r#"{{"connectivityStatus":"{expected}"}}"#)
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_for_another_line_is_told_from_one_without_the_scope() {
+        let (status, body) = testing::refusal(&ROAMING, &Problem::LineOfAnotherToken);
+        assert_eq!(status, 403);
+        assert!(body.starts_with(r#"{"status":403,"code":"INVALID_TOKEN_CONTEXT","message":"#), "{body}");
+    }
+}
