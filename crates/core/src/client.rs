@@ -30,8 +30,8 @@ pub struct Client {
     pub registered_at: Timestamp,
 }
 
-/// A stored secret: the SHA-256 of one that was generated with 128 random bits or more, or that a
-/// sandbox documents for everyone.
+/// What is stored of a client's secret: its HMAC-SHA256 under a key that is not stored beside it, so
+/// that whoever reads the store alone cannot try secrets out, also not those that people chose.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretHash(pub [u8; 32]);
 

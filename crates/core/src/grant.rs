@@ -18,6 +18,8 @@ pub struct Grant {
     pub scopes: Vec<Scope>,
     /// Why.
     pub purpose: Purpose,
+    /// Whether an ID token is fetched with it (`openid`).
+    pub openid: bool,
     /// How it is fetched.
     pub kind: GrantKind,
     /// Until when.
