@@ -1,7 +1,7 @@
 //! What the server must be told to run: plain values that were checked before they came here. Where
 //! they come from (file, environment, flags) is the binary's matter.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::HashSet, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use base64::{
     Engine as _, alphabet,
@@ -161,6 +161,19 @@ fn from_base64(text: &str) -> Option<[u8; 32]> {
     })
 }
 
+/// Whether a credential can hold 128 random bits: long enough for its alphabet, and without the
+/// patterns of one that was typed. What people made up cleverly can't be told from what was drawn.
+#[must_use]
+pub fn is_random(token: &str) -> bool {
+    let bytes = token.as_bytes();
+    let is_hex = bytes.iter().all(u8::is_ascii_hexdigit);
+    let least = if is_hex { 32 } else { 22 };
+    let different = bytes.iter().collect::<HashSet<_>>().len();
+    let steps = bytes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count();
+    let repeats = (1..=bytes.len() / 2).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b));
+    bytes.len() >= least && different >= 8 && steps < bytes.len() / 2 && !repeats
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,5 +205,24 @@ mod tests {
     #[test]
     fn a_key_does_not_print() {
         assert_eq!(format!("{:?}", Key32::from_bytes(BYTES)), "Key32(…)");
+    }
+
+    #[test]
+    fn a_credential_of_128_random_bits_is_long_and_without_pattern() {
+        for token in ["kS3jv9_Qx0TzR1-mB7nYpA", "8f14e45fceea167a5a36dedd4bea2543"] {
+            assert!(is_random(token), "{token}");
+        }
+        for token in [
+            "",
+            "change-me",
+            "kS3jv9_Qx0TzR1-mB7nYp",
+            "8f14e45fceea167a5a36dedd4bea254",
+            "00000000000000000000000000000000",
+            "0123456789abcdef0123456789abcdef",
+            "abcdefghijklmnopqrstuvwxyz",
+            "passwordpasswordpassword",
+        ] {
+            assert!(!is_random(token), "{token}");
+        }
     }
 }

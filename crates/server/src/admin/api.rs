@@ -1,0 +1,239 @@
+//! What the admin API reads and writes; the command line uses the same types from the other side.
+
+use attache_core::{PhoneNumber, Plmn, PublisherName, Purpose, Scope, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A line of the simulated network.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Line {
+    /// Its number.
+    pub phone_number: PhoneNumber,
+    /// Its home network.
+    pub home_plmn: Plmn,
+    /// The network that serves it; none if it was never seen.
+    pub serving_plmn: Option<Plmn>,
+    /// When the serving network was last confirmed.
+    pub serving_confirmed_at: Option<Timestamp>,
+    /// By what it can be reached.
+    pub reachable: Vec<Bearer>,
+    /// When the reachability was last confirmed.
+    pub reachability_confirmed_at: Option<Timestamp>,
+}
+
+/// What a line can be reached by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Bearer {
+    /// Data.
+    Data,
+    /// SMS.
+    Sms,
+}
+
+impl Bearer {
+    /// The list of those that a line is reachable by.
+    #[must_use]
+    pub fn list(data: bool, sms: bool) -> Vec<Self> {
+        [(data, Self::Data), (sms, Self::Sms)].into_iter().filter_map(|(is, bearer)| is.then_some(bearer)).collect()
+    }
+}
+
+impl From<&attache_core::Line> for Line {
+    fn from(line: &attache_core::Line) -> Self {
+        let status = line.status.as_ref();
+        Self {
+            phone_number: line.phone_number,
+            home_plmn: line.home,
+            serving_plmn: status.map(|status| status.serving.value),
+            serving_confirmed_at: status.map(|status| status.serving.confirmed_at),
+            reachable: status.map(|status| Bearer::list(status.data, status.sms)).unwrap_or_default(),
+            reachability_confirmed_at: status.map(|status| status.reachability_confirmed_at),
+        }
+    }
+}
+
+/// Some of the lines, by number.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LinePage {
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// How many lines there are in all.
+    pub total: usize,
+    /// The number to ask for lines after, if there are more.
+    pub next: Option<PhoneNumber>,
+}
+
+/// Which lines are asked for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineQuery {
+    /// Those with numbers after this one.
+    pub after: Option<PhoneNumber>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// A line to add. Nothing said, it is at home, reachable by data and SMS, and seen just now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewLine {
+    /// Its number.
+    pub phone_number: PhoneNumber,
+    /// Its home network.
+    pub home_plmn: Plmn,
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Visited>,
+    /// By what it can be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reachable: Option<Vec<Bearer>>,
+    /// When the network last saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
+    /// Whether the network never saw it; then the three before must not be given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_seen: bool,
+}
+
+/// A network, by its code or as the first one of a country.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visited {
+    /// This network.
+    Plmn(Plmn),
+    /// The first network of this country (ISO 3166 alpha-2) in a fixed table.
+    Country(String),
+}
+
+/// By what a line can be reached from now on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// By data.
+    pub data: bool,
+    /// By SMS.
+    pub sms: bool,
+}
+
+/// One line of an import's answer, of which there are as many as there is progress to tell.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ImportEvent {
+    /// So many lines are written.
+    Progress {
+        /// So many.
+        progress: usize,
+        /// Of so many.
+        of: usize,
+    },
+    /// All lines are written.
+    Done {
+        /// How many the file had.
+        imported: usize,
+        /// How many of them are new.
+        added: usize,
+        /// How many replaced a line of the same number.
+        replaced: usize,
+    },
+    /// No line was written: the file has errors.
+    Refused {
+        /// The first of them.
+        errors: Vec<ImportError>,
+        /// How many there are.
+        total: usize,
+    },
+    /// No line was written: something else failed.
+    Failed {
+        /// Which kind.
+        code: String,
+        /// What.
+        message: String,
+    },
+}
+
+/// What is wrong with a line of an imported file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ImportError {
+    /// The number of the line in the file; the first is 1.
+    pub line: u64,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A registered client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Client {
+    /// Where it is registered.
+    pub publisher: PublisherName,
+    /// What it calls itself.
+    pub client_id: String,
+    /// Its secret, told once, when it was made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// Whether it has a secret.
+    pub has_secret: bool,
+    /// Its public keys, JSON Web Keys.
+    pub keys: Vec<serde_json::Value>,
+    /// Where a browser may be sent back to.
+    pub redirect_uris: Vec<String>,
+    /// The web origins whose pages may call.
+    pub origins: Vec<String>,
+    /// What it may ask for.
+    pub scopes: Vec<Scope>,
+    /// What for.
+    pub purposes: Vec<Purpose>,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+}
+
+/// The registered clients.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientList {
+    /// The clients.
+    pub clients: Vec<Client>,
+}
+
+/// A client to register.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewClient {
+    /// Where to register it.
+    pub publisher: PublisherName,
+    /// What it will call itself; made here if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Its secret; made here if it has neither secret nor key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// Its public keys, JSON Web Keys.
+    #[serde(default)]
+    pub keys: Vec<serde_json::Value>,
+    /// Where a browser may be sent back to.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// The web origins whose pages may call.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// What it may ask for; absent, whatever its publisher's APIs need.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+    /// What for.
+    #[serde(default)]
+    pub purposes: Vec<Purpose>,
+}
+
+/// What was removed is told in no more than this.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Removed {
+    /// Always true.
+    pub removed: bool,
+}
+
+/// An error.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Which kind, for programs.
+    pub code: String,
+    /// What, for people.
+    pub message: String,
+}

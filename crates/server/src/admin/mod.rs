@@ -1,0 +1,191 @@
+//! The operator's API, below `/admin/v1`: lines and clients, with a credential of its own.
+//!
+//! Everything here is answered in one envelope, [`Refusal`]'s, unknown paths included, and only to
+//! the bearer of the admin token. No other origin's page may read it: it never sends CORS headers.
+
+pub mod api;
+mod client;
+mod line;
+
+use std::{sync::Arc, time::Instant};
+
+use attache_core::{PhoneNumber, Problem};
+use attache_network::ChangeError;
+use aws_lc_rs::constant_time;
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{FromRequest, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use http::{HeaderValue, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    app::App,
+    query::{admit_host_and_target, media_type_is, read_body},
+};
+
+/// What may be asked, to be mounted at `/admin/v1`.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/lines", get(line::list).post(line::add))
+        .route("/lines/import", post(line::import))
+        .route("/lines/export", get(line::export))
+        .route("/lines/{number}", get(line::show).delete(line::remove))
+        .route("/lines/{number}/roam", post(line::roam))
+        .route("/lines/{number}/home", post(line::home))
+        .route("/lines/{number}/reach", post(line::reach))
+        .route("/clients", get(client::list).post(client::add))
+        .route("/clients/{publisher}/{client_id}", delete(client::remove))
+        .fallback(async || AdminError::UnknownPath)
+        .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), admit))
+        .with_state(app)
+}
+
+/// Lets only the operator through, and logs every request: never by its path, which may name a line.
+async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let subject = if request.uri().path().contains("/clients") { "clients" } else { "lines" };
+    let response = match admit_host_and_target(&app, &request)
+        .map_err(AdminError::from)
+        .and_then(|()| if is_operator(&app, &request) { Ok(()) } else { Err(AdminError::Unauthenticated) })
+    {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    };
+    if app.settings.request_log {
+        let status = response.status().as_u16();
+        let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
+        tracing::info!(%method, subject, status, milliseconds, "answered the operator");
+    }
+    response
+}
+
+fn is_operator(app: &App, request: &Request) -> bool {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
+    let (Some(header), None) = (headers.next(), headers.next()) else { return false };
+    let Some((scheme, token)) = header.to_str().ok().and_then(|header| header.split_once(' ')) else { return false };
+    let expected = app.admin_token.expose_secret().as_bytes();
+    scheme.eq_ignore_ascii_case("bearer")
+        && constant_time::verify_slices_are_equal(token.trim().as_bytes(), expected).is_ok()
+}
+
+/// What can go wrong for an operator.
+#[derive(Debug, thiserror::Error)]
+enum AdminError {
+    #[error("the admin token is missing or wrong; send it as 'Authorization: Bearer <token>'")]
+    Unauthenticated,
+    #[error("there is no such resource; the paths are in docs/admin-api.md")]
+    UnknownPath,
+    #[error("this path does not support the request's method; the header Allow names those it does")]
+    MethodNotAllowed,
+    #[error("{0}")]
+    Invalid(String),
+    #[error("the body must be {0}; set the Content-Type header")]
+    MediaType(&'static str),
+    #[error("{0}")]
+    Body(Problem),
+    #[error("no line has the number {0}; `attache line list` shows those there are")]
+    UnknownLine(PhoneNumber),
+    #[error("a line has the number {0} already; remove it first, or change its state")]
+    LineExists(PhoneNumber),
+    #[error("{publisher} has no client {client_id}; `attache client list` shows those there are")]
+    UnknownClient { publisher: String, client_id: String },
+    #[error("{publisher} has a client {client_id} already; remove it first, or take another name")]
+    ClientExists { publisher: String, client_id: String },
+    #[error("an internal error; nothing was changed, and the server's log tells more")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl AdminError {
+    fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// What came of a change to the line with this number.
+    fn of_change(error: ChangeError, number: PhoneNumber) -> Self {
+        match error {
+            ChangeError::Unknown => Self::UnknownLine(number),
+            ChangeError::Exists => Self::LineExists(number),
+            ChangeError::NamedTwice | ChangeError::Store(_) | ChangeError::Interrupted(_) => Self::internal(error),
+        }
+    }
+
+    const fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
+            Self::UnknownPath => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            Self::Invalid(_) | Self::Body(_) => match self {
+                Self::Body(Problem::BodyTooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
+                Self::Body(Problem::BodyTimedOut) => (StatusCode::REQUEST_TIMEOUT, "BODY_TIMED_OUT"),
+                Self::Body(Problem::LengthRequired) => (StatusCode::LENGTH_REQUIRED, "LENGTH_REQUIRED"),
+                Self::Body(Problem::TargetTooLong) => (StatusCode::URI_TOO_LONG, "TARGET_TOO_LONG"),
+                _ => (StatusCode::BAD_REQUEST, "INVALID_ARGUMENT"),
+            },
+            Self::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+            Self::UnknownLine(_) => (StatusCode::NOT_FOUND, "UNKNOWN_LINE"),
+            Self::LineExists(_) => (StatusCode::CONFLICT, "LINE_EXISTS"),
+            Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),
+            Self::ClientExists { .. } => (StatusCode::CONFLICT, "CLIENT_EXISTS"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
+        }
+    }
+}
+
+impl From<Problem> for AdminError {
+    fn from(problem: Problem) -> Self {
+        Self::Body(problem)
+    }
+}
+
+impl From<&AdminError> for api::Refusal {
+    /// The error in the words of the API. This is where what went wrong inside is logged.
+    fn from(error: &AdminError) -> Self {
+        if let AdminError::Internal(cause) = error {
+            let chain = std::iter::successors(Some(cause.as_ref() as &dyn std::error::Error), |cause| cause.source());
+            let chain: Vec<String> = chain.map(ToString::to_string).collect();
+            tracing::error!(cause = chain.join(": "), "an operator's request failed");
+        }
+        Self { code: error.code().1.to_owned(), message: error.to_string() }
+    }
+}
+
+impl IntoResponse for AdminError {
+    fn into_response(self) -> Response {
+        let mut response = (self.code().0, Json(api::Refusal::from(&self))).into_response();
+        if matches!(self, Self::Unauthenticated) {
+            let challenge = HeaderValue::from_static("Bearer realm=\"attache admin\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// The body of a request, read as JSON within the limits of every other body.
+struct JsonBody<T>(T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
+    type Rejection = AdminError;
+
+    async fn from_request(request: Request<Body>, app: &Arc<App>) -> Result<Self, AdminError> {
+        if !media_type_is(request.headers(), "application/json") {
+            return Err(AdminError::MediaType("application/json"));
+        }
+        let body = read_body(app, request).await?;
+        serde_json::from_slice(&body)
+            .map(Self)
+            .map_err(|error| AdminError::Invalid(format!("the body is not what is needed here: {error}")))
+    }
+}
+
+/// A phone number in a path.
+fn number_in_path(text: &str) -> Result<PhoneNumber, AdminError> {
+    text.parse().map_err(|error: attache_core::PhoneNumberError| AdminError::Invalid(error.to_string()))
+}
