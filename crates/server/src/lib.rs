@@ -1,5 +1,27 @@
-//! Attache.
+//! The HTTP server of Attache.
+//!
+//! - `query` is the pipeline that every question to a face goes through;
+//! - `authorization` holds the authorization servers, one for each publisher;
+//! - `admin` is the operator's API; `sandbox` is what only a sandbox may do;
+//! - `routes` says what stands where, `start` starts and stops it all.
 
-mod settings;
+pub mod admin;
+mod app;
+mod authorization;
+mod clients;
+mod clock;
+mod cors;
+mod entropy;
+mod keyring;
+mod query;
+mod routes;
+mod sandbox;
+pub mod settings;
+mod start;
+mod telemetry;
+mod token;
 
-pub use settings::{Key32, Key32Error, Mode, Settings, TlsFiles};
+pub use entropy::NoEntropy;
+pub use keyring::WrongSecretsKey;
+pub use sandbox::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
+pub use start::{Server, StartError};

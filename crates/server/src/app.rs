@@ -1,0 +1,120 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use attache_core::{AuditLog, Clock, Network};
+use attache_network::Simulator;
+use attache_wire::{PUBLISHERS, Publisher};
+use url::Url;
+
+use crate::{
+    authorization::{Assertions, GrantBook},
+    clients::ClientRegistry,
+    keyring::Keyring,
+    settings::{Mode, Settings},
+    telemetry::{Metrics, RequestLog},
+    token::Tokens,
+};
+
+/// Everything that answering a request needs.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    /// The address that clients know this server by, without a slash at its end.
+    pub(crate) base_url: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where the truth comes from.
+    pub(crate) network: Arc<dyn Network>,
+    /// The operator's side of the simulated network.
+    pub(crate) simulator: Arc<Simulator>,
+    pub(crate) clients: ClientRegistry,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) tokens: Tokens,
+    pub(crate) grants: GrantBook,
+    pub(crate) assertions: Assertions,
+    pub(crate) audit: Arc<dyn AuditLog>,
+    pub(crate) metrics: Metrics,
+    pub(crate) request_log: RequestLog,
+    /// The operator's credential.
+    pub(crate) admin_token: secrecy::SecretString,
+}
+
+impl App {
+    /// Whether this server plays.
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.settings.mode == Mode::Sandbox
+    }
+
+    /// The issuer of a publisher: its public address, never one that a request claims.
+    pub(crate) fn issuer(&self, publisher: &Publisher) -> String {
+        format!("{}{}", self.base_url, publisher.root)
+    }
+
+    /// Whether a request's `Host` may name this server. Names are checked, so that a foreign name
+    /// that is made to point here (DNS rebinding) is refused; ports are not, so that a forwarded
+    /// port works.
+    pub(crate) fn knows_host(&self, host: &str) -> bool {
+        let Ok(url) = Url::parse(&format!("http://{host}/")) else { return false };
+        if url.path() != "/" || !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
+            return false;
+        }
+        match url.host() {
+            None => false,
+            Some(url::Host::Ipv4(address)) => self.listens_at(address.into()),
+            Some(url::Host::Ipv6(address)) => self.listens_at(address.into()),
+            Some(url::Host::Domain(name)) => {
+                name == "localhost"
+                    || self.settings.public_url.as_ref().and_then(Url::host_str) == Some(name)
+                    || self.is_allowed_host(name)
+            }
+        }
+    }
+
+    fn listens_at(&self, address: IpAddr) -> bool {
+        let listening = self.settings.listen.iter().chain(&self.settings.admin_listen).map(SocketAddr::ip);
+        address.is_loopback()
+            || listening.into_iter().any(|listening| listening == address || listening.is_unspecified())
+            || self.is_allowed_host(&address.to_string())
+    }
+
+    fn is_allowed_host(&self, host: &str) -> bool {
+        self.settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    }
+}
+
+/// The publisher whose root a path lies below.
+pub(crate) fn publisher_of(path: &str) -> &'static Publisher {
+    PUBLISHERS
+        .iter()
+        .filter(|publisher| {
+            path.strip_prefix(publisher.root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+        .max_by_key(|publisher| publisher.root.len())
+        .copied()
+        .unwrap_or(PUBLISHERS[0])
+}
+
+/// A publisher by its name.
+pub(crate) fn publisher_named(name: &str) -> Option<&'static Publisher> {
+    PUBLISHERS.iter().find(|publisher| publisher.name.as_str() == name).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_belongs_to_the_publisher_whose_root_it_lies_below() {
+        for (path, name) in [
+            ("/", "camara"),
+            ("/device-status/v0/roaming", "camara"),
+            ("/orange", "orange"),
+            ("/orange/x", "orange"),
+            ("/orangeade", "camara"),
+            ("/telefonica/apigateway/token", "telefonica"),
+            ("*", "camara"),
+        ] {
+            assert_eq!(publisher_of(path).name.as_str(), name, "{path}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use attache_core::{Grant, GrantKind, Problem};
+use attache_wire::{Publisher, oauth::OAuthErrorCode};
+use axum::{body::Body, response::Response};
+use http::Request;
+use serde::Serialize;
+
+use super::{
+    Refused, client_authentication::authenticate, discovery::endpoints, parameters::Parameters, token::admit_scopes,
+};
+use crate::{app::App, entropy, query::json_response, token::hash};
+
+/// The answer to a backchannel authentication request (CIBA Core section 7.3).
+#[derive(Serialize)]
+struct Acknowledgement {
+    auth_req_id: String,
+    expires_in: u64,
+    interval: u64,
+}
+
+/// The backchannel authentication endpoint (OpenID Connect CIBA Core section 7).
+pub(super) async fn answer(
+    app: &App,
+    publisher: &'static Publisher,
+    request: Request<Body>,
+) -> Result<Response, Refused> {
+    let (headers, parameters) = Parameters::read(app, request).await?;
+    let endpoints = endpoints(app, publisher);
+    let endpoint_url = endpoints.backchannel.as_deref().unwrap_or_default();
+    let caller = authenticate(app, publisher, endpoint_url, &headers, &parameters)?;
+    if !caller.is_confidential {
+        return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
+    }
+    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, &parameters)?;
+    let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
+    let identifier = (publisher.authorization.read_login_hint)(hint).map_err(|problem| match problem {
+        Problem::UnknownLine | Problem::IdentifierUnsupported => unknown_user(),
+        _ => OAuthErrorCode::InvalidRequest
+            .because("login_hint is malformed; it has the form tel:+34666666666 or ipport:80.90.34.2:16790"),
+    })?;
+    if !app.is_sandbox() {
+        // Consent cannot be asked for yet, and without it nothing is granted.
+        return Err(OAuthErrorCode::AccessDenied
+            .because("this server cannot ask subscribers for their consent yet")
+            .into());
+    }
+    let line = app.network.identify(&identifier).await.map_err(|problem| match problem {
+        Problem::UnknownLine | Problem::IdentifierUnsupported => Refused::OAuth(unknown_user()),
+        other => Refused::Problem(other),
+    })?;
+    let auth_req_id = entropy::secret().map_err(|_| Problem::Internal)?;
+    let lifetime = app.settings.backchannel_lifetime;
+    let grant = Grant {
+        publisher: publisher.name.clone(),
+        client: caller.client.id,
+        line,
+        scopes,
+        purpose,
+        openid,
+        kind: GrantKind::Backchannel,
+        expires_at: app.clock.now().plus(lifetime),
+    };
+    app.grants.put(hash(&auth_req_id), grant).await.map_err(Problem::from)?;
+    let acknowledgement = Acknowledgement {
+        auth_req_id,
+        expires_in: lifetime.as_secs(),
+        interval: app.settings.backchannel_interval.as_secs(),
+    };
+    let body = serde_json::to_vec(&acknowledgement).map_err(|_| Problem::Internal)?;
+    Ok(json_response(200, body))
+}
+
+fn unknown_user() -> attache_wire::oauth::OAuthError {
+    OAuthErrorCode::UnknownUserId.because("no subscriber is known by this login_hint")
+}

@@ -1,0 +1,101 @@
+use std::collections::BTreeSet;
+
+use attache_wire::Publisher;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::assertion::ALGORITHMS;
+use crate::{app::App, query::json_response, routes::KEYS_PATH};
+
+/// The addresses of a publisher's authorization server.
+pub(crate) struct Endpoints {
+    pub(crate) issuer: String,
+    pub(crate) token: String,
+    pub(crate) backchannel: Option<String>,
+    pub(crate) authorization: Option<String>,
+    keys: String,
+}
+
+/// The addresses of a publisher's authorization server.
+pub(crate) fn endpoints(app: &App, publisher: &Publisher) -> Endpoints {
+    let issuer = app.issuer(publisher);
+    let dialect = &publisher.authorization;
+    Endpoints {
+        token: format!("{issuer}{}", dialect.token_path),
+        backchannel: dialect.backchannel_path.map(|path| format!("{issuer}{path}")),
+        authorization: dialect.authorization_path.map(|path| format!("{issuer}{path}")),
+        keys: format!("{issuer}{KEYS_PATH}"),
+        issuer,
+    }
+}
+
+/// Metadata of an authorization server (OpenID Connect Discovery section 3, RFC 8414 section 2).
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the specifications have these")]
+struct Metadata<'a> {
+    issuer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_endpoint: Option<&'a str>,
+    token_endpoint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_authentication_endpoint: Option<&'a str>,
+    jwks_uri: &'a str,
+    scopes_supported: BTreeSet<&'a str>,
+    response_types_supported: &'a [&'a str],
+    response_modes_supported: &'a [&'a str],
+    grant_types_supported: Vec<&'a str>,
+    subject_types_supported: [&'a str; 1],
+    id_token_signing_alg_values_supported: [&'a str; 1],
+    token_endpoint_auth_methods_supported: [&'a str; 3],
+    token_endpoint_auth_signing_alg_values_supported: [&'a str; 4],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_token_delivery_modes_supported: Option<[&'a str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_user_code_parameter_supported: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_challenge_methods_supported: Option<[&'a str; 1]>,
+    claims_parameter_supported: bool,
+    request_parameter_supported: bool,
+    request_uri_parameter_supported: bool,
+    authorization_response_iss_parameter_supported: bool,
+}
+
+/// The metadata document of a publisher's authorization server.
+pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
+    let endpoints = endpoints(app, publisher);
+    let has_codes = endpoints.authorization.is_some();
+    let has_backchannel = endpoints.backchannel.is_some();
+    let grants = [
+        (publisher.authorization.client_credentials, "client_credentials"),
+        (has_codes, "authorization_code"),
+        (has_backchannel, "urn:openid:params:grant-type:ciba"),
+    ];
+    let metadata = Metadata {
+        issuer: &endpoints.issuer,
+        authorization_endpoint: endpoints.authorization.as_deref(),
+        token_endpoint: &endpoints.token,
+        backchannel_authentication_endpoint: endpoints.backchannel.as_deref(),
+        jwks_uri: &endpoints.keys,
+        scopes_supported: publisher.faces.iter().map(|face| face.scope.as_str()).chain(["openid"]).collect(),
+        response_types_supported: if has_codes { &["code"] } else { &[] },
+        response_modes_supported: if has_codes { &["query"] } else { &[] },
+        grant_types_supported: grants.into_iter().filter_map(|(has, grant)| has.then_some(grant)).collect(),
+        subject_types_supported: ["pairwise"],
+        id_token_signing_alg_values_supported: ["ES256"],
+        token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        token_endpoint_auth_signing_alg_values_supported: ALGORITHMS.map(|(_, name)| name),
+        backchannel_token_delivery_modes_supported: has_backchannel.then_some(["poll"]),
+        backchannel_user_code_parameter_supported: has_backchannel.then_some(false),
+        code_challenge_methods_supported: has_codes.then_some(["S256"]),
+        claims_parameter_supported: false,
+        request_parameter_supported: false,
+        request_uri_parameter_supported: false,
+        authorization_response_iss_parameter_supported: has_codes,
+    };
+    json_response(200, serde_json::to_vec(&metadata).unwrap_or_default())
+}
+
+/// The keys that tokens are verified with (RFC 7517 section 5).
+pub(super) fn keys(app: &App) -> Response {
+    json_response(200, serde_json::to_vec(&app.tokens.public_keys()).unwrap_or_default())
+}

@@ -1,0 +1,192 @@
+//! The authorization servers: one for each publisher, in its dialect, over one implementation.
+//!
+//! `token` (client credentials, backchannel authentication, authorization code), `backchannel`
+//! (OpenID Connect CIBA, poll mode), `authorize` (authorization code, PKCE), `discovery` (OpenID
+//! Connect Discovery, RFC 8414, and the key set). Who calls is told by `client_authentication`; what
+//! was granted and waits to be fetched lies in the `GrantBook`.
+
+mod assertion;
+mod authorize;
+mod backchannel;
+mod client_authentication;
+mod discovery;
+mod grant_book;
+mod parameters;
+mod token;
+
+use std::{sync::Arc, time::Instant};
+
+use attache_core::Problem;
+use attache_wire::{
+    Publisher,
+    oauth::{OAuthError, OAuthErrorCode},
+};
+use axum::{body::Body, response::Response};
+use http::{HeaderValue, Request, header};
+
+pub(crate) use assertion::Assertions;
+pub(crate) use discovery::endpoints;
+pub(crate) use grant_book::GrantBook;
+
+use crate::{
+    app::App,
+    query,
+    telemetry::{RequestLabels, RequestLine},
+};
+
+/// An endpoint of an authorization server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Endpoint {
+    Token,
+    Backchannel,
+    Authorize,
+    Metadata,
+    Keys,
+}
+
+impl Endpoint {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Backchannel => "bc-authorize",
+            Self::Authorize => "authorize",
+            Self::Metadata => "metadata",
+            Self::Keys => "jwks",
+        }
+    }
+
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Token | Self::Backchannel => "POST",
+            Self::Authorize | Self::Metadata | Self::Keys => "GET",
+        }
+    }
+}
+
+/// Why an endpoint did not do what it was asked.
+pub(crate) enum Refused {
+    /// By the protocol.
+    OAuth(OAuthError),
+    /// Because of the request itself, or of this server: with the status that the problem has.
+    Problem(Problem),
+}
+
+impl From<OAuthError> for Refused {
+    fn from(error: OAuthError) -> Self {
+        Self::OAuth(error)
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Answers one request to an authorization server.
+pub(crate) async fn answer(
+    app: Arc<App>,
+    publisher: &'static Publisher,
+    endpoint: Endpoint,
+    path: &'static str,
+    request: Request<Body>,
+) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let outcome = match admit(&app, endpoint, &request) {
+        Err(problem) => Err(Refused::Problem(problem)),
+        Ok(()) => match endpoint {
+            Endpoint::Token => token::answer(&app, publisher, request).await,
+            Endpoint::Backchannel => backchannel::answer(&app, publisher, request).await,
+            Endpoint::Authorize => authorize::answer(&app, publisher, &query).await,
+            Endpoint::Metadata => Ok(discovery::metadata(&app, publisher)),
+            Endpoint::Keys => Ok(discovery::keys(&app)),
+        },
+    };
+    let (response, problem) = match outcome {
+        Ok(response) => (response, None),
+        Err(refused) => {
+            let name = match &refused {
+                Refused::OAuth(error) => error.code.name(),
+                Refused::Problem(problem) => problem.name(),
+            };
+            (refuse(publisher, endpoint, &refused), Some(name))
+        }
+    };
+    let labels = RequestLabels {
+        publisher: publisher.name.as_str(),
+        api: "authorization",
+        version: endpoint.name(),
+        status: response.status().as_u16(),
+    };
+    let duration = began.elapsed();
+    app.metrics.request(&labels, duration);
+    app.request_log.add(&RequestLine {
+        at: app.clock.now(),
+        method: query::known_method(&method),
+        path,
+        labels: &labels,
+        problem,
+        client_id: None,
+        correlator: None,
+        duration,
+    });
+    response
+}
+
+fn admit(app: &App, endpoint: Endpoint, request: &Request<Body>) -> Result<(), Problem> {
+    query::admit_host_and_target(app, request)?;
+    if request.method().as_str() != endpoint.method() {
+        return Err(Problem::MethodNotAllowed { allow: endpoint.method() });
+    }
+    Ok(())
+}
+
+/// Renders a refusal in the publisher's words.
+fn refuse(publisher: &Publisher, endpoint: Endpoint, refused: &Refused) -> Response {
+    match refused {
+        Refused::OAuth(error) => {
+            // CIBA Core has 403 for a denial at its own endpoint (section 13), and 400 at the token
+            // endpoint (section 11).
+            let status = match (error.code, endpoint) {
+                (OAuthErrorCode::AccessDenied, Endpoint::Token) => 400,
+                (code, _) => code.status(),
+            };
+            let mut response = query::json_response(status, (publisher.authorization.write_error)(error));
+            if error.code == OAuthErrorCode::InvalidClient {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+            }
+            response
+        }
+        Refused::Problem(problem) => {
+            let (status, error) = in_oauth(problem);
+            let mut response = query::json_response(status, (publisher.authorization.write_error)(&error));
+            query::add_problem_headers(problem, response.headers_mut());
+            response
+        }
+    }
+}
+
+/// A problem of the request or of the server in the words of OAuth.
+fn in_oauth(problem: &Problem) -> (u16, OAuthError) {
+    use OAuthErrorCode::{InvalidRequest, ServerError, TemporarilyUnavailable};
+    match problem {
+        Problem::MethodNotAllowed { .. } => {
+            (405, InvalidRequest.because("this endpoint does not support the method; see the Allow header"))
+        }
+        Problem::TargetTooLong => (414, InvalidRequest.because("the request target is too long")),
+        Problem::InvalidHeader { .. } => (400, InvalidRequest.because("the Host header does not name this server")),
+        Problem::UnsupportedMediaType => {
+            (400, InvalidRequest.because("the body must be application/x-www-form-urlencoded in UTF-8"))
+        }
+        Problem::LengthRequired => (411, InvalidRequest.because("the request has neither a Content-Length nor chunks")),
+        Problem::BodyTooLarge { .. } => (413, InvalidRequest.because("the body is too large")),
+        Problem::BodyTimedOut => (408, InvalidRequest.because("the body did not arrive in time")),
+        Problem::BodyIncomplete => (400, InvalidRequest.because("the body broke off before its end")),
+        Problem::StoreUnavailable | Problem::NetworkUnavailable | Problem::NetworkTimedOut | Problem::Overloaded => {
+            (503, TemporarilyUnavailable.because("the server cannot do this now; try again later"))
+        }
+        _ => (500, ServerError.because("an internal error; try again later")),
+    }
+}

@@ -1,0 +1,100 @@
+//! The clients in memory: a snapshot that is read without a lock and swapped whole when a client
+//! comes or goes, after the store has it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use attache_core::{Client, ClientId, Clients, PublisherName, StoreError};
+
+#[derive(Default)]
+struct Snapshot {
+    by_id: HashMap<ClientId, Arc<Client>>,
+    /// By publisher, then by the name that the client has there.
+    by_name: HashMap<PublisherName, HashMap<String, Arc<Client>>>,
+}
+
+impl Snapshot {
+    fn of(clients: impl IntoIterator<Item = Arc<Client>>) -> Self {
+        let mut snapshot = Self::default();
+        for client in clients {
+            snapshot
+                .by_name
+                .entry(client.publisher.clone())
+                .or_default()
+                .insert(client.client_id.clone(), Arc::clone(&client));
+            snapshot.by_id.insert(client.id, client);
+        }
+        snapshot
+    }
+}
+
+/// All registered clients.
+pub(crate) struct ClientRegistry {
+    store: Arc<dyn Clients>,
+    snapshot: ArcSwap<Snapshot>,
+    /// Changes follow one another, so that none is lost from the snapshot.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl ClientRegistry {
+    /// Reads them from their store.
+    pub(crate) fn load(store: Arc<dyn Clients>) -> Result<Self, StoreError> {
+        let snapshot = Snapshot::of(store.load()?.into_iter().map(Arc::new));
+        Ok(Self { store, snapshot: ArcSwap::from_pointee(snapshot), changing: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Whether a client is still registered.
+    pub(crate) fn is_registered(&self, id: ClientId) -> bool {
+        self.snapshot.load().by_id.contains_key(&id)
+    }
+
+    /// A client by the name that it has at a publisher.
+    pub(crate) fn find(&self, publisher: &PublisherName, client_id: &str) -> Option<Arc<Client>> {
+        self.snapshot.load().by_name.get(publisher)?.get(client_id).cloned()
+    }
+
+    /// All clients, by publisher and name.
+    pub(crate) fn list(&self) -> Vec<Arc<Client>> {
+        let mut clients: Vec<_> = self.snapshot.load().by_id.values().cloned().collect();
+        clients.sort_by(|a, b| (&a.publisher, &a.client_id).cmp(&(&b.publisher, &b.client_id)));
+        clients
+    }
+
+    /// Whether a client of a publisher has registered this web origin.
+    pub(crate) fn knows_origin(&self, publisher: &PublisherName, origin: &str) -> bool {
+        let snapshot = self.snapshot.load();
+        let Some(clients) = snapshot.by_name.get(publisher) else { return false };
+        clients.values().any(|client| client.origins.iter().any(|registered| registered == origin))
+    }
+
+    /// Registers a client.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when its publisher has one of that name.
+    pub(crate) async fn add(&self, client: Client) -> Result<Arc<Client>, StoreError> {
+        let _changing = self.changing.lock().await;
+        if self.find(&client.publisher, &client.client_id).is_some() {
+            return Err(StoreError::Exists);
+        }
+        self.store.add(client.clone()).await?;
+        let client = Arc::new(client);
+        let clients = self.snapshot.load().by_id.values().cloned().chain([Arc::clone(&client)]).collect::<Vec<_>>();
+        self.snapshot.store(Arc::new(Snapshot::of(clients)));
+        Ok(client)
+    }
+
+    /// Removes a client; its tokens stop at once. `None` when there is none of that name.
+    pub(crate) async fn remove(
+        &self,
+        publisher: &PublisherName,
+        name: &str,
+    ) -> Result<Option<Arc<Client>>, StoreError> {
+        let _changing = self.changing.lock().await;
+        let Some(client) = self.find(publisher, name) else { return Ok(None) };
+        self.store.remove(client.id).await?;
+        let clients =
+            self.snapshot.load().by_id.values().filter(|other| other.id != client.id).cloned().collect::<Vec<_>>();
+        self.snapshot.store(Arc::new(Snapshot::of(clients)));
+        Ok(Some(client))
+    }
+}

@@ -1,0 +1,190 @@
+use attache_core::Problem;
+use attache_wire::{Correlator, Face};
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+
+use crate::{app::App, entropy};
+
+/// The header by which a request is followed from end to end (CAMARA API Design Guide section 5.8.5).
+pub(crate) const X_CORRELATOR: HeaderName = HeaderName::from_static("x-correlator");
+
+/// As many bytes of a request target are too many.
+const TARGET_LIMIT: usize = 8 * 1024;
+
+/// Checks what every request to this server must have: a target of a sane length, and a `Host` that
+/// is this server's.
+pub(crate) fn admit_host_and_target(app: &App, request: &Request<Body>) -> Result<(), Problem> {
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() >= TARGET_LIMIT) {
+        return Err(Problem::TargetTooLong);
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = match (request.uri().authority(), hosts.next()) {
+        (Some(authority), _) => authority.as_str(),
+        (None, Some(host)) => host.to_str().unwrap_or_default(),
+        (None, None) => return Err(Problem::InvalidHeader { name: "Host", reason: "is missing" }),
+    };
+    if hosts.next().is_some() || !app.knows_host(host) {
+        return Err(Problem::InvalidHeader { name: "Host", reason: "does not name this server" });
+    }
+    Ok(())
+}
+
+/// Every face is asked by `POST`.
+pub(super) fn admit_method(request: &Request<Body>) -> Result<(), Problem> {
+    if request.method() == Method::POST { Ok(()) } else { Err(Problem::MethodNotAllowed { allow: "POST" }) }
+}
+
+/// The request is JSON and takes JSON.
+pub(super) fn admit_media_types(request: &Request<Body>) -> Result<(), Problem> {
+    if !accepts_json(request.headers()) {
+        return Err(Problem::NotAcceptable);
+    }
+    // Without a body there is no type to be wrong: its absence is told later, and more to the point.
+    let has_body = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+        || request.headers().contains_key(header::TRANSFER_ENCODING);
+    if has_body && !media_type_is(request.headers(), "application/json") {
+        return Err(Problem::UnsupportedMediaType);
+    }
+    Ok(())
+}
+
+/// Whether the body is of a media type, in UTF-8 if it says so, and not compressed.
+pub(crate) fn media_type_is(headers: &HeaderMap, expected: &str) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(content_type), None) = (types.next().and_then(|value| value.to_str().ok()), types.next()) else {
+        return false;
+    };
+    let mut parts = content_type.split(';').map(str::trim);
+    let is_type = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(expected));
+    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    });
+    let is_plain = headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity");
+    is_type && is_utf8 && is_plain
+}
+
+/// Whether `Accept` lets JSON through (RFC 9110 section 12.5.1): the most specific range decides.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut ranges = headers.get_all(header::ACCEPT).iter().peekable();
+    if ranges.peek().is_none() {
+        return true;
+    }
+    let mut best: Option<(u8, bool)> = None;
+    for range in ranges.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let specificity = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "application/json" => 3,
+            "application/*" => 2,
+            "*/*" => 1,
+            _ => continue,
+        };
+        let is_wanted = !parts.any(|parameter| {
+            parameter
+                .split_once('=')
+                .is_some_and(|(name, value)| name.trim().eq_ignore_ascii_case("q") && value.trim().parse() == Ok(0.0))
+        });
+        if best.is_none_or(|(seen, _)| specificity > seen) {
+            best = Some((specificity, is_wanted));
+        }
+    }
+    best.is_some_and(|(_, is_wanted)| is_wanted)
+}
+
+/// The correlator of a request to a face, and whether the one it sent is at fault.
+pub(super) fn correlator(face: &Face, headers: &HeaderMap) -> (HeaderValue, Option<Problem>) {
+    match (correlator_of(headers), face.correlator) {
+        (Sent::Valid(correlator), _) => (correlator.clone(), None),
+        (Sent::Invalid, Correlator::Documented) => {
+            let reason = "does not match ^[a-zA-Z0-9-_:;.\\/<>{}]{0,256}$";
+            (new_correlator(), Some(Problem::InvalidHeader { name: "x-correlator", reason }))
+        }
+        (Sent::Nothing, _) | (Sent::Invalid, Correlator::Echoed) => (new_correlator(), None),
+    }
+}
+
+/// What a request sent as its correlator.
+enum Sent<'a> {
+    Nothing,
+    Valid(&'a HeaderValue),
+    Invalid,
+}
+
+/// Reads the header `x-correlator`. An empty one is as good as none.
+fn correlator_of(headers: &HeaderMap) -> Sent<'_> {
+    let Some(value) = headers.get(X_CORRELATOR) else { return Sent::Nothing };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:;./<>{}".contains(&byte);
+    match value.to_str() {
+        Ok("") => Sent::Nothing,
+        Ok(text) if text.len() <= 256 && text.bytes().all(allowed) => Sent::Valid(value),
+        Ok(_) | Err(_) => Sent::Invalid,
+    }
+}
+
+/// A new correlator: a random UUID. Without randomness it is the nil one: it only helps to find
+/// things.
+fn new_correlator() -> HeaderValue {
+    let uuid = uuid::Builder::from_random_bytes(entropy::bytes().unwrap_or_default()).into_uuid();
+    let mut text = uuid::Uuid::encode_buffer();
+    HeaderValue::from_str(uuid.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[test]
+    fn json_is_accepted_unless_it_is_excluded() {
+        for (accept, accepted) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/html, */*;q=0.1", true),
+            ("application/*", true),
+            ("text/html", false),
+            ("application/json;q=0, */*", false),
+            ("*/*;q=0", false),
+            ("*/*;q=0, application/json", true),
+            ("", false),
+        ] {
+            assert_eq!(accepts_json(&headers(header::ACCEPT, accept)), accepted, "{accept}");
+        }
+        assert!(accepts_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_body_is_json_in_utf8() {
+        for (content_type, is_json) in [
+            ("application/json", true),
+            ("application/json; charset=utf-8", true),
+            ("application/json;charset=\"UTF-8\"", true),
+            ("application/json; charset=iso-8859-1", false),
+            ("text/json", false),
+            ("application/jsonp", false),
+            ("application/x-www-form-urlencoded", false),
+        ] {
+            assert_eq!(
+                media_type_is(&headers(header::CONTENT_TYPE, content_type), "application/json"),
+                is_json,
+                "{content_type}"
+            );
+        }
+        assert!(!media_type_is(&HeaderMap::new(), "application/json"));
+    }
+
+    #[test]
+    fn a_correlator_has_the_characters_of_its_pattern() {
+        let sent = |text: &str| matches!(correlator_of(&headers(X_CORRELATOR, text)), Sent::Valid(_));
+        assert!(sent("b4333c46-49c0-4f62-80d7-f0ef930f1c46"));
+        assert!(sent("aZ09-_:;./<>{}"));
+        assert!(!sent("a b"));
+        assert!(!sent("a\"b"));
+        assert!(!sent(&"a".repeat(257)));
+        assert!(matches!(correlator_of(&headers(X_CORRELATOR, "")), Sent::Nothing));
+    }
+}

@@ -1,0 +1,242 @@
+//! The pipeline that every question goes through, written once and generic over the face:
+//!
+//! admit the head → authenticate → authorize → read the body → identify the line → observe the
+//! network → audit → render.
+//!
+//! Each step takes what the step before it returned, so none can be skipped. A problem at any step
+//! is rendered by the face. Who is not authenticated learns nothing else: a fault of the body is told
+//! only to the bearer of a good token (CAMARA API Design Guide section 3.2.1, note 1).
+
+mod body;
+mod head;
+mod identify;
+
+use std::{sync::Arc, time::Instant};
+
+use attache_core::{AuditRecord, Device, DeviceIdentifier, PhoneNumber, Problem, Reachability, Roaming};
+use attache_wire::{Answering, Face, Publisher};
+use axum::{body::Body, response::Response};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+
+pub(crate) use body::read_body;
+pub(crate) use head::{admit_host_and_target, media_type_is};
+
+use crate::{
+    app::App,
+    sandbox,
+    telemetry::{RequestLabels, RequestLine},
+    token::Token,
+};
+
+/// The caller showed a good token: who it is.
+struct Authenticated(Arc<Token>);
+
+/// The caller may ask this face's question.
+struct Entitled(Arc<Token>);
+
+/// What is learned on the way, for the audit, the metrics and the log.
+#[derive(Default)]
+struct Trail {
+    token: Option<Arc<Token>>,
+}
+
+/// Answers one request to one face.
+pub(crate) async fn answer(
+    app: &App,
+    publisher: &'static Publisher,
+    face: &'static Face,
+    request: Request<Body>,
+) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let (correlator, correlator_fault) = head::correlator(face, request.headers());
+    let mut trail = Trail::default();
+    let correlator_text = correlator.to_str().unwrap_or_default();
+    let outcome = match correlator_fault {
+        None => ask(app, publisher, face, request, correlator_text, &mut trail).await,
+        Some(problem) => Err(problem),
+    };
+    let (mut response, problem) = match outcome {
+        Ok(body) => (json_response(200, body), None),
+        Err(problem) => {
+            let refusal = (face.refuse)(&problem);
+            let mut response = json_response(refusal.status, refusal.body);
+            add_problem_headers(&problem, response.headers_mut());
+            (response, Some(problem))
+        }
+    };
+    response.headers_mut().insert(head::X_CORRELATOR, correlator.clone());
+    let labels = RequestLabels {
+        publisher: publisher.name.as_str(),
+        api: face.api,
+        version: face.version,
+        status: response.status().as_u16(),
+    };
+    let duration = began.elapsed();
+    app.metrics.request(&labels, duration);
+    app.request_log.add(&RequestLine {
+        at: app.clock.now(),
+        method: known_method(&method),
+        path: face.path,
+        labels: &labels,
+        problem: problem.as_ref().map(Problem::name),
+        client_id: trail.token.as_ref().map(|token| token.client_id.as_str()),
+        correlator: Some(correlator_text),
+        duration,
+    });
+    response
+}
+
+/// The steps, in order.
+async fn ask(
+    app: &App,
+    publisher: &Publisher,
+    face: &Face,
+    request: Request<Body>,
+    correlator: &str,
+    trail: &mut Trail,
+) -> Result<Vec<u8>, Problem> {
+    admit_host_and_target(app, &request)?;
+    head::admit_method(&request)?;
+    let caller = authenticate(app, publisher, &request)?;
+    trail.token = Some(Arc::clone(&caller.0));
+    let entitled = authorize(caller, face)?;
+    head::admit_media_types(&request)?;
+    let body = read_body(app, request).await?;
+    let device = (face.read)(&body)?;
+    let mut subject = named_number(&device);
+    let outcome = look(app, face, &entitled, &device, &mut subject).await;
+    // Personal data was used once a line was looked for, whatever came of it.
+    audit(app, face, &entitled, subject, correlator, outcome.as_ref().err()).await?;
+    outcome
+}
+
+/// Who calls.
+fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Result<Authenticated, Problem> {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
+    let header = headers.next().ok_or(Problem::CredentialsMissing)?;
+    if headers.next().is_some() {
+        return Err(Problem::CredentialsInvalid);
+    }
+    let (scheme, token) = header
+        .to_str()
+        .ok()
+        .and_then(|header| header.split_once(' '))
+        .map(|(scheme, token)| (scheme, token.trim()))
+        .ok_or(Problem::CredentialsInvalid)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::CredentialsMissing);
+    }
+    if app.is_sandbox()
+        && let Some(token) = sandbox::documented_token(app, publisher, token)
+    {
+        return Ok(Authenticated(Arc::new(token)));
+    }
+    app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref()).map(Authenticated)
+}
+
+/// Whether the caller may ask this.
+fn authorize(Authenticated(token): Authenticated, face: &Face) -> Result<Entitled, Problem> {
+    if token.scopes.contains(&face.scope) {
+        Ok(Entitled(token))
+    } else {
+        Err(Problem::ScopeMissing { scope: face.scope.clone() })
+    }
+}
+
+/// Finds the line, asks the network, and renders the answer. Tells the number of the line as soon
+/// as it is known.
+async fn look(
+    app: &App,
+    face: &Face,
+    Entitled(token): &Entitled,
+    device: &Device,
+    subject: &mut Option<PhoneNumber>,
+) -> Result<Vec<u8>, Problem> {
+    let identified = identify::line(app.network.as_ref(), face.identification, token.line, device).await?;
+    let line = match app.network.observe(identified.line).await {
+        // The line of the token is gone: its number may have passed to somebody else.
+        Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid),
+        observed => observed?,
+    };
+    *subject = Some(line.phone_number);
+    match face.answer {
+        Answering::Roaming(render) => Ok(render(&Roaming::of(&line)?, identified.told)),
+        Answering::Reachability(render) => Ok(render(&Reachability::of(&line)?, identified.told)),
+    }
+}
+
+/// The number that a request names a line by, if it does so.
+fn named_number(device: &Device) -> Option<PhoneNumber> {
+    device.identifiers().iter().find_map(|identifier| match identifier {
+        DeviceIdentifier::PhoneNumber(number) => Some(*number),
+        DeviceIdentifier::Ipv4(_) | DeviceIdentifier::Ipv6(_) | DeviceIdentifier::NetworkAccessIdentifier(_) => None,
+    })
+}
+
+/// Leaves a record before the answer leaves.
+async fn audit(
+    app: &App,
+    face: &Face,
+    Entitled(token): &Entitled,
+    subject: Option<PhoneNumber>,
+    correlator: &str,
+    problem: Option<&Problem>,
+) -> Result<(), Problem> {
+    let record = AuditRecord {
+        at: app.clock.now(),
+        publisher: &token.publisher,
+        client_id: &token.client_id,
+        action: face.path,
+        subject,
+        purpose: &token.purpose,
+        correlator,
+        outcome: problem.map_or("answered", Problem::name),
+    };
+    app.audit.record(record).await.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "an answer was held back: it could not be audited");
+        Problem::StoreUnavailable
+    })
+}
+
+/// The name of a method for the log: a foreign one might be anything.
+pub(crate) fn known_method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
+    KNOWN.into_iter().find(|known| method.as_str() == *known).unwrap_or("other")
+}
+
+/// A JSON response.
+pub(crate) fn json_response(status: u16, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    // Faces use the statuses of their documents, all of which are valid.
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The headers that follow from a problem, in every face.
+pub(crate) fn add_problem_headers(problem: &Problem, headers: &mut HeaderMap) {
+    match problem {
+        Problem::MethodNotAllowed { allow } => {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        Problem::CredentialsMissing => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Problem::CredentialsInvalid | Problem::CredentialsExpired => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#));
+        }
+        Problem::ScopeMissing { .. } => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="insufficient_scope""#));
+        }
+        Problem::TooManyRequests { retry_after } | Problem::QuotaExceeded { retry_after } => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+        }
+        // What is left of the body cannot be told from a next request.
+        Problem::BodyTimedOut | Problem::BodyIncomplete | Problem::BodyTooLarge { .. } => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,182 @@
+//! What stands where.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use attache_core::Problem;
+use attache_wire::{Face, PUBLISHERS, Publisher, Refusal};
+use aws_lc_rs::constant_time;
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse as _, Response},
+    routing::{any, get},
+};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, Request, StatusCode, header};
+use secrecy::ExposeSecret as _;
+
+use crate::{
+    admin,
+    app::{App, publisher_of},
+    authorization::{self, Endpoint},
+    cors, query, sandbox,
+    settings::Mode,
+    telemetry::{RequestLabels, RequestLine},
+};
+
+/// Where a publisher's keys are published, below its root.
+pub(crate) const KEYS_PATH: &str = "/.well-known/jwks.json";
+
+/// Everything for applications: faces and authorization servers.
+pub(crate) fn public(app: &Arc<App>) -> Router {
+    let mut router = Router::new();
+    for publisher in PUBLISHERS {
+        for alias in [Some(""), publisher.alias].into_iter().flatten() {
+            let root = format!("{}{alias}", publisher.root);
+            for face in publisher.faces {
+                let app = Arc::clone(app);
+                let handler = move |request| answer_face(Arc::clone(&app), publisher, face, request);
+                router = router.route(&format!("{root}{}", face.path), any(handler));
+            }
+            for (endpoint, path) in endpoint_paths(publisher) {
+                let app = Arc::clone(app);
+                let handler = move |request| answer_endpoint(Arc::clone(&app), publisher, endpoint, path, request);
+                router = router.route(&format!("{root}{path}"), any(handler));
+            }
+        }
+        // RFC 8414 section 3.1 puts the well-known part before the path of the issuer.
+        if !publisher.root.is_empty() {
+            let app = Arc::clone(app);
+            let path = "/.well-known/oauth-authorization-server";
+            let handler =
+                move |request| answer_endpoint(Arc::clone(&app), publisher, Endpoint::Metadata, path, request);
+            router = router.route(&format!("{path}{}", publisher.root), any(handler));
+        }
+    }
+    if app.settings.mode == Mode::Sandbox {
+        let sandbox_app = Arc::clone(app);
+        router = router.route("/sandbox", get(move |request| async move { tell_sandbox(&sandbox_app, &request) }));
+    }
+    let app = Arc::clone(app);
+    router.fallback(move |request| async move { answer_unknown(&app, &request) })
+}
+
+fn endpoint_paths(publisher: &'static Publisher) -> impl Iterator<Item = (Endpoint, &'static str)> {
+    let dialect = &publisher.authorization;
+    [
+        (Endpoint::Token, Some(dialect.token_path)),
+        (Endpoint::Backchannel, dialect.backchannel_path),
+        (Endpoint::Authorize, dialect.authorization_path),
+        (Endpoint::Metadata, Some("/.well-known/openid-configuration")),
+        (Endpoint::Metadata, Some("/.well-known/oauth-authorization-server")),
+        (Endpoint::Keys, Some(KEYS_PATH)),
+    ]
+    .into_iter()
+    .filter_map(|(endpoint, path)| Some((endpoint, path?)))
+}
+
+/// Everything for the operator: its API, metrics and health. On a listener of its own, or beside the
+/// rest.
+pub(crate) fn operator(app: &Arc<App>) -> Router {
+    let metrics = {
+        let app = Arc::clone(app);
+        move |headers: HeaderMap| async move { tell_metrics(&app, &headers) }
+    };
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(|| async { "ready\n" }))
+        .route("/metrics", get(metrics))
+        .nest("/admin/v1", admin::router(Arc::clone(app)))
+}
+
+/// The metrics. In production on a public listener they are for the operator only.
+fn tell_metrics(app: &App, headers: &HeaderMap) -> Response {
+    let is_exposed = app.settings.mode == Mode::Production && app.settings.admin_listen.is_none();
+    if is_exposed && !is_operator(app, headers) {
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "the admin token is needed\n")
+            .into_response();
+    }
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.text(app.simulator.count())).into_response()
+}
+
+/// Whether a request bears the operator's credential.
+pub(crate) fn is_operator(app: &App, headers: &HeaderMap) -> bool {
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    token.is_some_and(|token| {
+        constant_time::verify_slices_are_equal(token.as_bytes(), app.admin_token.expose_secret().as_bytes()).is_ok()
+    })
+}
+
+async fn answer_face(
+    app: Arc<App>,
+    publisher: &'static Publisher,
+    face: &'static Face,
+    request: Request<Body>,
+) -> Response {
+    let origin = cors::allowed_origin(&app, publisher, request.headers());
+    if let Some(response) = cors::preflight(&request, origin.as_ref(), "POST") {
+        return response;
+    }
+    let answer = AssertUnwindSafe(query::answer(&app, publisher, face, request)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(|_| refuse((face.refuse)(&Problem::Internal)));
+    if let Some(origin) = &origin {
+        cors::allow(response.headers_mut(), origin);
+    }
+    response
+}
+
+async fn answer_endpoint(
+    app: Arc<App>,
+    publisher: &'static Publisher,
+    endpoint: Endpoint,
+    path: &'static str,
+    request: Request<Body>,
+) -> Response {
+    let origin = cors::allowed_origin(&app, publisher, request.headers());
+    if let Some(response) = cors::preflight(&request, origin.as_ref(), "GET, POST") {
+        return response;
+    }
+    let answer = AssertUnwindSafe(authorization::answer(app, publisher, endpoint, path, request)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(|_| refuse((publisher.refuse)(&Problem::Internal)));
+    if let Some(origin) = &origin {
+        cors::allow(response.headers_mut(), origin);
+    }
+    response
+}
+
+/// What no route catches is answered in the envelope of the publisher below whose root it lies.
+fn answer_unknown(app: &App, request: &Request<Body>) -> Response {
+    let publisher = publisher_of(request.uri().path());
+    let problem = query::admit_host_and_target(app, request).err().unwrap_or(Problem::UnknownPath);
+    let refusal = (publisher.refuse)(&problem);
+    let labels =
+        RequestLabels { publisher: publisher.name.as_str(), api: "none", version: "none", status: refusal.status };
+    app.metrics.request(&labels, std::time::Duration::ZERO);
+    app.request_log.add(&RequestLine {
+        at: app.clock.now(),
+        method: query::known_method(request.method()),
+        path: "unknown",
+        labels: &labels,
+        problem: Some(problem.name()),
+        client_id: None,
+        correlator: None,
+        duration: std::time::Duration::ZERO,
+    });
+    refuse(refusal)
+}
+
+fn tell_sandbox(app: &App, request: &Request<Body>) -> Response {
+    match query::admit_host_and_target(app, request) {
+        Err(problem) => refuse((publisher_of("/").refuse)(&problem)),
+        Ok(()) => query::json_response(200, serde_json::to_vec_pretty(&sandbox::summary(app)).unwrap_or_default()),
+    }
+}
+
+fn refuse(refusal: Refusal) -> Response {
+    query::json_response(refusal.status, refusal.body)
+}

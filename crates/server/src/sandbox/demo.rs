@@ -1,0 +1,249 @@
+//! The clients and lines that a new sandbox begins with: the vendors' documents' own where they name
+//! any. Their secrets are documented for everyone, which is why a sandbox listens on loopback.
+
+use std::time::Duration;
+
+use attache_core::{
+    Addresses, Client, ClientId, Id, Line, LineId, Observed, PhoneNumber, PublisherName, Purpose, Scope, Status,
+    Timestamp,
+};
+
+use crate::{
+    entropy::{self, NoEntropy},
+    keyring::Keyring,
+};
+
+/// What Telefónica's documents print for its mock mode.
+pub(super) const MOCK_CLIENT_ID: &str = "mock_sandbox_app_id";
+pub(super) const MOCK_ACCESS_TOKEN: &str = "mock_sandbox_access_token";
+pub(super) const MOCK_LINE: &str = "+34777777777";
+
+/// The line whose subscriber never answers.
+pub(super) const SILENT_LINE: &str = "+33639980009";
+
+/// A demo client.
+pub(super) struct DemoClient {
+    pub(super) publisher: &'static str,
+    pub(super) client_id: &'static str,
+    pub(super) secret: &'static str,
+    redirect_uris: &'static [&'static str],
+    origins: &'static [&'static str],
+    scopes: &'static [&'static str],
+    purposes: &'static [&'static str],
+}
+
+/// All demo clients.
+pub(super) const CLIENTS: &[DemoClient] = &[
+    DemoClient {
+        publisher: "camara",
+        client_id: "camara-demo",
+        secret: "camara-demo-secret",
+        redirect_uris: &["http://localhost:3000/callback"],
+        origins: &["http://localhost:3000"],
+        scopes: &[
+            "device-roaming-status:read",
+            "device-reachability-status:read",
+            "device-status:roaming:read",
+            "device-status:connectivity:read",
+        ],
+        purposes: &["dpv:FraudPreventionAndDetection", "dpv:RequestedServiceProvision", "dpv:ServiceProvision"],
+    },
+    DemoClient {
+        publisher: "orange",
+        client_id: "orange-demo",
+        secret: "orange-demo-secret",
+        redirect_uris: &[],
+        origins: &["http://localhost:3000"],
+        scopes: &["device-roaming-status:read", "device-reachability-status:read"],
+        purposes: &["dpv:ServiceProvision"],
+    },
+    DemoClient {
+        publisher: "telefonica",
+        client_id: "my-app-id",
+        secret: "my-app-secret",
+        redirect_uris: &[
+            "https://my_app_server/device-status-callback",
+            "http://localhost:3000/device-status-callback",
+            "http://localhost:5000/device-status-callback",
+        ],
+        origins: &["http://localhost:3000", "http://localhost:5000"],
+        scopes: &["device-status-roaming-read"],
+        purposes: &["dpv:FraudPreventionAndDetection"],
+    },
+    DemoClient {
+        publisher: "telefonica",
+        client_id: MOCK_CLIENT_ID,
+        secret: "mock_sandbox_app_secret",
+        redirect_uris: &["http://localhost:3000/device-status-callback"],
+        origins: &["http://localhost:3000"],
+        scopes: &["device-status-roaming-read"],
+        purposes: &["dpv:FraudPreventionAndDetection"],
+    },
+    DemoClient {
+        publisher: "vonage",
+        client_id: "vonage-demo",
+        secret: "vonage-demo-secret",
+        redirect_uris: &[],
+        origins: &["http://localhost:3000"],
+        scopes: &["device-status:connectivity:read", "device-status:roaming:read"],
+        purposes: &["dpv:NotApplicable"],
+    },
+];
+
+/// The demo clients as they are registered.
+pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, NoEntropy> {
+    CLIENTS
+        .iter()
+        .map(|demo| {
+            Ok(Client {
+                id: ClientId::new(now, &entropy::bytes()?),
+                publisher: PublisherName::new_static(demo.publisher),
+                client_id: demo.client_id.to_owned(),
+                secret: Some(keyring.hash_client_secret(demo.secret)),
+                keys: Vec::new(),
+                redirect_uris: demo.redirect_uris.iter().copied().map(str::to_owned).collect(),
+                origins: demo.origins.iter().copied().map(str::to_owned).collect(),
+                scopes: demo.scopes.iter().copied().map(Scope::new_static).collect(),
+                purposes: demo.purposes.iter().copied().map(Purpose::new_static).collect(),
+                registered_at: now,
+            })
+        })
+        .collect()
+}
+
+/// Where a demo line is, and by what it can be reached.
+struct DemoLine {
+    number: &'static str,
+    home: &'static str,
+    /// `None`: it was never seen.
+    seen: Option<Seen>,
+    addresses: Option<Addresses>,
+}
+
+struct Seen {
+    serving: &'static str,
+    data: bool,
+    sms: bool,
+    ago: Duration,
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// A line that was seen a minute ago.
+const fn seen(number: &'static str, home: &'static str, serving: &'static str, data: bool, sms: bool) -> DemoLine {
+    DemoLine { number, home, seen: Some(Seen { serving, data, sms, ago: MINUTE }), addresses: None }
+}
+
+/// The eleven numbers of Orange's lab, which are not supposed to roam.
+const ORANGE_LAB: [&str; 11] = [
+    "+33699901031",
+    "+33699901032",
+    "+33699901033",
+    "+33699901034",
+    "+33699901035",
+    "+33699901036",
+    "+33699901037",
+    "+33699901038",
+    "+33699901039",
+    "+33699901040",
+    "+33699901064",
+];
+
+fn demo_lines() -> Vec<DemoLine> {
+    let orange = ORANGE_LAB.map(|number| seen(number, "20801", "20801", true, true));
+    let telefonica = [
+        // The samples read `countryName[0]`, so these lines roam.
+        seen("+34666555343", "21407", "26201", true, true),
+        DemoLine {
+            addresses: Some(Addresses {
+                public_ipv4: Some([80, 90, 34, 2].into()),
+                public_ports: Some((16_384, 20_479)),
+                private_ipv4: None,
+                ipv6_prefix: Some(0x2001_0db8_0000_0000),
+            }),
+            ..seen(MOCK_LINE, "21407", "20801", true, true)
+        },
+        seen("+34666666666", "21407", "26801", true, true),
+    ];
+    let vonage = [seen("+123456789", "310410", "26201", true, false)];
+    let camara = [
+        DemoLine {
+            addresses: Some(Addresses {
+                public_ipv4: Some([84, 125, 93, 10].into()),
+                public_ports: Some((59_392, 60_415)),
+                private_ipv4: Some([10, 0, 0, 1].into()),
+                ipv6_prefix: Some(0x2001_0db8_85a3_08d3),
+            }),
+            ..seen("+33639980001", "20801", "20801", true, true)
+        },
+        seen("+33639980002", "20801", "20801", false, true),
+        seen("+33639980003", "20801", "20801", false, false),
+        seen("+33639980004", "20801", "34001", true, true),
+        seen("+33639980005", "20801", "90112", true, false),
+        DemoLine {
+            seen: Some(Seen { serving: "26201", data: true, sms: true, ago: DAY }),
+            ..seen("+33639980006", "20801", "26201", true, true)
+        },
+        DemoLine { seen: None, ..seen("+33639980007", "20801", "20801", false, false) },
+        seen("+33639980008", "20801", "26201", false, true),
+        seen(SILENT_LINE, "20801", "20801", true, true),
+    ];
+    orange.into_iter().chain(telefonica).chain(vonage).chain(camara).collect()
+}
+
+/// The demo lines. What is written in this file is well-formed, which a test holds.
+pub(crate) fn lines(now: Timestamp) -> Result<Vec<Line>, NoEntropy> {
+    let mut lines = Vec::new();
+    for demo in demo_lines() {
+        let (Ok(phone_number), Ok(home)) = (demo.number.parse::<PhoneNumber>(), demo.home.parse()) else { continue };
+        let status = demo.seen.and_then(|seen| {
+            let confirmed_at = now.minus(seen.ago);
+            Some(Status {
+                serving: Observed { value: seen.serving.parse().ok()?, confirmed_at },
+                data: seen.data,
+                sms: seen.sms,
+                reachability_confirmed_at: confirmed_at,
+            })
+        });
+        let id: LineId = Id::new(now, &entropy::bytes()?);
+        lines.push(Line { id, phone_number, home, status, addresses: demo.addresses.map(Box::new) });
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use attache_wire::PUBLISHERS;
+
+    use super::*;
+
+    #[test]
+    fn every_demo_line_is_made_as_it_is_written() {
+        let lines = lines(Timestamp::from_unix_seconds(1_700_000_000)).unwrap();
+        assert_eq!(lines.len(), demo_lines().len());
+        let never_seen = lines.iter().filter(|line| line.status.is_none()).count();
+        assert_eq!(never_seen, 1);
+        for number in [MOCK_LINE, SILENT_LINE] {
+            assert!(lines.iter().any(|line| line.phone_number.to_string() == number));
+        }
+    }
+
+    #[test]
+    fn demo_clients_are_registered_for_every_scope_of_their_publisher() {
+        for publisher in PUBLISHERS {
+            let clients: Vec<_> = CLIENTS.iter().filter(|demo| demo.publisher == publisher.name.as_str()).collect();
+            assert!(!clients.is_empty(), "{}", publisher.name);
+            for face in publisher.faces {
+                assert!(clients.iter().all(|demo| demo.scopes.contains(&face.scope.as_str())), "{}", face.path);
+            }
+        }
+    }
+
+    #[test]
+    fn demo_purposes_are_well_formed() {
+        for demo in CLIENTS {
+            assert!(demo.purposes.iter().all(|purpose| purpose.parse::<Purpose>().is_ok()), "{}", demo.client_id);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What only a sandbox may do. Production reaches none of it: each function here is called behind
+//! [`App::is_sandbox`], and the route of `/sandbox` is not mounted there.
+
+mod demo;
+mod summary;
+
+use attache_core::{LineId, Scope};
+use attache_wire::Publisher;
+
+pub(crate) use demo::{clients, lines};
+pub(crate) use summary::summary;
+pub use summary::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
+
+use crate::{app::App, token::Token};
+
+/// The token that Telefónica's documents print for trying things out, if it is this one: it stands
+/// for a real token of the mock client about one demo line.
+pub(crate) fn documented_token(app: &App, publisher: &Publisher, text: &str) -> Option<Token> {
+    if text != demo::MOCK_ACCESS_TOKEN || publisher.name.as_str() != "telefonica" {
+        return None;
+    }
+    let client = app.clients.find(&publisher.name, demo::MOCK_CLIENT_ID)?;
+    Some(Token {
+        publisher: client.publisher.clone(),
+        client: client.id,
+        client_id: client.client_id.clone(),
+        line: Some(app.simulator.get(demo::MOCK_LINE.parse().ok()?)?.id),
+        scopes: publisher.faces.iter().map(|face| face.scope.clone()).collect::<Vec<Scope>>(),
+        purpose: client.purposes.first()?.clone(),
+        expires_at: app.clock.now().plus(app.tokens.lifetime()),
+    })
+}
+
+/// Whether the subscriber of a line answers when asked for consent. In the sandbox everyone does so
+/// at once, but for one demo line whose subscriber never answers.
+pub(crate) fn subscriber_answers(app: &App, line: LineId) -> bool {
+    let silent = demo::SILENT_LINE.parse().ok().and_then(|number| app.simulator.get(number));
+    silent.is_none_or(|silent| silent.id != line)
+}

@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+
+use attache_core::{Line, PhoneNumber, Plmn};
+use attache_network::Filter;
+use attache_wire::PUBLISHERS;
+use serde::Serialize;
+
+use super::demo;
+use crate::{app::App, authorization::endpoints};
+
+/// How many lines are told at most.
+const LINES_TOLD: usize = 1_000;
+
+/// What a sandbox offers: the start prints it, and `GET /sandbox` answers with it.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are the words of the JSON document, which docs/sandbox.md describes")]
+pub struct Summary {
+    pub mode: &'static str,
+    pub publishers: BTreeMap<&'static str, PublisherSummary>,
+    pub lines: Vec<LineSummary>,
+}
+
+/// A publisher of APIs and how to reach it.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct PublisherSummary {
+    pub base_url: String,
+    pub issuer: String,
+    pub token_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_authentication_endpoint: Option<String>,
+    pub clients: Vec<ClientSummary>,
+    pub faces: Vec<FaceSummary>,
+}
+
+/// A demo client with its documented secret.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct ClientSummary {
+    pub client_id: String,
+    pub client_secret: &'static str,
+    pub redirect_uris: Vec<String>,
+    pub scopes: Vec<String>,
+    pub purposes: Vec<String>,
+}
+
+/// A published API in one version.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct FaceSummary {
+    pub api: &'static str,
+    pub version: &'static str,
+    pub url: String,
+    pub scope: String,
+}
+
+/// A line of the simulated network.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct LineSummary {
+    pub phone_number: PhoneNumber,
+    pub home_plmn: Plmn,
+    pub serving_plmn: Option<Plmn>,
+    pub reachable: Vec<&'static str>,
+}
+
+impl From<&Line> for LineSummary {
+    fn from(line: &Line) -> Self {
+        let reachable = line.status.map(|status| [(status.data, "DATA"), (status.sms, "SMS")]);
+        Self {
+            phone_number: line.phone_number,
+            home_plmn: line.home,
+            serving_plmn: line.status.map(|status| status.serving.value),
+            reachable: reachable.into_iter().flatten().filter_map(|(can, by)| can.then_some(by)).collect(),
+        }
+    }
+}
+
+/// What this sandbox offers now.
+pub(crate) fn summary(app: &App) -> Summary {
+    let publishers = PUBLISHERS.iter().map(|publisher| {
+        let endpoints = endpoints(app, publisher);
+        let clients =
+            demo::CLIENTS.iter().filter(|demo| demo.publisher == publisher.name.as_str()).filter_map(|demo| {
+                // A demo client may have been removed, and another one of its name added.
+                let client = app.clients.find(&publisher.name, demo.client_id)?;
+                let is_demo =
+                    client.secret.as_ref().is_some_and(|hash| app.keyring.is_client_secret(demo.secret, hash));
+                is_demo.then(|| ClientSummary {
+                    client_id: client.client_id.clone(),
+                    client_secret: demo.secret,
+                    redirect_uris: client.redirect_uris.clone(),
+                    scopes: client.scopes.iter().map(ToString::to_string).collect(),
+                    purposes: client.purposes.iter().map(ToString::to_string).collect(),
+                })
+            });
+        let summary = PublisherSummary {
+            base_url: endpoints.issuer.clone(),
+            clients: clients.collect(),
+            faces: publisher
+                .faces
+                .iter()
+                .map(|face| FaceSummary {
+                    api: face.api,
+                    version: face.version,
+                    url: format!("{}{}", endpoints.issuer, face.path),
+                    scope: face.scope.to_string(),
+                })
+                .collect(),
+            issuer: endpoints.issuer,
+            token_endpoint: endpoints.token,
+            authorization_endpoint: endpoints.authorization,
+            backchannel_authentication_endpoint: endpoints.backchannel,
+        };
+        (publisher.name.as_str(), summary)
+    });
+    Summary {
+        mode: app.settings.mode.as_str(),
+        publishers: publishers.collect(),
+        lines: app.simulator.list(None, LINES_TOLD, &Filter::default()).iter().map(LineSummary::from).collect(),
+    }
+}

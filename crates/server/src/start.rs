@@ -1,0 +1,424 @@
+//! Starting and stopping: the data directory, the stores, the listeners and the background tasks.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use attache_core::{Clients, Clock, Grants, Lines, Network, StoreError};
+use attache_network::Simulator;
+use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
+use axum::Router;
+use axum_server::{
+    Handle,
+    accept::NoDelayAcceptor,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hyper_util::rt::TokioTimer;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    app::App,
+    authorization::{Assertions, GrantBook},
+    clients::ClientRegistry,
+    clock::SystemClock,
+    entropy::{self, NoEntropy},
+    keyring::{self, Keyring, WrongSecretsKey},
+    routes,
+    sandbox::{self, Summary},
+    settings::{Key32, Mode, Settings, TlsFiles},
+    telemetry::{Metrics, RequestLog},
+    token::{SigningKey, Tokens},
+};
+
+/// The longest request head that is read, in bytes.
+const HEAD_LIMIT: usize = 64 * 1024;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each is told by its message")]
+pub enum StartError {
+    #[error("the data directory {} cannot be used", path.display())]
+    DataDirectory {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("another attache is running on the data directory {}; stop it, or choose another with --data-dir", path.display())]
+    InUse { path: PathBuf },
+    #[error("{what} is missing; set it, or run a sandbox")]
+    Missing { what: &'static str },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("the database failed")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    SecretsKey(#[from] WrongSecretsKey),
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    #[error(
+        "cannot listen on {address}; is another program there? Choose another address with --listen, such as --listen 127.0.0.1:0 for a free port"
+    )]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("the certificate {} or its key {} cannot be used", files.certificate.display(), files.key.display())]
+    Tls {
+        files: TlsFiles,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// A running server.
+pub struct Server {
+    app: Arc<App>,
+    addresses: Vec<SocketAddr>,
+    admin_address: Option<SocketAddr>,
+    handles: Vec<Handle<SocketAddr>>,
+    listeners: JoinSet<io::Result<()>>,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+    /// Held as long as the server runs: no other may use the data directory.
+    _lock: fs::File,
+}
+
+impl Server {
+    /// Starts a server: opens or makes what it keeps in its data directory, and listens.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let data_dir = settings.data_dir.clone();
+        let in_data_dir = |cause| StartError::DataDirectory { path: data_dir.clone(), cause };
+        let lock = claim(&data_dir)?;
+        let keyring = Arc::new(Keyring::new(&secrets_key(&settings)?, settings.audit_key.as_ref()));
+        let admin_token = admin_token(&settings)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+
+        let store = Arc::new(SqliteStore::open(data_dir.join("attache.db"), settings.mode.as_str())?);
+        if settings.mode == Mode::Sandbox && store.is_new()? {
+            let now = clock.now();
+            store.seed(sandbox::clients(&keyring, now)?, sandbox::lines(now)?).await?;
+        }
+        let keys = signing_keys(&store, &keyring, clock.as_ref()).await?;
+        let simulator = Arc::new(Simulator::load(Arc::clone(&store) as Arc<dyn Lines>, Arc::clone(&clock))?);
+        let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit())).map_err(in_data_dir)?;
+
+        let sockets = listen(&settings)?;
+        let admin_socket = settings.admin_listen.map(listen_at).transpose()?;
+        let addresses = local_addresses(&sockets).map_err(in_data_dir)?;
+        let admin_address = admin_socket.as_ref().map(TcpListener::local_addr).transpose().map_err(in_data_dir)?;
+
+        let app = Arc::new(App {
+            base_url: base_url(&settings, &addresses),
+            clients: ClientRegistry::load(Arc::clone(&store) as Arc<dyn Clients>)?,
+            grants: GrantBook::load(Arc::clone(&store) as Arc<dyn Grants>, settings.backchannel_interval)?,
+            assertions: Assertions::default(),
+            tokens: Tokens::new(keys, Arc::clone(&keyring), settings.token_lifetime),
+            keyring,
+            network: Arc::clone(&simulator) as Arc<dyn Network>,
+            simulator,
+            audit: Arc::new(audit),
+            metrics: Metrics::new(),
+            request_log: RequestLog::new(settings.request_log),
+            admin_token,
+            clock,
+            settings,
+        });
+
+        let mut server = Self {
+            addresses,
+            admin_address,
+            handles: Vec::new(),
+            listeners: JoinSet::new(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            app,
+            _lock: lock,
+        };
+        server.serve(sockets, admin_socket).await?;
+        server.run_tasks();
+        server.announce().map_err(in_data_dir)?;
+        Ok(server)
+    }
+
+    /// The addresses that it listens on for applications.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The address that clients know it by.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.app.base_url
+    }
+
+    /// What a sandbox offers; `None` in production.
+    #[must_use]
+    pub fn summary(&self) -> Option<Summary> {
+        self.app.is_sandbox().then(|| sandbox::summary(&self.app))
+    }
+
+    /// Waits until a listener fails, which none should.
+    pub async fn failed(&mut self) -> io::Error {
+        match self.listeners.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Err(error)) => io::Error::other(error),
+            Some(Ok(Ok(()))) | None => io::Error::other("a listener ended by itself"),
+        }
+    }
+
+    /// Takes no more requests, lets those under way end within the grace period, and stops.
+    pub async fn shutdown_and_wait(mut self) {
+        for handle in &self.handles {
+            handle.graceful_shutdown(Some(self.app.settings.shutdown_grace));
+        }
+        while self.listeners.join_next().await.is_some() {}
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.app.request_log.flush();
+        // If it stays, the command line finds that nobody answers there.
+        let _ = fs::remove_file(self.app.settings.data_dir.join("server.json"));
+    }
+
+    async fn serve(&mut self, sockets: Vec<TcpListener>, admin: Option<TcpListener>) -> Result<(), StartError> {
+        let tls = match &self.app.settings.tls {
+            Some(files) => Some(read_certificate(files).await?),
+            None => None,
+        };
+        let public = routes::public(&self.app);
+        let public = match &admin {
+            Some(_) => public,
+            None => public.merge(routes::operator(&self.app)),
+        };
+        for socket in sockets {
+            self.accept(socket, public.clone(), tls.as_ref())?;
+        }
+        if let Some(socket) = admin {
+            self.accept(socket, routes::operator(&self.app), tls.as_ref())?;
+        }
+        if let (Some(config), Some(files)) = (tls, self.app.settings.tls.clone()) {
+            self.tasks.spawn(reload_certificate(config, files, self.stopping.clone()));
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, socket: TcpListener, router: Router, tls: Option<&RustlsConfig>) -> Result<(), StartError> {
+        let address = socket.local_addr().unwrap_or_else(|_| SocketAddr::from(([0; 4], 0)));
+        let failed = |cause| StartError::Listen { address, cause };
+        let handle = Handle::new();
+        let head_timeout = self.app.settings.head_timeout;
+        let mut server = axum_server::from_tcp(socket).map_err(failed)?.handle(handle.clone());
+        server
+            .http_builder()
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
+            .max_buf_size(HEAD_LIMIT)
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX));
+        let service = router.into_make_service();
+        match tls {
+            None => self.listeners.spawn(server.acceptor(NoDelayAcceptor).serve(service)),
+            Some(config) => {
+                let acceptor = RustlsAcceptor::new(config.clone()).acceptor(NoDelayAcceptor);
+                self.listeners.spawn(server.acceptor(acceptor).serve(service))
+            }
+        };
+        self.handles.push(handle);
+        Ok(())
+    }
+
+    /// Starts what runs in the background.
+    fn run_tasks(&self) {
+        let (app, stopping) = (Arc::clone(&self.app), self.stopping.clone());
+        self.tasks.spawn(every(Duration::from_millis(50), stopping, move || {
+            let app = Arc::clone(&app);
+            async move { app.request_log.flush() }
+        }));
+        let (app, stopping) = (Arc::clone(&self.app), self.stopping.clone());
+        self.tasks.spawn(every(Duration::from_mins(1), stopping, move || {
+            let app = Arc::clone(&app);
+            async move {
+                if let Err(error) = app.grants.sweep(app.clock.now()).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "expired grants were not forgotten");
+                }
+            }
+        }));
+    }
+
+    /// Leaves a note of where the server can be reached, for the command line.
+    fn announce(&self) -> io::Result<()> {
+        let scheme = if self.app.settings.tls.is_some() { "https" } else { "http" };
+        let address = self.admin_address.or_else(|| self.addresses.first().copied());
+        let url = match address {
+            None => self.app.base_url.clone(),
+            Some(mut address) => {
+                if address.ip().is_unspecified() {
+                    address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+                }
+                format!("{scheme}://{address}")
+            }
+        };
+        let note = json!({ "url": url, "pid": std::process::id() });
+        keyring::replace(&self.app.settings.data_dir.join("server.json"), &note.to_string())
+    }
+}
+
+/// Makes the data directory and takes it for this process.
+fn claim(path: &Path) -> Result<fs::File, StartError> {
+    let failed = |cause| StartError::DataDirectory { path: path.to_owned(), cause };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    let lock = fs::File::create(path.join("attache.lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(StartError::InUse { path: path.to_owned() }),
+        Err(fs::TryLockError::Error(cause)) => Err(failed(cause)),
+    }
+}
+
+/// The key from the settings; in a sandbox, else the one that is kept beside the data.
+fn secrets_key(settings: &Settings) -> Result<Key32, StartError> {
+    if let Some(key) = &settings.secrets_key {
+        return Ok(key.clone());
+    }
+    if settings.mode == Mode::Production {
+        return Err(StartError::Missing { what: "the secrets key" });
+    }
+    let path = settings.data_dir.join("secrets.key");
+    let text = keyring::read_or_create(&path, || {
+        let bytes = entropy::bytes::<32>().map_err(io::Error::other)?;
+        Ok(STANDARD.encode(bytes))
+    });
+    text.and_then(|text| text.parse().map_err(io::Error::other))
+        .map_err(|cause| StartError::DataDirectory { path, cause })
+}
+
+/// The operator's credential from the settings; in a sandbox, else the one that is kept beside the
+/// data.
+fn admin_token(settings: &Settings) -> Result<SecretString, StartError> {
+    if let Some(token) = &settings.admin_token {
+        return Ok(token.clone());
+    }
+    if settings.mode == Mode::Production {
+        return Err(StartError::Missing { what: "the admin token" });
+    }
+    let path = settings.data_dir.join("admin-token");
+    keyring::read_or_create(&path, || entropy::secret().map_err(io::Error::other))
+        .map(SecretString::from)
+        .map_err(|cause| StartError::DataDirectory { path, cause })
+}
+
+/// The signing keys, newest first; the first one is drawn on the first start.
+async fn signing_keys(
+    store: &SqliteStore,
+    keyring: &Keyring,
+    clock: &dyn Clock,
+) -> Result<Vec<SigningKey>, StartError> {
+    let mut stored = store.signing_keys()?;
+    if stored.is_empty() {
+        let pkcs8 = SigningKey::generate()?;
+        let key = SigningKey::from_pkcs8(&pkcs8)?;
+        store
+            .add_signing_key(StoredKey {
+                id: key.id().to_owned(),
+                sealed: keyring.seal(&pkcs8)?,
+                created_at: clock.now(),
+            })
+            .await?;
+        return Ok(vec![key]);
+    }
+    stored.sort_by_key(|key| std::cmp::Reverse(key.created_at));
+    stored.iter().map(|key| Ok(SigningKey::from_pkcs8(&keyring.open(&key.sealed)?)?)).collect()
+}
+
+fn listen(settings: &Settings) -> Result<Vec<TcpListener>, StartError> {
+    let mut sockets: Vec<TcpListener> = Vec::new();
+    for address in &settings.listen {
+        match listen_at(*address) {
+            Ok(socket) => sockets.push(socket),
+            // Nobody asked for IPv6, and not every machine has it.
+            Err(StartError::Listen { cause, .. })
+                if settings.listen_is_default
+                    && address.is_ipv6()
+                    && cause.kind() == io::ErrorKind::AddrNotAvailable => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sockets)
+}
+
+fn listen_at(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let failed = |cause| StartError::Listen { address, cause };
+    let socket = TcpListener::bind(address).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    Ok(socket)
+}
+
+fn local_addresses(sockets: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+    sockets.iter().map(TcpListener::local_addr).collect()
+}
+
+/// The address that clients know this server by.
+fn base_url(settings: &Settings, addresses: &[SocketAddr]) -> String {
+    if let Some(url) = &settings.public_url {
+        return url.as_str().trim_end_matches('/').to_owned();
+    }
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    match addresses.first() {
+        Some(address) if settings.listen_is_default => format!("{scheme}://localhost:{}", address.port()),
+        Some(address) => format!("{scheme}://{address}"),
+        None => format!("{scheme}://localhost"),
+    }
+}
+
+async fn read_certificate(files: &TlsFiles) -> Result<RustlsConfig, StartError> {
+    RustlsConfig::from_pem_file(&files.certificate, &files.key)
+        .await
+        .map_err(|cause| StartError::Tls { files: files.clone(), cause })
+}
+
+/// Reads the certificate again when one of its files changes. One that cannot be used leaves the old
+/// one in force.
+async fn reload_certificate(config: RustlsConfig, files: TlsFiles, stopping: CancellationToken) {
+    let modified = |files: &TlsFiles| -> [Option<SystemTime>; 2] {
+        [&files.certificate, &files.key].map(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
+    };
+    let mut known = modified(&files);
+    while !is_stopped_within(&stopping, Duration::from_secs(5)).await {
+        let now = modified(&files);
+        if now == known {
+            continue;
+        }
+        known = now;
+        match config.reload_from_pem_file(&files.certificate, &files.key).await {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the certificate has changed, but cannot be used; the old one stays in force"
+            ),
+        }
+    }
+}
+
+/// Does something again and again until the server stops.
+async fn every<Work: Future<Output = ()>>(pause: Duration, stopping: CancellationToken, work: impl Fn() -> Work) {
+    while !is_stopped_within(&stopping, pause).await {
+        work().await;
+    }
+}
+
+async fn is_stopped_within(stopping: &CancellationToken, pause: Duration) -> bool {
+    tokio::time::timeout(pause, stopping.cancelled()).await.is_ok()
+}

@@ -1,0 +1,48 @@
+use attache_core::{DeviceIdentifier, Problem, PublisherName};
+
+use crate::{
+    Face, Refusal,
+    oauth::{Asked, OAuthError, ScopeParameters, TokenResponse},
+};
+
+/// A publisher of APIs: a root below which every path is the original's, its faces, its dialect of
+/// authorization, and its words for what no face catches.
+#[derive(Debug)]
+pub struct Publisher {
+    /// Its name, which clients and tokens are bound to.
+    pub name: PublisherName,
+    /// Its root, empty or with a leading slash.
+    pub root: &'static str,
+    /// Another root below that one, at which everything stands as well.
+    pub alias: Option<&'static str>,
+    /// Its faces.
+    pub faces: &'static [&'static Face],
+    /// Writes a problem that no face catches: an unknown path.
+    pub refuse: fn(&Problem) -> Refusal,
+    /// Its authorization server.
+    pub authorization: Authorization,
+}
+
+/// The dialect of a publisher's authorization server (OAuth 2.0, RFC 6749; OpenID Connect CIBA).
+#[derive(Debug)]
+pub struct Authorization {
+    /// Where tokens are fetched.
+    pub token_path: &'static str,
+    /// Where a backchannel authentication begins, if this publisher has that flow.
+    pub backchannel_path: Option<&'static str>,
+    /// Where the authorization code flow begins, if this publisher has it.
+    pub authorization_path: Option<&'static str>,
+    /// Whether a token request must repeat the `redirect_uri` of its code (RFC 6749 section 4.1.3).
+    pub redirect_uri_is_repeated: bool,
+    /// Whether its clients may use the client credentials grant.
+    pub client_credentials: bool,
+    /// Reads the scopes and the purpose that a request asks for.
+    pub read_scope: fn(&ScopeParameters<'_>) -> Result<Asked, OAuthError>,
+    /// Reads whom a `login_hint` means. Errors: [`Problem::FieldInvalid`], [`Problem::UnknownLine`],
+    /// [`Problem::IdentifierUnsupported`].
+    pub read_login_hint: fn(&str) -> Result<DeviceIdentifier, Problem>,
+    /// Writes a token response as JSON.
+    pub write_token: fn(&TokenResponse) -> Vec<u8>,
+    /// Writes an error as JSON.
+    pub write_error: fn(&OAuthError) -> Vec<u8>,
+}
