@@ -16,6 +16,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   test    install what the tests need, run all of them, print their count
+  tools   only install what the tests need
   lint    formatting, clippy, and the rules for dependencies
   check   lint, then test: what a change has to pass
   bench   measure against a bare server of the same HTTP stack; writes target/bench.md";
@@ -36,6 +37,7 @@ fn run() -> Result<()> {
     let rest: Vec<String> = arguments.collect();
     match chore.as_deref() {
         Some("test") => test::run(),
+        Some("tools") => tools::install().map(drop),
         Some("lint") => lint(),
         Some("check") => lint().and_then(|()| test::run()),
         Some("bench") => bench(&rest),
