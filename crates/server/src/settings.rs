@@ -125,9 +125,7 @@ impl FromStr for Key32 {
     fn from_str(text: &str) -> Result<Self, Key32Error> {
         let bytes = from_hex(text).or_else(|| from_base64(text)).ok_or(Key32Error::Form)?;
         // 32 random bytes have fewer than 16 different ones about once in 10^9 years of trying.
-        let mut seen = [false; 256];
-        bytes.iter().for_each(|&byte| seen[usize::from(byte)] = true);
-        if seen.iter().filter(|&&seen| seen).count() < 16 {
+        if bytes.iter().collect::<HashSet<_>>().len() < 16 {
             return Err(Key32Error::NotRandom);
         }
         Ok(Self(bytes))

@@ -137,9 +137,11 @@ fn check_key(key: &serde_json::Value) -> Result<(), String> {
     if key.get("d").is_some() || key.get("k").is_some() {
         return Err("keys: a private or symmetric key; keep it, and register the public part alone".to_owned());
     }
-    let needed = |_| "keys: an RSA, EC or OKP public key as a JSON Web Key (RFC 7517) is needed".to_owned();
-    let key: Jwk = serde_json::from_value(key.clone()).map_err(|_| needed(()))?;
-    DecodingKey::from_jwk(&key).map(|_| ()).map_err(|_| needed(()))
+    let key: Option<Jwk> = serde_json::from_value(key.clone()).ok();
+    match key.map(|key| DecodingKey::from_jwk(&key)) {
+        Some(Ok(_)) => Ok(()),
+        _ => Err("keys: an RSA, EC or OKP public key as a JSON Web Key (RFC 7517) is needed".to_owned()),
+    }
 }
 
 /// Redirects are exact, absolute and without fragment (RFC 6749 section 3.1.2). Outside a sandbox they

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{Observed, PhoneNumber, Plmn, Status, Timestamp, first_plmn};
+use attache_core::{Observed, PhoneNumber, Plmn, Problem, Status, Timestamp, first_plmn};
 use attache_network::{ChangeError, Filter, NewLine, Simulator, csv};
 use axum::{
     Json,
@@ -169,26 +169,26 @@ pub(super) async fn import(State(app): State<Arc<App>>, request: Request) -> Res
 
 /// Hands the body over, chunk by chunk. Each chunk must arrive in the time that a whole body has
 /// elsewhere.
-async fn receive(app: &App, mut body: Body, chunks: mpsc::Sender<io::Result<Bytes>>) -> Result<(), AdminError> {
+async fn receive(app: &App, mut body: Body, chunks: mpsc::Sender<Bytes>) -> Result<(), AdminError> {
     let mut received = 0;
     let outcome = loop {
         let frame = match tokio::time::timeout(app.settings.body_timeout, body.frame()).await {
-            Err(_) => break Err(attache_core::Problem::BodyTimedOut),
+            Err(_) => break Err(Problem::BodyTimedOut),
             Ok(None) => break Ok(()),
-            Ok(Some(Err(_))) => break Err(attache_core::Problem::BodyIncomplete),
+            Ok(Some(Err(_))) => break Err(Problem::BodyIncomplete),
             Ok(Some(Ok(frame))) => frame,
         };
         let Ok(chunk) = frame.into_data() else { continue };
         received += chunk.len();
         if received > IMPORT_LIMIT {
-            break Err(attache_core::Problem::BodyTooLarge { limit: IMPORT_LIMIT });
+            break Err(Problem::BodyTooLarge { limit: IMPORT_LIMIT });
         }
-        if chunks.send(Ok(chunk)).await.is_err() {
+        if chunks.send(chunk).await.is_err() {
             // The reader has seen enough, and will say why.
             return Ok(());
         }
     };
-    outcome.map_err(|problem| AdminError::from(problem))
+    outcome.map_err(AdminError::from)
 }
 
 /// Writes the lines, in a task of its own, and tells how it goes.
@@ -224,7 +224,7 @@ fn events(events: mpsc::Receiver<ImportEvent>) -> Response {
 
 /// A file that arrives in chunks.
 struct ArrivingFile {
-    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    chunks: mpsc::Receiver<Bytes>,
     chunk: Bytes,
 }
 
@@ -232,7 +232,7 @@ impl Read for ArrivingFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
             match self.chunks.blocking_recv() {
-                Some(chunk) => self.chunk = chunk?,
+                Some(chunk) => self.chunk = chunk,
                 None => return Ok(0),
             }
         }
@@ -328,7 +328,7 @@ mod tests {
     fn a_file_is_read_across_its_chunks() {
         let (sender, chunks) = mpsc::channel(4);
         for chunk in ["a", "", "bcd"] {
-            sender.try_send(Ok(Bytes::from(chunk))).unwrap();
+            sender.try_send(Bytes::from(chunk)).unwrap();
         }
         drop(sender);
         let mut text = String::new();

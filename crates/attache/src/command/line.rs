@@ -1,0 +1,312 @@
+//! `attache line`: the lines of a running server's simulated network.
+
+use std::{
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use attache_core::{Country, PhoneNumber, Plmn, Timestamp};
+use attache_server::admin::api::{Bearer, ImportError, ImportEvent, Line, LinePage, NewLine, Reach, Removed, Visited};
+use clap::{ArgGroup, Args, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reqwest::{Method, Response};
+use tokio::{fs::File, io::AsyncWriteExt};
+
+use crate::{
+    operator::{Connection, Operator},
+    output,
+};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows the lines, by number
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+        limit: u64,
+        /// Only those with numbers after this one
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<PhoneNumber>,
+    },
+    /// Shows one line
+    Show {
+        /// Its number, such as +33699901032
+        number: PhoneNumber,
+    },
+    /// Adds a line: at home, reachable by data and SMS, seen just now, if nothing else is said
+    Add(Add),
+    /// Removes a line; what was granted about it ends
+    Remove {
+        /// Its number
+        number: PhoneNumber,
+    },
+    /// Takes a line abroad, or anywhere
+    #[command(group = ArgGroup::new("place").required(true).args(["country", "plmn"]))]
+    Roam {
+        /// Its number
+        number: PhoneNumber,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Takes a line home
+    Home {
+        /// Its number
+        number: PhoneNumber,
+    },
+    /// Says by what a line can be reached: what is not named is switched off
+    #[command(group = ArgGroup::new("bearers").required(true).multiple(true).args(["data", "sms", "none"]))]
+    Reach {
+        /// Its number
+        number: PhoneNumber,
+        #[command(flatten)]
+        reach: ReachFlags,
+    },
+    /// Adds the lines of a CSV file, or replaces those with the same numbers: all or none
+    Import {
+        /// The file, of the form that `export` writes
+        file: PathBuf,
+    },
+    /// Writes all lines to a CSV file
+    Export {
+        /// The file; one that exists is replaced
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Add {
+    /// Its number, such as +33699901032
+    number: PhoneNumber,
+    /// Its home network, such as 20801
+    #[arg(long, value_name = "PLMN")]
+    home: Plmn,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    reach: ReachFlags,
+    /// When the network last saw it, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    seen_at: Option<Timestamp>,
+    /// The network never saw it
+    #[arg(long, conflicts_with_all = ["data", "sms", "none", "seen_at", "country", "plmn"])]
+    never_seen: bool,
+}
+
+/// Where a line is.
+#[derive(Args)]
+struct Place {
+    /// The first network of this country, such as DE
+    #[arg(long, value_name = "ISO", conflicts_with = "plmn")]
+    country: Option<String>,
+    /// This network, such as 26201
+    #[arg(long)]
+    plmn: Option<Plmn>,
+}
+
+/// By what a line can be reached.
+#[derive(Args)]
+struct ReachFlags {
+    /// By data
+    #[arg(long)]
+    data: bool,
+    /// By SMS
+    #[arg(long)]
+    sms: bool,
+    /// By nothing
+    #[arg(long, conflicts_with_all = ["data", "sms"])]
+    none: bool,
+}
+
+/// The network that the flags name.
+fn visited(place: Place) -> Option<Visited> {
+    place.plmn.map(Visited::Plmn).or(place.country.map(Visited::Country))
+}
+
+impl Arguments {
+    /// Runs the command.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let operator = self.connection.open()?;
+        let json = self.connection.json;
+        match self.command {
+            Command::List { limit, after } => list(&operator, json, limit, after).await?,
+            Command::Show { number } => {
+                let line: Line = operator.ask(Method::GET, &["lines", &number.to_string()]).await?;
+                show(&line, json)?;
+            }
+            Command::Add(add) => {
+                let line: Line = operator.tell(&["lines"], &NewLine::from(add)).await?;
+                show(&line, json)?;
+            }
+            Command::Remove { number } => {
+                let removed: Removed = operator.ask(Method::DELETE, &["lines", &number.to_string()]).await?;
+                if json { output::print_json(&removed)? } else { output::print(&format!("{number} is removed\n"))? }
+            }
+            Command::Roam { number, place } => {
+                let place = visited(place).context("name a country or a network")?;
+                change(&operator, json, number, "roam", &place).await?;
+            }
+            Command::Home { number } => change(&operator, json, number, "home", &serde_json::json!({})).await?,
+            Command::Reach { number, reach } => {
+                let reach = Reach { data: reach.data, sms: reach.sms };
+                change(&operator, json, number, "reach", &reach).await?;
+            }
+            Command::Import { file } => import(&operator, json, &file).await?,
+            Command::Export { file } => export(&operator, json, &file).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl From<Add> for NewLine {
+    fn from(add: Add) -> Self {
+        let ReachFlags { data, sms, none } = add.reach;
+        Self {
+            phone_number: add.number,
+            home_plmn: add.home,
+            serving: visited(add.place),
+            reachable: (data || sms || none).then(|| Bearer::list(data, sms)),
+            seen_at: add.seen_at,
+            never_seen: add.never_seen,
+        }
+    }
+}
+
+async fn list(operator: &Operator, json: bool, limit: u64, after: Option<PhoneNumber>) -> anyhow::Result<()> {
+    let mut request = operator.request(Method::GET, &["lines"])?.query(&[("limit", limit)]);
+    if let Some(after) = after {
+        request = request.query(&[("after", after)]);
+    }
+    let page: LinePage = operator.read(request).await?;
+    if json {
+        return output::print_json(&page);
+    }
+    let rows: Vec<_> = page.lines.iter().map(row).collect();
+    output::print(&output::table(HEADINGS, &rows))?;
+    if let Some(next) = page.next {
+        output::print(&format!(
+            "{} of {} lines; the next: attache line list --after {next}\n",
+            page.lines.len(),
+            page.total
+        ))?;
+    }
+    Ok(())
+}
+
+/// Changes a line, and tells what it is like then.
+async fn change(
+    operator: &Operator,
+    json: bool,
+    number: PhoneNumber,
+    change: &str,
+    body: &impl serde::Serialize,
+) -> anyhow::Result<()> {
+    let line: Line = operator.tell(&["lines", &number.to_string(), change], body).await?;
+    show(&line, json)
+}
+
+fn show(line: &Line, json: bool) -> anyhow::Result<()> {
+    if json { output::print_json(line) } else { Ok(output::print(&output::table(HEADINGS, &[row(line)]))?) }
+}
+
+const HEADINGS: [&str; 6] = ["NUMBER", "HOME", "SERVED BY", "COUNTRY", "REACHABLE BY", "LAST CONFIRMED"];
+
+fn row(line: &Line) -> [String; 6] {
+    let country = |plmn: Plmn| Country::of(plmn.mcc()).names().join(" ");
+    let reachable = line.reachable.iter().map(|bearer| match bearer {
+        Bearer::Data => "data",
+        Bearer::Sms => "SMS",
+    });
+    let reachable = reachable.collect::<Vec<_>>().join(", ");
+    [
+        line.phone_number.to_string(),
+        line.home_plmn.to_string(),
+        line.serving_plmn.as_ref().map_or("never seen".to_owned(), Plmn::to_string),
+        line.serving_plmn.map(country).unwrap_or_default(),
+        if reachable.is_empty() { "-".to_owned() } else { reachable },
+        line.serving_confirmed_at.max(line.reachability_confirmed_at).map(|at| format!("{at:.0}")).unwrap_or_default(),
+    ]
+}
+
+async fn import(operator: &Operator, json: bool, path: &Path) -> anyhow::Result<()> {
+    let file = File::open(path).await.with_context(|| format!("{} can't be read", path.display()))?;
+    let request = operator.request(Method::POST, &["lines", "import"])?;
+    let answer = operator.send(request.header("content-type", "text/csv").body(file)).await?;
+    let bar = progress_bar();
+    let last = last_event(answer, &bar).await?;
+    bar.finish_and_clear();
+    match last {
+        ImportEvent::Done { imported, added, replaced } if !json => {
+            Ok(output::print(&format!("{imported} lines imported: {added} added, {replaced} replaced\n"))?)
+        }
+        ImportEvent::Done { .. } => output::print_json(&last),
+        ImportEvent::Refused { errors, total } => {
+            let told = |error: &ImportError| format!("{}:{}: {}", path.display(), error.line, error.message);
+            let told: Vec<String> = errors.iter().map(told).collect();
+            bail!("nothing was imported; lines with errors: {total}\n  {}", told.join("\n  "))
+        }
+        ImportEvent::Failed { message, .. } => bail!("nothing was imported: {message}"),
+        ImportEvent::Progress { .. } => bail!("the server stopped before it was done: nothing was imported"),
+    }
+}
+
+/// Reads the events of an import, one JSON object a line, and returns the last.
+async fn last_event(mut answer: Response, bar: &ProgressBar) -> anyhow::Result<ImportEvent> {
+    let mut last = None;
+    let mut rest = Vec::new();
+    while let Some(chunk) = answer.chunk().await.context("the server stopped answering")? {
+        rest.extend_from_slice(&chunk);
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            let event: ImportEvent = serde_json::from_slice(&line).context("the server's answer is not understood")?;
+            if let ImportEvent::Progress { progress, of } = &event {
+                bar.set_length(u64::try_from(*of)?);
+                bar.set_position(u64::try_from(*progress)?);
+            }
+            last = Some(event);
+        }
+    }
+    last.context("the server stopped before it was done: nothing was imported")
+}
+
+/// A progress bar on standard error, if that is a terminal.
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if io::stderr().is_terminal()
+        && let Ok(style) = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} lines, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Writes to a file beside the one that is asked for, which so is either whole or not there.
+async fn export(operator: &Operator, json: bool, path: &Path) -> anyhow::Result<()> {
+    let cant_write = || format!("{} can't be written", path.display());
+    let mut answer = operator.send(operator.request(Method::GET, &["lines", "export"])?).await?;
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let mut file = File::create(&partial).await.with_context(cant_write)?;
+    let mut lines = 0_usize;
+    while let Some(chunk) = answer.chunk().await.context("the server stopped answering")? {
+        lines += chunk.split(|&byte| byte == b'\n').count() - 1;
+        file.write_all(&chunk).await.with_context(cant_write)?;
+    }
+    file.sync_all().await.with_context(cant_write)?;
+    tokio::fs::rename(&partial, path).await.with_context(cant_write)?;
+    let exported = lines.saturating_sub(1);
+    if json {
+        output::print_json(&serde_json::json!({ "exported": exported }))
+    } else {
+        Ok(output::print(&format!("{exported} lines exported to {}\n", path.display()))?)
+    }
+}

@@ -1,0 +1,53 @@
+//! The commands, one file each.
+
+mod client;
+mod config;
+mod line;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The open platform for CAMARA Device Status.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts the server: without configuration, a sandbox on this machine
+    Serve(serve::Serve),
+    /// Shows every key of the configuration: its value, where it comes from, what it means
+    Config(config::Show),
+    /// Shows and changes the lines of a running server's simulated network
+    Line(line::Arguments),
+    /// Shows, registers and removes the clients of a running server
+    Client(client::Arguments),
+}
+
+impl Cli {
+    /// Runs the command and tells how it went.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(command) => command.run().await,
+            Command::Config(command) => command.run(),
+            Command::Line(command) => command.run().await,
+            Command::Client(command) => command.run().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,168 @@
+//! The keys: each documented once, here. Its documentation is what `attache config`, `--help` and
+//! `docs/configuration.md` say about it.
+
+use std::{path::PathBuf, time::Duration};
+
+use attache_server::settings::{Key32, Mode};
+use ipnet::IpNet;
+use secrecy::SecretString;
+use tracing_subscriber::filter::Targets;
+use url::Url;
+
+use super::{
+    Values,
+    value::{LogFormat, Size, Value},
+};
+
+/// A key of the configuration.
+pub(crate) struct Key {
+    /// Its name in a file.
+    pub(crate) name: &'static str,
+    /// What it does.
+    pub(crate) meaning: &'static str,
+    /// The texts that it has when nobody gives any.
+    pub(crate) default: &'static [&'static str],
+    /// Its flag, if it has one.
+    pub(crate) flag: Option<Flag>,
+    /// Whether it has several texts.
+    pub(crate) is_list: bool,
+    /// Whether its value must not be shown.
+    pub(crate) secret: bool,
+}
+
+/// A flag that gives a key.
+#[derive(Clone, Copy)]
+pub(crate) enum Flag {
+    /// `--name VALUE`; several times, if the key is a list.
+    Value(&'static str, &'static str),
+    /// `--name` alone stands for this text.
+    Switch(&'static str, &'static str),
+}
+
+impl Flag {
+    /// Its name, without the hyphens.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Value(name, _) | Self::Switch(name, _) => name,
+        }
+    }
+}
+
+impl Key {
+    /// Its variable in the environment.
+    pub(crate) fn variable(&self) -> String {
+        format!("ATTACHE_{}", self.name.to_ascii_uppercase())
+    }
+}
+
+macro_rules! keys {
+    ($($(#[doc = $meaning:literal])+ $name:ident: $type:ty = [$($default:literal),*] $(, flag $flag:expr)? $(, secret $secret:literal)?;)+) => {
+        /// The value of every key.
+        pub(crate) struct Configuration {
+            $($(#[doc = $meaning])+ pub(crate) $name: $type,)+
+        }
+
+        /// Every key.
+        pub(crate) const KEYS: &[Key] = &[$(Key {
+            name: stringify!($name),
+            meaning: concat!($($meaning),+),
+            default: &[$($default),*],
+            flag: first([$(Some($flag),)? None]),
+            is_list: <$type as Value>::IS_LIST,
+            secret: [$($secret,)? false][0],
+        }),+];
+
+        impl Configuration {
+            /// Reads every key; `None` only if a default is none, which a test rules out.
+            pub(super) fn read(values: &mut Values) -> Option<Self> {
+                Some(Self { $($name: values.read(stringify!($name))?),+ })
+            }
+        }
+    };
+}
+
+/// The first of one or two flags.
+const fn first<const N: usize>(flags: [Option<Flag>; N]) -> Option<Flag> {
+    flags[0]
+}
+
+keys! {
+    /// `sandbox` or `production`. A sandbox has demo clients and lines, and grants consent at once.
+    mode: Mode = ["sandbox"], flag Flag::Switch("production", "production");
+
+    /// Where it listens; port 0 takes a free one. A host name stands for all its addresses.
+    listen: Vec<String> = ["127.0.0.1:9091", "[::1]:9091"], flag Flag::Value("listen", "HOST:PORT");
+
+    /// Lets a sandbox listen beyond loopback: everyone who reaches that address can use its documented
+    /// demo credentials.
+    sandbox_beyond_loopback: bool = ["false"], flag Flag::Switch("sandbox-beyond-loopback", "true");
+
+    /// Where the admin API, the metrics and the health checks listen instead, apart from the faces.
+    admin_listen: Option<String> = [], flag Flag::Value("admin-listen", "HOST:PORT");
+
+    /// The address that clients know the server by; the issuers of its tokens begin with it. Absent:
+    /// the first address that it listens on. Production needs one with https.
+    public_url: Option<Url> = [], flag Flag::Value("public-url", "URL");
+
+    /// What the header `Host` may name besides the public and the listening addresses.
+    allowed_hosts: Vec<String> = [], flag Flag::Value("allowed-host", "HOST");
+
+    /// Where the database, the audit log, `server.json` and `admin-token` live. Absent: `attache` in
+    /// the user's directory for data.
+    data_dir: Option<PathBuf> = [], flag Flag::Value("data-dir", "DIR");
+
+    /// The key that encrypts the signing keys at rest: 32 random bytes as hex or base64. A sandbox
+    /// without one keeps its own in the data directory; production needs one.
+    secrets_key: Option<Key32> = [], secret true;
+
+    /// The key of the audit log, which makes its pseudonyms: 32 random bytes as hex or base64. A
+    /// sandbox without one keeps its own in the data directory; production needs one.
+    audit_key: Option<Key32> = [], secret true;
+
+    /// The operator's credential, for the admin API. A sandbox without one makes its own and keeps it
+    /// in `admin-token` in the data directory; production needs one of 128 random bits or more.
+    admin_token: Option<SecretString> = [], secret true;
+
+    /// The certificate chain to serve TLS with, PEM; read again when it changes.
+    tls_cert: Option<PathBuf> = [], flag Flag::Value("tls-cert", "FILE");
+
+    /// The private key of the certificate, PEM; read again when it changes.
+    tls_key: Option<PathBuf> = [], flag Flag::Value("tls-key", "FILE");
+
+    /// The networks of the proxies that end TLS before this server: what they forward is believed.
+    trusted_proxies: Vec<IpNet> = [], flag Flag::Value("trusted-proxy", "NET");
+
+    /// How long an access token lives.
+    token_lifetime: Duration = ["1h"];
+
+    /// How long an authorization code lives.
+    code_lifetime: Duration = ["60s"];
+
+    /// How long an `auth_req_id` of CIBA lives.
+    ciba_lifetime: Duration = ["120s"];
+
+    /// Least time between two polls of one `auth_req_id`; a faster client hears `slow_down`.
+    ciba_interval: Duration = ["2s"];
+
+    /// How long a request's head may take.
+    head_timeout: Duration = ["10s"];
+
+    /// How long a request's body may take.
+    body_timeout: Duration = ["10s"];
+
+    /// How long a request's body may be.
+    body_limit: Size = ["64KiB"];
+
+    /// How long requests under way may take to end when the server is stopped.
+    shutdown_grace: Duration = ["10s"];
+
+    /// Whether each request leaves a line in the log.
+    request_log: bool = ["true"], flag Flag::Switch("no-request-log", "false");
+
+    /// What is logged: a level, and levels for parts of the program, such as
+    /// `info,attache_server=debug`.
+    log: Targets = ["info"], flag Flag::Value("log", "LEVELS");
+
+    /// The form of the log: `text`, `json`, or `auto` for text on a terminal and JSON elsewhere.
+    log_format: LogFormat = ["auto"], flag Flag::Value("log-format", "FORMAT");
+}

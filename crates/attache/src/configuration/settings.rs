@@ -1,0 +1,144 @@
+//! What a server may be started with: the values held against each other.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use attache_server::settings::{Mode, Settings, TlsFiles, is_random};
+use secrecy::ExposeSecret;
+
+use super::{Entry, Faults, Loaded};
+
+/// The settings of a server.
+///
+/// # Errors
+/// Everything that is wrong with the configuration: what was found while reading it, and what is
+/// missing or must not be in its mode.
+pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
+    let Loaded { configuration, entries, mut faults } = loaded;
+    let listen: Vec<SocketAddr> =
+        configuration.listen.iter().flat_map(|text| resolve("listen", text, &entries, &mut faults)).collect();
+    if configuration.listen.is_empty() {
+        faults.add_about("listen", "listen: one address HOST:PORT or more is needed".to_owned());
+    }
+    let admin_listen = configuration.admin_listen.as_deref();
+    let admin_listen = admin_listen.and_then(|text| resolve("admin_listen", text, &entries, &mut faults).next());
+
+    let tls = match (configuration.tls_cert, configuration.tls_key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => missing(&mut faults, "tls_key", "it is needed with tls_cert: the certificate's private key"),
+        (None, Some(_)) => missing(&mut faults, "tls_cert", "it is needed with tls_key: the key's certificate"),
+    };
+    if configuration.data_dir.is_none() {
+        missing::<()>(&mut faults, "data_dir", "it is needed: this user has no directory for data");
+    }
+
+    match configuration.mode {
+        Mode::Sandbox => {
+            if !configuration.sandbox_beyond_loopback {
+                refuse_beyond_loopback("listen", &listen, &mut faults);
+                refuse_beyond_loopback("admin_listen", admin_listen.as_slice(), &mut faults);
+            }
+        }
+        Mode::Production => {
+            if configuration.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
+                missing::<()>(
+                    &mut faults,
+                    "public_url",
+                    "production needs the https address that clients know this server by, such as \
+                     https://attache.example.com",
+                );
+            }
+            if configuration.secrets_key.is_none() {
+                missing::<()>(
+                    &mut faults,
+                    "secrets_key",
+                    "production needs a key for secrets at rest: 32 random bytes, such as `openssl rand -hex 32` prints",
+                );
+            }
+            if configuration.audit_key.is_none() {
+                missing::<()>(
+                    &mut faults,
+                    "audit_key",
+                    "production needs a key for the audit log: 32 random bytes, such as `openssl rand -hex 32` prints",
+                );
+            }
+            if !configuration.admin_token.as_ref().is_some_and(|token| is_random(token.expose_secret())) {
+                missing::<()>(
+                    &mut faults,
+                    "admin_token",
+                    "production needs an operator's credential of 128 random bits or more, such as \
+                     `openssl rand -hex 32` prints",
+                );
+            }
+            if tls.is_none() && configuration.trusted_proxies.is_empty() {
+                missing::<()>(
+                    &mut faults,
+                    "tls_cert",
+                    "production needs TLS: set tls_cert and tls_key, or name in trusted_proxies the proxy that ends TLS \
+                     before it",
+                );
+            }
+        }
+    }
+
+    let listen_is_default = entries.iter().any(|entry| entry.key.name == "listen" && entry.is_default());
+    match configuration.data_dir {
+        Some(data_dir) if faults.is_empty() => Ok(Settings {
+            mode: configuration.mode,
+            listen,
+            listen_is_default,
+            admin_listen,
+            public_url: configuration.public_url,
+            allowed_hosts: configuration.allowed_hosts,
+            data_dir,
+            secrets_key: configuration.secrets_key,
+            audit_key: configuration.audit_key,
+            admin_token: configuration.admin_token,
+            tls,
+            trusted_proxies: configuration.trusted_proxies,
+            token_lifetime: configuration.token_lifetime,
+            code_lifetime: configuration.code_lifetime,
+            backchannel_lifetime: configuration.ciba_lifetime,
+            backchannel_interval: configuration.ciba_interval,
+            head_timeout: configuration.head_timeout,
+            body_timeout: configuration.body_timeout,
+            body_limit: configuration.body_limit.0,
+            shutdown_grace: configuration.shutdown_grace,
+            request_log: configuration.request_log,
+        }),
+        _ => Err(faults),
+    }
+}
+
+/// Notes what a key lacks, and how it can be given.
+fn missing<T>(faults: &mut Faults, key: &'static str, sentence: &str) -> Option<T> {
+    faults.add_about(key, format!("{key} (ATTACHE_{}): {sentence}", key.to_ascii_uppercase()));
+    None
+}
+
+/// The addresses that `HOST:PORT` stands for.
+fn resolve(
+    key: &'static str,
+    text: &str,
+    entries: &[Entry],
+    faults: &mut Faults,
+) -> impl Iterator<Item = SocketAddr> + use<> {
+    let addresses = text.to_socket_addrs();
+    if let Err(cause) = &addresses {
+        let origin = entries.iter().find(|entry| entry.key.name == key).map_or("", |entry| &entry.origin);
+        faults.add_about(key, format!("{key} (from {origin}): `{text}` is no address HOST:PORT to listen on: {cause}"));
+    }
+    addresses.into_iter().flatten()
+}
+
+fn refuse_beyond_loopback(key: &'static str, addresses: &[SocketAddr], faults: &mut Faults) {
+    if let Some(address) = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
+        faults.add_about(
+            key,
+            format!(
+                "{key}: a sandbox listens on loopback only, and {address} is beyond it, where everyone who reaches it \
+                 can use the documented demo credentials; if that is meant, add --sandbox-beyond-loopback"
+            ),
+        );
+    }
+}

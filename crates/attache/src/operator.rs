@@ -1,0 +1,165 @@
+//! The operator's side of a running server: finds it, finds the credential, asks its admin API.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow, bail};
+use attache_server::admin::api::Refusal;
+use clap::Args;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use url::Url;
+
+use crate::configuration::{self, Configuration, Given, URL_VARIABLE};
+
+/// Which server a command talks to, and how it prints.
+#[derive(Args)]
+pub(crate) struct Connection {
+    /// The server's address [`ATTACHE_URL`]; by default that of the server on this data directory
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<Url>,
+    /// The server's data directory [`ATTACHE_DATA_DIR`]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// The configuration file, TOML [`ATTACHE_CONFIG`]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What a running server writes into its data directory as `server.json`.
+#[derive(Deserialize)]
+struct Running {
+    url: String,
+}
+
+/// A connection to the admin API of a running server.
+pub(crate) struct Operator {
+    http: reqwest::Client,
+    server: Url,
+    token: SecretString,
+    /// Where the token comes from, for the message when it is refused.
+    token_origin: String,
+}
+
+impl Connection {
+    /// Finds the server and the credential.
+    pub(crate) fn open(&self) -> anyhow::Result<Operator> {
+        let data_dir = self.data_dir.iter().map(|directory| Given {
+            key: "data_dir",
+            texts: vec![directory.clone()],
+            origin: "--data-dir".to_owned(),
+        });
+        let loaded = configuration::load(self.config.as_deref(), std::env::vars_os(), data_dir.collect())?;
+        if !loaded.faults.is_empty() {
+            return Err(loaded.faults.into());
+        }
+        let server = self.server(&loaded.configuration)?;
+        let (token, token_origin) = token(loaded.configuration)?;
+        // The system's certificates are read only if they are needed: a small container has none.
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let http = if server.scheme() == "http" { http.tls_certs_only([]) } else { http };
+        Ok(Operator { http: http.build().context("can't prepare an HTTP client")?, server, token, token_origin })
+    }
+
+    fn server(&self, configuration: &Configuration) -> anyhow::Result<Url> {
+        if let Some(url) = &self.url {
+            return Ok(url.clone());
+        }
+        if let Some(url) = std::env::var_os(URL_VARIABLE) {
+            let url = url.to_str().and_then(|url| url.parse().ok());
+            return url.with_context(|| format!("{URL_VARIABLE} is no address such as http://127.0.0.1:9091"));
+        }
+        let directory = data_dir(configuration)?;
+        let path = directory.join("server.json");
+        let text = fs::read_to_string(&path).map_err(|_| not_running(&format!("on {}", directory.display())))?;
+        let damaged = || format!("{} is damaged", path.display());
+        let running: Running = serde_json::from_str(&text).with_context(damaged)?;
+        running.url.parse().with_context(damaged)
+    }
+}
+
+fn data_dir(configuration: &Configuration) -> anyhow::Result<&Path> {
+    configuration
+        .data_dir
+        .as_deref()
+        .context("name the server's data directory with --data-dir, or its address with --url")
+}
+
+fn token(configuration: Configuration) -> anyhow::Result<(SecretString, String)> {
+    if let Some(token) = configuration.admin_token {
+        return Ok((token, "the configured admin_token".to_owned()));
+    }
+    let path = data_dir(&configuration)?.join("admin-token");
+    let text = fs::read_to_string(&path).with_context(|| {
+        format!(
+            "no credential: set ATTACHE_ADMIN_TOKEN to the server's admin token, since {} can't be read",
+            path.display()
+        )
+    })?;
+    Ok((text.trim().to_owned().into(), path.display().to_string()))
+}
+
+fn not_running(place: &str) -> anyhow::Error {
+    anyhow!(
+        "no server runs {place}: start one with `attache serve`, or name another with --url, {URL_VARIABLE} or --data-dir"
+    )
+}
+
+impl Operator {
+    /// Asks and reads the answer.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, method: Method, path: &[&str]) -> anyhow::Result<T> {
+        self.read(self.request(method, path)?).await
+    }
+
+    /// Tells something and reads the answer.
+    pub(crate) async fn tell<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> anyhow::Result<T> {
+        self.read(self.request(Method::POST, path)?.json(body)).await
+    }
+
+    /// Sends a request and reads its answer as JSON.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let answer = self.send(request).await?.json().await;
+        answer.with_context(|| format!("{} did not answer as an Attache server of this version does", self.server))
+    }
+
+    /// A request below `/admin/v1`, each part of its path escaped.
+    pub(crate) fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
+        let mut url = self.server.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow!("{} is no address such as http://127.0.0.1:9091", self.server))?
+            .pop_if_empty()
+            .extend(["admin", "v1"])
+            .extend(path);
+        Ok(self.http.request(method, url).bearer_auth(self.token.expose_secret()))
+    }
+
+    /// Sends a request. The error of an unsuccessful one says what to do.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => return Err(not_running(&format!("at {}", self.server))),
+            Err(error) => return Err(anyhow!(error.without_url()).context(format!("{} did not answer", self.server))),
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            bail!(
+                "{} refuses {}: set ATTACHE_ADMIN_TOKEN to its admin token, or --data-dir to its data directory",
+                self.server,
+                self.token_origin
+            );
+        }
+        match response.json::<Refusal>().await {
+            Ok(refusal) => Err(anyhow!(refusal.message)),
+            Err(_) => Err(anyhow!("{} answers {status}: is it an Attache server of this version?", self.server)),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What is printed: tables for people, JSON for programs.
+
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
+/// Prints a text on standard output.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    write_to(io::stdout(), text)
+}
+
+/// Prints a value as JSON on standard output.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    Ok(print(&format!("{}\n", serde_json::to_string_pretty(value)?))?)
+}
+
+/// Writes a text. A reader who has heard enough (`attache line list | head`) is no error.
+pub(crate) fn write_to(mut output: impl Write, text: &str) -> io::Result<()> {
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Lays out rows under their headings, each column as wide as it must be.
+pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
+    let mut widths = headings.map(|heading| heading.chars().count());
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: [&str; N]| {
+        let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    let body: String = rows.iter().map(|row| line(row.each_ref().map(String::as_str))).collect();
+    line(headings) + &body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["+33699901032".to_owned(), "é".to_owned()], ["+1".to_owned(), String::new()]];
+        assert_eq!(table(["NUMBER", "X"], &rows), "NUMBER        X\n+33699901032  é\n+1\n");
+    }
+}
