@@ -1,0 +1,8 @@
+//! Attache from outside: every test starts the real program on a free port, with a data directory of
+//! its own, and talks to it as its users do.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests; what can't be unwrapped has failed")]
+
+mod harness;
+mod lifecycle;
+mod telefonica;
+mod telefonica_samples;
