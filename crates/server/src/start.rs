@@ -4,7 +4,7 @@ use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
     os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -52,8 +52,6 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
-    #[error("another attache is running on the data directory {}; stop it, or choose another with --data-dir", path.display())]
-    InUse { path: PathBuf },
     #[error("{what} is missing; set it, or run a sandbox")]
     Missing { what: &'static str },
     #[error(transparent)]
@@ -89,8 +87,6 @@ pub struct Server {
     listeners: JoinSet<io::Result<()>>,
     stopping: CancellationToken,
     tasks: TaskTracker,
-    /// Held as long as the server runs: no other may use the data directory.
-    _lock: fs::File,
 }
 
 impl Server {
@@ -98,12 +94,13 @@ impl Server {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let data_dir = settings.data_dir.clone();
         let in_data_dir = |cause| StartError::DataDirectory { path: data_dir.clone(), cause };
-        let lock = claim(&data_dir)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&data_dir).map_err(in_data_dir)?;
+        // The store takes the data directory for this process; nothing else is touched before.
+        let store = Arc::new(SqliteStore::open(data_dir.join("attache.db"), settings.mode.as_str())?);
         let keyring = Arc::new(Keyring::new(&secrets_key(&settings)?, settings.audit_key.as_ref()));
         let admin_token = admin_token(&settings)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
-        let store = Arc::new(SqliteStore::open(data_dir.join("attache.db"), settings.mode.as_str())?);
         if settings.mode == Mode::Sandbox && store.is_new()? {
             let now = clock.now();
             store.seed(sandbox::clients(&keyring, now)?, sandbox::lines(now)?).await?;
@@ -142,7 +139,6 @@ impl Server {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             app,
-            _lock: lock,
         };
         server.serve(sockets, admin_socket).await?;
         server.run_tasks();
@@ -273,18 +269,6 @@ impl Server {
         };
         let note = json!({ "url": url, "pid": std::process::id() });
         keyring::replace(&self.app.settings.data_dir.join("server.json"), &note.to_string())
-    }
-}
-
-/// Makes the data directory and takes it for this process.
-fn claim(path: &Path) -> Result<fs::File, StartError> {
-    let failed = |cause| StartError::DataDirectory { path: path.to_owned(), cause };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-    let lock = fs::File::create(path.join("attache.lock")).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(StartError::InUse { path: path.to_owned() }),
-        Err(fs::TryLockError::Error(cause)) => Err(failed(cause)),
     }
 }
 
