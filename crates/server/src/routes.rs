@@ -86,7 +86,7 @@ pub(crate) fn operator(app: &Arc<App>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| async { "ready\n" }))
         .route("/metrics", get(metrics))
-        .nest("/admin/v1", admin::router(Arc::clone(app)))
+        .merge(admin::router(Arc::clone(app)))
 }
 
 /// The metrics. In production on a public listener they are for the operator only.

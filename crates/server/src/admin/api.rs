@@ -97,12 +97,31 @@ pub struct NewLine {
 
 /// A network, by its code or as the first one of a country.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "VisitedFields")]
 pub enum Visited {
     /// This network.
     Plmn(Plmn),
     /// The first network of this country (ISO 3166 alpha-2) in a fixed table.
     Country(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VisitedFields {
+    plmn: Option<Plmn>,
+    country: Option<String>,
+}
+
+impl TryFrom<VisitedFields> for Visited {
+    type Error = &'static str;
+
+    fn try_from(fields: VisitedFields) -> Result<Self, &'static str> {
+        match (fields.plmn, fields.country) {
+            (Some(plmn), None) => Ok(Self::Plmn(plmn)),
+            (None, Some(country)) => Ok(Self::Country(country)),
+            (None, None) | (Some(_), Some(_)) => Err("name either plmn or country"),
+        }
+    }
 }
 
 /// By what a line can be reached from now on.

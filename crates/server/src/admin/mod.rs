@@ -11,38 +11,40 @@ use std::{sync::Arc, time::Instant};
 
 use attache_core::{PhoneNumber, Problem};
 use attache_network::ChangeError;
-use aws_lc_rs::constant_time;
 use axum::{
     Json, Router,
     body::Body,
     extract::{FromRequest, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{any, delete, get, post},
 };
 use http::{HeaderValue, StatusCode, header};
-use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 
 use crate::{
     app::App,
     query::{admit_host_and_target, media_type_is, read_body},
+    routes::is_operator,
 };
 
-/// What may be asked, to be mounted at `/admin/v1`.
+/// Everything below `/admin`.
 pub(crate) fn router(app: Arc<App>) -> Router {
+    let unknown = || any(async || AdminError::UnknownPath);
     Router::new()
-        .route("/lines", get(line::list).post(line::add))
-        .route("/lines/import", post(line::import))
-        .route("/lines/export", get(line::export))
-        .route("/lines/{number}", get(line::show).delete(line::remove))
-        .route("/lines/{number}/roam", post(line::roam))
-        .route("/lines/{number}/home", post(line::home))
-        .route("/lines/{number}/reach", post(line::reach))
-        .route("/clients", get(client::list).post(client::add))
-        .route("/clients/{publisher}/{client_id}", delete(client::remove))
-        .fallback(async || AdminError::UnknownPath)
+        .route("/admin/v1/lines", get(line::list).post(line::add))
+        .route("/admin/v1/lines/import", post(line::import))
+        .route("/admin/v1/lines/export", get(line::export))
+        .route("/admin/v1/lines/{number}", get(line::show).delete(line::remove))
+        .route("/admin/v1/lines/{number}/roam", post(line::roam))
+        .route("/admin/v1/lines/{number}/home", post(line::home))
+        .route("/admin/v1/lines/{number}/reach", post(line::reach))
+        .route("/admin/v1/clients", get(client::list).post(client::add))
+        .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))
         .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
+        .route("/admin", unknown())
+        .route("/admin/", unknown())
+        .route("/admin/{*rest}", unknown())
         .layer(middleware::from_fn_with_state(Arc::clone(&app), admit))
         .with_state(app)
 }
@@ -54,7 +56,7 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let subject = if request.uri().path().contains("/clients") { "clients" } else { "lines" };
     let response = match admit_host_and_target(&app, &request)
         .map_err(AdminError::from)
-        .and_then(|()| if is_operator(&app, &request) { Ok(()) } else { Err(AdminError::Unauthenticated) })
+        .and_then(|()| if is_operator(&app, request.headers()) { Ok(()) } else { Err(AdminError::Unauthenticated) })
     {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -65,15 +67,6 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         tracing::info!(%method, subject, status, milliseconds, "answered the operator");
     }
     response
-}
-
-fn is_operator(app: &App, request: &Request) -> bool {
-    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
-    let (Some(header), None) = (headers.next(), headers.next()) else { return false };
-    let Some((scheme, token)) = header.to_str().ok().and_then(|header| header.split_once(' ')) else { return false };
-    let expected = app.admin_token.expose_secret().as_bytes();
-    scheme.eq_ignore_ascii_case("bearer")
-        && constant_time::verify_slices_are_equal(token.trim().as_bytes(), expected).is_ok()
 }
 
 /// What can go wrong for an operator.
