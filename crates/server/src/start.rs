@@ -15,7 +15,6 @@ use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
 use axum::Router;
 use axum_server::{
     Handle,
-    accept::NoDelayAcceptor,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -26,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    accept::Connections,
     app::App,
     authorization::{Assertions, GrantBook},
     clients::ClientRegistry,
@@ -226,9 +226,16 @@ impl Server {
             .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX));
         let service = router.into_make_service();
         match tls {
-            None => self.listeners.spawn(server.acceptor(NoDelayAcceptor).serve(service)),
+            None => {
+                let settings = &self.app.settings;
+                let connections = match settings.mode {
+                    Mode::Production => Connections::from_networks(&settings.trusted_proxies),
+                    Mode::Sandbox => Connections::from_anywhere(),
+                };
+                self.listeners.spawn(server.acceptor(connections).serve(service))
+            }
             Some(config) => {
-                let acceptor = RustlsAcceptor::new(config.clone()).acceptor(NoDelayAcceptor);
+                let acceptor = RustlsAcceptor::new(config.clone()).acceptor(Connections::from_anywhere());
                 self.listeners.spawn(server.acceptor(acceptor).serve(service))
             }
         };
