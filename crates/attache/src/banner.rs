@@ -136,7 +136,7 @@ impl Sample {
         };
         let token = format!("curl -s {} {credentials} {grant}", publisher.token_endpoint);
         Some(format!(
-            "# {}\ncurl -w '\\n' {url} \\\n  -H 'Content-Type: application/json' -d '{}' \\\n  -H \"Authorization: Bearer $(\n    {token} |\n    {})\"\n",
+            "# {}\ncurl -s -w '\\n' {url} \\\n  -H 'Content-Type: application/json' -d '{}' \\\n  -H \"Authorization: Bearer $(\n    {token} |\n    {})\"\n",
             self.title,
             self.body,
             member("access_token"),

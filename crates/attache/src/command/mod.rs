@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 /// The open platform for CAMARA Device Status.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

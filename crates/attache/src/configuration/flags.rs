@@ -23,7 +23,12 @@ impl Args for Flags {
 
 fn argument(key: &'static Key) -> Option<Arg> {
     let flag = key.flag?;
-    let argument = Arg::new(key.name).long(flag.name()).help(format!("{} [{}]", key.meaning.trim(), key.variable()));
+    let sets = match flag {
+        Flag::Switch(_, text) => format!("Sets `{}` to `{text}`. ", key.name),
+        Flag::Value(..) => String::new(),
+    };
+    let help = format!("{sets}{} [{}]", key.meaning.trim(), key.variable());
+    let argument = Arg::new(key.name).long(flag.name()).help(help);
     Some(match flag {
         Flag::Switch(..) => argument.action(ArgAction::SetTrue),
         Flag::Value(_, value) if key.is_list => argument.value_name(value).action(ArgAction::Append),

@@ -6,7 +6,7 @@ use attache_core::{Client, Id, PublicKey, Purpose, Scope, StoreError};
 use attache_wire::{PUBLISHERS, Publisher};
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
 };
 use http::StatusCode;
 use jsonwebtoken::{DecodingKey, jwk::Jwk};
@@ -62,8 +62,9 @@ pub(super) async fn add(
 
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
-    Path((publisher, client_id)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<Removed>, AdminError> {
+    let Path((publisher, client_id)) = path?;
     let publisher = publisher_named(&publisher).ok_or_else(|| unknown_publisher(&publisher))?;
     match app.clients.remove(&publisher.name, &client_id).await.map_err(AdminError::internal)? {
         Some(_) => Ok(Json(Removed { removed: true })),

@@ -10,7 +10,7 @@ use attache_network::{ChangeError, Filter, NewLine, Simulator, csv};
 use axum::{
     Json,
     body::Body,
-    extract::{Path, Query, Request, State, rejection::QueryRejection},
+    extract::{Query, Request, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use bytes::{Buf, Bytes};
@@ -20,9 +20,8 @@ use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use super::{
-    AdminError, JsonBody,
+    AdminError, JsonBody, NumberInPath,
     api::{Bearer, ImportError, ImportEvent, Line, LinePage, LineQuery, Reach, Refusal, Removed, Visited},
-    number_in_path,
 };
 use crate::{app::App, query::media_type_is};
 
@@ -37,7 +36,7 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     query: Result<Query<LineQuery>, QueryRejection>,
 ) -> Result<Json<LinePage>, AdminError> {
-    let Query(query) = query.map_err(|error| AdminError::Invalid(error.body_text()))?;
+    let Query(query) = query?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
     // One more than asked for tells whether there are more.
     let mut lines = app.simulator.list(query.after, limit + 1, &Filter::default());
@@ -50,8 +49,10 @@ pub(super) async fn list(
     }))
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, Path(number): Path<String>) -> Result<Json<Line>, AdminError> {
-    let number = number_in_path(&number)?;
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    NumberInPath(number): NumberInPath,
+) -> Result<Json<Line>, AdminError> {
     let line = app.simulator.get(number).ok_or(AdminError::UnknownLine(number))?;
     Ok(Json(Line::from(&line)))
 }
@@ -68,33 +69,32 @@ pub(super) async fn add(
 
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
-    Path(number): Path<String>,
+    NumberInPath(number): NumberInPath,
 ) -> Result<Json<Removed>, AdminError> {
-    let number = number_in_path(&number)?;
     app.simulator.remove(number).await.map_err(|error| AdminError::of_change(error, number))?;
     Ok(Json(Removed { removed: true }))
 }
 
 pub(super) async fn roam(
     State(app): State<Arc<App>>,
-    Path(number): Path<String>,
+    NumberInPath(number): NumberInPath,
     JsonBody(visited): JsonBody<Visited>,
 ) -> Result<Json<Line>, AdminError> {
-    let number = number_in_path(&number)?;
     changed(app.simulator.roam(number, plmn_of(visited)?).await, number)
 }
 
-pub(super) async fn home(State(app): State<Arc<App>>, Path(number): Path<String>) -> Result<Json<Line>, AdminError> {
-    let number = number_in_path(&number)?;
+pub(super) async fn home(
+    State(app): State<Arc<App>>,
+    NumberInPath(number): NumberInPath,
+) -> Result<Json<Line>, AdminError> {
     changed(app.simulator.home(number).await, number)
 }
 
 pub(super) async fn reach(
     State(app): State<Arc<App>>,
-    Path(number): Path<String>,
+    NumberInPath(number): NumberInPath,
     JsonBody(reach): JsonBody<Reach>,
 ) -> Result<Json<Line>, AdminError> {
-    let number = number_in_path(&number)?;
     changed(app.simulator.reach(number, reach.data, reach.sms).await, number)
 }
 

@@ -9,17 +9,20 @@ mod line;
 
 use std::{sync::Arc, time::Instant};
 
-use attache_core::{PhoneNumber, Problem};
+use attache_core::{PhoneNumber, PhoneNumberError, Problem};
 use attache_network::ChangeError;
 use axum::{
     Json, Router,
     body::Body,
-    extract::{FromRequest, Request, State},
+    extract::{
+        FromRequest, FromRequestParts, Path, Request, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, delete, get, post},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -178,7 +181,26 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     }
 }
 
-/// A phone number in a path.
-fn number_in_path(text: &str) -> Result<PhoneNumber, AdminError> {
-    text.parse().map_err(|error: attache_core::PhoneNumberError| AdminError::Invalid(error.to_string()))
+/// The phone number in a path.
+struct NumberInPath(PhoneNumber);
+
+impl FromRequestParts<Arc<App>> for NumberInPath {
+    type Rejection = AdminError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, AdminError> {
+        let Path(text) = Path::<String>::from_request_parts(parts, app).await?;
+        text.parse().map(Self).map_err(|error: PhoneNumberError| AdminError::Invalid(error.to_string()))
+    }
+}
+
+impl From<PathRejection> for AdminError {
+    fn from(error: PathRejection) -> Self {
+        Self::Invalid(error.body_text())
+    }
+}
+
+impl From<QueryRejection> for AdminError {
+    fn from(error: QueryRejection) -> Self {
+        Self::Invalid(error.body_text())
+    }
 }
