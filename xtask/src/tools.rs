@@ -32,6 +32,7 @@ pub(crate) struct Tool {
 }
 
 const TOOLS: &[Tool] = &[
+    Tool { name: "curl", packages: &["curl"], is_installed: || has("curl", &["--version"]), complete: |_| Ok(()) },
     Tool {
         name: "python",
         packages: &["python3", "python3-venv"],
