@@ -49,7 +49,7 @@ pub struct Fault {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It has faults.
-    #[error("{total} lines of the file cannot be used; nothing was imported")]
+    #[error("nothing was imported: the file has faults in {total} of its lines")]
     Faults {
         /// The first of them.
         faults: Vec<Fault>,
@@ -313,4 +313,175 @@ fn prefix(text: &str) -> Result<u64, &'static str> {
 
 fn unreadable(cause: csv::Error) -> ReadError {
     ReadError::Unreadable(cause.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use attache_core::LineId;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    fn faults(file: &str) -> (Vec<Fault>, usize) {
+        match read(file.as_bytes(), NOW) {
+            Err(ReadError::Faults { faults, total }) => (faults, total),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The rows, below the header of the required columns.
+    fn rows(rows: &str) -> String {
+        format!("{}\n{rows}", REQUIRED.join(","))
+    }
+
+    fn new(line: &Line) -> NewLine {
+        let Line { phone_number, home, status, addresses, .. } = line.clone();
+        NewLine { phone_number, home, status, addresses }
+    }
+
+    #[test]
+    fn a_row_is_a_line() {
+        let file = rows(
+            "+33699901032,208-01,26201,DATA|SMS,2023-07-03T14:27:08.312+02:00\n+33699901033,20801,20801,,\n+33699901034,20801,,,\n",
+        );
+        let lines = read(file.as_bytes(), NOW).unwrap();
+        let status = |index: usize| lines[index].status;
+        let seen: Timestamp = "2023-07-03T12:27:08.312Z".parse().unwrap();
+        assert_eq!(
+            status(0).unwrap(),
+            Status {
+                serving: Observed { value: "26201".parse().unwrap(), confirmed_at: seen },
+                data: true,
+                sms: true,
+                reachability_confirmed_at: seen,
+            }
+        );
+        assert_eq!((status(1).unwrap().data, status(1).unwrap().serving.confirmed_at), (false, NOW));
+        assert_eq!(status(2), None);
+        assert_eq!(lines[0].home, "20801".parse().unwrap());
+    }
+
+    #[test]
+    fn what_was_written_is_read_as_the_same() {
+        let status = Status {
+            serving: Observed {
+                value: "310001".parse().unwrap(),
+                confirmed_at: Timestamp::from_unix_nanoseconds(i64::MAX),
+            },
+            data: false,
+            sms: true,
+            reachability_confirmed_at: Timestamp::from_unix_nanoseconds(i64::MIN),
+        };
+        let line = |number: &str, status, addresses: Addresses| Line {
+            id: LineId::from_bytes([1; 16]),
+            phone_number: number.parse().unwrap(),
+            home: "00101".parse().unwrap(),
+            status,
+            addresses: (addresses != Addresses::default()).then(|| Box::new(addresses)),
+        };
+        let all = Addresses {
+            public_ipv4: Some([203, 0, 113, 7].into()),
+            public_ports: Some((0, u16::MAX)),
+            private_ipv4: Some([10, 0, 0, 1].into()),
+            ipv6_prefix: Some(u64::MAX),
+        };
+        let lines = vec![
+            line("+12345", None, Addresses::default()),
+            line("+123456", Some(status), all.clone()),
+            line(
+                "+1234567",
+                Some(Status { data: true, ..status }),
+                Addresses { ipv6_prefix: Some(1 << 32), ..Addresses::default() },
+            ),
+            line("+12345678", Some(Status { sms: false, ..status }), Addresses { public_ports: None, ..all }),
+        ];
+        let mut file = Vec::new();
+        write(&mut file, lines.clone()).unwrap();
+        assert_eq!(read(&file[..], NOW).unwrap(), lines.iter().map(new).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn columns_go_by_name_and_files_may_come_from_a_spreadsheet() {
+        let file = "\u{feff}last_seen,reachable,serving_plmn,ipv6_prefix,home_plmn,phone_number\r\n\
+                    ,\"DATA\",20801,2001:db8:1:2::/64,20801,\"+33699901032\"\r\n";
+        let lines = read(file.as_bytes(), NOW).unwrap();
+        assert_eq!(lines[0].phone_number.to_string(), "+33699901032");
+        assert_eq!(lines[0].addresses.as_ref().unwrap().ipv6_prefix, Some(0x2001_0db8_0001_0002));
+    }
+
+    #[test]
+    fn each_fault_is_told_with_its_line_and_without_the_number() {
+        let cases = [
+            ("33699901032,20801,,,", "phone_number: not a number in E.164 format"),
+            ("+33699901032,2080,,,", "home_plmn: not a network"),
+            ("+33699901032,20801,x,,", "serving_plmn: not a network"),
+            ("+33699901032,20801,20801,VOICE,", "reachable: neither DATA, SMS"),
+            ("+33699901032,20801,20801,,yesterday", "last_seen: not a time"),
+            ("+33699901032,20801,,DATA,", "reachable: a line without serving_plmn was never seen"),
+            ("+33699901032,20801,,,2024-07-22T12:23:21Z", "last_seen: a line without serving_plmn was never seen"),
+            ("+33699901032,20801,,", "4 fields instead of the header's 5"),
+            ("+33699901032,20801,,,,", "6 fields instead of the header's 5"),
+        ];
+        for (row, message) in cases {
+            let (faults, total) = faults(&rows(&format!("+33699901000,20801,,,\n{row}\n")));
+            assert_eq!((faults.len(), total, faults[0].line), (1, 1, 3), "{row}: {faults:?}");
+            assert!(faults[0].message.starts_with(message), "{row}: {faults:?}");
+            assert!(!faults[0].message.contains("3699901032"), "{row}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_checked_as_well() {
+        let header = format!("{},{}\n", REQUIRED.join(","), OPTIONAL[1..].join(","));
+        let cases = [
+            ("203.0.113.256,,,", "public_ipv4: not an IPv4 address"),
+            ("203.0.113.7,2-1,,", "public_ports: not a range"),
+            (",1-2,,", "public_ports: ports of no address"),
+            (",,10.0.0,", "private_ipv4: not an IPv4 address"),
+            (",,,2001:db8::/48", "ipv6_prefix: not a /64 prefix"),
+            (",,,2001:db8::1/64", "ipv6_prefix: not a /64 prefix"),
+        ];
+        for (fields, message) in cases {
+            let (faults, _) = faults(&format!("{header}+33699901032,20801,,,,{fields}\n"));
+            assert!(faults[0].message.starts_with(message), "{fields}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_there_twice_is_told_with_both_lines() {
+        let (faults, total) = faults(&rows("+33699901032,20801,,,\n+33699901033,20801,,,\n+33699901032,20801,,,\n"));
+        assert_eq!((total, faults[0].line), (1, 4));
+        assert_eq!(faults[0].message, "phone_number: the same number as on line 2; leave one of them out");
+    }
+
+    #[test]
+    fn all_faults_are_counted_and_the_first_hundred_told_in_order() {
+        let bad = "+1,20801,,,\n".repeat(150);
+        let (faults, total) = faults(&rows(&format!("+33699901032,20801,,,\n+33699901032,20801,,,\n{bad}")));
+        assert_eq!((faults.len(), total), (100, 151));
+        assert!(faults.is_sorted_by_key(|fault| fault.line));
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_used_says_what_is_needed() {
+        for (header, message) in [
+            ("home_plmn", "the column phone_number is missing; the header is phone_number,home_plmn,"),
+            ("phone_number,home_plmn", "the column serving_plmn is missing"),
+            ("phone,home_plmn", "column 1: an unknown name"),
+            ("phone_number,phone_number", "column 2: an unknown name, or one that is there already"),
+        ] {
+            let (faults, _) = faults(&format!("{header}\n+33699901032,20801,,,\n"));
+            assert_eq!(faults[0].line, 1, "{header}");
+            assert!(faults[0].message.starts_with(message), "{header}: {faults:?}");
+        }
+        assert_eq!(faults("").0[0].line, 1);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_a_fault() {
+        let mut file = rows("+33699901032,20801,").into_bytes();
+        file.extend_from_slice(b"\xff\xfe,,\n");
+        assert!(matches!(read(&file[..], NOW), Err(ReadError::Faults { total: 1, .. })));
+    }
 }

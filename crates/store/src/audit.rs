@@ -263,10 +263,17 @@ impl Shared {
     }
 
     fn sync_until_stopped(&self) {
-        let mut stopped = lock(&self.stopped);
-        while !*stopped {
-            stopped = self.stop.wait_timeout(stopped, SYNC_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+        loop {
+            let mut stopped = lock(&self.stopped);
+            if !*stopped {
+                stopped = self.stop.wait_timeout(stopped, SYNC_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            let is_last = *stopped;
+            drop(stopped);
             self.sync();
+            if is_last {
+                return;
+            }
         }
     }
 
@@ -376,8 +383,7 @@ impl Segment {
         let seal = key.seal(&self.last_seal, &batch.bytes);
         batch.end(seal);
         if let Err(cause) = (&*self.file).write_all(&batch.bytes) {
-            // What cannot be cut off stays behind as an unsealed end, and nothing is put after it.
-            self.closed = self.file.set_len(self.length).is_err();
+            self.take_back();
             return Err(cause);
         }
         self.length += batch.bytes.len() as u64;
@@ -387,6 +393,12 @@ impl Segment {
             self.unsynced.push(Arc::clone(&self.file));
         }
         Ok(())
+    }
+
+    /// Cuts half a write off. What cannot be cut off stays behind as an unsealed end, and nothing is
+    /// put after it.
+    fn take_back(&mut self) {
+        self.closed = self.file.set_len(self.length).is_err();
     }
 }
 
@@ -602,4 +614,291 @@ fn push_hex(bytes: &mut Vec<u8>, binary: &[u8]) {
 /// A panic elsewhere leaves nothing half-done here: every change under these locks is whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use attache_core::{PublisherName, Purpose, Timestamp};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const NUMBER: &str = "+33699901032";
+
+    fn key() -> AuditKey {
+        AuditKey::new(b"a key for the tests")
+    }
+
+    async fn record(log: &FileAuditLog, correlator: &str) -> Result<(), AuditError> {
+        log.record(AuditRecord {
+            at: Timestamp::from_unix_nanoseconds(1_700_000_000_123_456_789),
+            publisher: &PublisherName::new_static("camara"),
+            client_id: "shop",
+            action: "device-roaming-status/v1 roaming",
+            subject: NUMBER.parse().ok(),
+            purpose: &Purpose::new_static("dpv:FraudPreventionAndDetection"),
+            correlator,
+            outcome: "answered",
+        })
+        .await
+    }
+
+    /// A log with one segment of these records, each in a batch of its own.
+    async fn log_of(correlators: &[&str]) -> TempDir {
+        let directory = TempDir::new().unwrap();
+        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        for correlator in correlators {
+            record(&log, correlator).await.unwrap();
+        }
+        directory
+    }
+
+    fn segment(directory: &TempDir, number: u64) -> PathBuf {
+        directory.path().join(format!("{number:010}.jsonl"))
+    }
+
+    fn lines(directory: &TempDir, number: u64) -> Vec<String> {
+        let text = std::fs::read_to_string(segment(directory, number)).unwrap();
+        text.split_inclusive('\n').map(str::to_owned).collect()
+    }
+
+    fn records(directory: &TempDir, number: u64) -> Vec<serde_json::Value> {
+        let lines = lines(directory, number);
+        let values = lines.iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        values.filter(|value| value.get("seq").is_some()).collect()
+    }
+
+    fn findings(directory: &TempDir) -> Vec<Finding> {
+        let segments = verify(directory.path(), &key()).unwrap().segments;
+        segments.into_iter().flat_map(|segment| segment.findings).collect()
+    }
+
+    #[tokio::test]
+    async fn a_record_is_one_line_of_json_without_the_number() {
+        let directory = log_of(&["c-1"]).await;
+        let [value] = &records(&directory, 1)[..] else { panic!("one record") };
+        let expected = serde_json::json!({
+            "seq": 1,
+            "at": "2023-11-14T22:13:20.123456789Z",
+            "publisher": "camara",
+            "client_id": "shop",
+            "action": "device-roaming-status/v1 roaming",
+            "subject": key().pseudonym(NUMBER.parse().unwrap()),
+            "purpose": "dpv:FraudPreventionAndDetection",
+            "correlator": "c-1",
+            "outcome": "answered",
+        });
+        assert_eq!(*value, expected);
+        assert!(!lines(&directory, 1).concat().contains("33699901032"));
+    }
+
+    #[test]
+    fn a_pseudonym_hangs_on_the_number_and_on_the_key() {
+        let pseudonym = |secret: &[u8], number: &str| AuditKey::new(secret).pseudonym(number.parse().unwrap());
+        assert_eq!(pseudonym(b"a", NUMBER), pseudonym(b"a", NUMBER));
+        assert_ne!(pseudonym(b"a", NUMBER), pseudonym(b"b", NUMBER));
+        assert_ne!(pseudonym(b"a", NUMBER), pseudonym(b"a", "+33699901033"));
+        assert_eq!(pseudonym(b"a", NUMBER).len(), 32);
+    }
+
+    #[tokio::test]
+    async fn foreign_text_stays_inside_its_field() {
+        let foreign = "\"},\n{\"seal\":\"\\ \u{1}\u{1f}\t\u{7f}ü\u{2028}😀\r";
+        let directory = log_of(&[foreign]).await;
+        assert_eq!(records(&directory, 1)[0]["correlator"], foreign);
+        assert_eq!(lines(&directory, 1).len(), 4);
+        assert_eq!(findings(&directory), []);
+    }
+
+    #[test]
+    fn every_character_is_escaped_as_json_wants_it() {
+        let text: String = (0..=0x2ff).filter_map(char::from_u32).collect();
+        let mut bytes = b"\"".to_vec();
+        push_escaped(&mut bytes, &text);
+        bytes.push(b'"');
+        assert_eq!(serde_json::from_slice::<String>(&bytes).unwrap(), text);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_records_at_once_are_all_there_in_the_order_of_their_numbers() {
+        let directory = TempDir::new().unwrap();
+        let log = Arc::new(FileAuditLog::open(directory.path(), key()).unwrap());
+        let tasks = (0..100).map(|task| {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                for index in 0..20 {
+                    record(&log, &format!("{task}-{index}")).await.unwrap();
+                }
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+        let records = records(&directory, 1);
+        let numbers: Vec<_> = records.iter().map(|record| record["seq"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=2000).collect::<Vec<_>>());
+        let seals = lines(&directory, 1).len() - 2001;
+        assert!(seals < 1000, "{seals} seals: records must share their writes");
+        let report = &verify(directory.path(), &key()).unwrap().segments[0];
+        assert_eq!((report.records, report.cut, &report.findings[..]), (2000, None, [].as_slice()));
+    }
+
+    #[tokio::test]
+    async fn a_record_is_in_the_file_when_it_was_acknowledged() {
+        let directory = TempDir::new().unwrap();
+        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        record(&log, "c-1").await.unwrap();
+        assert_eq!(records(&directory, 1).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn whatever_is_done_to_a_sealed_line_is_found() {
+        type Deed = fn(&mut Vec<String>);
+        let deeds: [(&str, Deed); 9] = [
+            ("changed", |lines| lines[4] = lines[4].replace("answered", "unknown_line")),
+            ("a seal changed", |lines| lines[5] = lines[5].replace("\"records\":1", "\"records\":2")),
+            ("removed with its seal", |lines| drop(lines.drain(4..6))),
+            ("removed without its seal", |lines| drop(lines.remove(4))),
+            ("its seal removed", |lines| drop(lines.remove(5))),
+            ("reordered with their seals", |lines| lines[2..6].rotate_left(2)),
+            ("reordered without their seals", |lines| lines.swap(2, 4)),
+            ("added", |lines| lines.insert(4, lines[2].clone())),
+            ("the header changed", |lines| lines[0] = lines[0].replace("\"segment\":1", "\"segment\":9")),
+        ];
+        for (name, deed) in deeds {
+            let directory = log_of(&["c-1", "c-2", "c-3"]).await;
+            assert_eq!(findings(&directory), [], "{name}");
+            let mut lines = lines(&directory, 1);
+            deed(&mut lines);
+            std::fs::write(segment(&directory, 1), lines.concat()).unwrap();
+            assert!(matches!(findings(&directory)[..], [Finding::Altered { .. }]), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_key_vouches_for_nothing() {
+        let directory = log_of(&["c-1"]).await;
+        assert!(!verify(directory.path(), &AuditKey::new(b"another")).unwrap().is_intact());
+    }
+
+    #[tokio::test]
+    async fn an_end_that_was_cut_off_in_a_write_is_told_and_tolerated() {
+        let directory = log_of(&["c-1", "c-2"]).await;
+        let path = segment(&directory, 1);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 30]).unwrap();
+        // The next start goes on after the last good seal.
+        drop(FileAuditLog::open(directory.path(), key()).unwrap());
+        let verification = verify(directory.path(), &key()).unwrap();
+        assert!(verification.is_intact(), "{verification:?}");
+        assert_eq!(verification.segments[0].records, 1);
+        assert_eq!(verification.segments[0].cut.unwrap().line, 5);
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_from_a_segment_that_another_follows_is_found() {
+        let directory = log_of(&["c-1", "c-2"]).await;
+        drop(FileAuditLog::open(directory.path(), key()).unwrap());
+        assert_eq!(findings(&directory), []);
+        std::fs::write(segment(&directory, 1), lines(&directory, 1)[..4].concat()).unwrap();
+        assert_eq!(findings(&directory), [Finding::PreviousSegmentCut]);
+    }
+
+    #[tokio::test]
+    async fn a_missing_segment_is_found_unless_it_is_the_oldest() {
+        let directory = log_of(&["c-1"]).await;
+        for _ in 0..3 {
+            drop(FileAuditLog::open(directory.path(), key()).unwrap());
+        }
+        std::fs::remove_file(segment(&directory, 1)).unwrap();
+        assert_eq!(findings(&directory), []);
+        std::fs::remove_file(segment(&directory, 3)).unwrap();
+        assert_eq!(findings(&directory), [Finding::SegmentsMissing { after: 2 }]);
+    }
+
+    #[tokio::test]
+    async fn one_segment_cannot_stand_for_another() {
+        let directory = log_of(&["c-1"]).await;
+        drop(FileAuditLog::open(directory.path(), key()).unwrap());
+        std::fs::copy(segment(&directory, 1), segment(&directory, 2)).unwrap();
+        assert!(matches!(findings(&directory)[..], [Finding::Altered { .. }]));
+    }
+
+    #[tokio::test]
+    async fn a_full_segment_is_followed_by_a_new_one() {
+        let directory = TempDir::new().unwrap();
+        let log = FileAuditLog::open_with_limit(directory.path(), key(), 2000).unwrap();
+        for _ in 0..20 {
+            record(&log, "c").await.unwrap();
+        }
+        drop(log);
+        let verification = verify(directory.path(), &key()).unwrap();
+        assert!(verification.is_intact(), "{verification:?}");
+        assert!(verification.segments.len() > 2);
+        assert_eq!(verification.segments.iter().map(|segment| segment.records).sum::<u64>(), 20);
+    }
+
+    #[tokio::test]
+    async fn everybody_hears_of_a_write_that_fails_and_the_next_one_tries_again() {
+        let directory = TempDir::new().unwrap();
+        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        record(&log, "c-1").await.unwrap();
+        let good = {
+            // A file that is not open for writing fails as a full disk does.
+            let unwritable = Arc::new(File::open(segment(&directory, 1)).unwrap());
+            std::mem::replace(&mut lock(&log.shared.segment).file, unwritable)
+        };
+        let (one, two) = tokio::join!(record(&log, "c-2"), record(&log, "c-3"));
+        assert!(one.is_err() && two.is_err());
+        // The bad write could not be cut off, so a new segment begins.
+        record(&log, "c-4").await.unwrap();
+        drop((log, good));
+        let correlators = |number| -> Vec<_> {
+            records(&directory, number).iter().map(|record| record["correlator"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!((correlators(1), correlators(2)), (vec!["c-1".to_owned()], vec!["c-4".to_owned()]));
+        assert_eq!(findings(&directory), []);
+    }
+
+    #[tokio::test]
+    async fn half_a_write_is_cut_off() {
+        let directory = TempDir::new().unwrap();
+        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        record(&log, "c-1").await.unwrap();
+        {
+            let mut segment = lock(&log.shared.segment);
+            let length = segment.length;
+            (&*segment.file).write_all(b"{\"seq\":2,\"at\":\"20").unwrap();
+            segment.take_back();
+            assert_eq!((segment.file.metadata().unwrap().len(), segment.closed), (length, false));
+        }
+        record(&log, "c-2").await.unwrap();
+        drop(log);
+        assert_eq!(records(&directory, 1).len(), 2);
+        assert_eq!(findings(&directory), []);
+    }
+
+    #[tokio::test]
+    async fn a_record_whose_caller_stopped_waiting_is_written_all_the_same() {
+        let directory = TempDir::new().unwrap();
+        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        tokio::select! {
+            biased;
+            _ = record(&log, "c-1") => panic!("it yields first"),
+            () = std::future::ready(()) => {}
+        }
+        drop(log);
+        assert_eq!(records(&directory, 1).len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = TempDir::new().unwrap();
+        let inner = directory.path().join("audit");
+        let _log = FileAuditLog::open(&inner, key()).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&inner), mode(&inner.join("0000000001.jsonl"))), (0o700, 0o600));
+    }
 }

@@ -120,10 +120,10 @@ impl Filter {
 impl Simulator {
     /// A network with the lines of this store. Blocks while it reads them.
     pub fn load(store: Arc<dyn Lines>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let mut lines = Table::default();
-        store.load(&mut |line| lines.insert(line))?;
+        let mut lines = Vec::new();
+        store.load(&mut |line| lines.push(Some(line)))?;
         Ok(Self(Arc::new(Inner {
-            lines: RwLock::new(lines),
+            lines: RwLock::new(Table::of(lines)),
             order: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             store,
@@ -385,4 +385,344 @@ fn random_bytes() -> Result<[u8; 10], ChangeError> {
     let mut bytes = [0; 10];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|cause| ChangeError::Interrupted(cause.into()))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use attache_core::Ipv4Identifier;
+
+    use super::*;
+
+    /// A store in memory that can be told to fail, and to be slow.
+    #[derive(Default)]
+    struct Memory {
+        lines: Mutex<Vec<Line>>,
+        fails: Mutex<bool>,
+    }
+
+    #[async_trait]
+    impl Lines for Memory {
+        fn load(&self, each: &mut dyn FnMut(Line)) -> Result<(), StoreError> {
+            self.lines.lock().unwrap().iter().cloned().for_each(each);
+            Ok(())
+        }
+
+        async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError> {
+            tokio::task::yield_now().await;
+            if *self.fails.lock().unwrap() {
+                return Err(StoreError::Failed { action: "put lines", cause: "the disk is full".into() });
+            }
+            progress(lines.len());
+            let mut kept = self.lines.lock().unwrap();
+            for line in lines {
+                kept.retain(|other| other.phone_number != line.phone_number);
+                kept.push(line);
+            }
+            Ok(())
+        }
+
+        async fn remove(&self, id: LineId) -> Result<(), StoreError> {
+            self.lines.lock().unwrap().retain(|line| line.id != id);
+            Ok(())
+        }
+    }
+
+    /// A clock that goes on by a second each time that it is asked.
+    #[derive(Default)]
+    struct Ticking(AtomicI64);
+
+    impl Clock for Ticking {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix_seconds(1_700_000_000 + self.0.fetch_add(1, Ordering::Relaxed))
+        }
+    }
+
+    struct World {
+        store: Arc<Memory>,
+        network: Simulator,
+    }
+
+    fn world() -> World {
+        let store = Arc::new(Memory::default());
+        let network = Simulator::load(store.clone(), Arc::new(Ticking::default())).unwrap();
+        World { store, network }
+    }
+
+    impl World {
+        /// What a restart would show, in order.
+        fn stored(&self) -> Vec<Line> {
+            let again = Simulator::load(self.store.clone(), Arc::new(Ticking::default())).unwrap();
+            again.list(None, usize::MAX, &Filter::default())
+        }
+
+        fn shown(&self) -> Vec<Line> {
+            self.network.list(None, usize::MAX, &Filter::default())
+        }
+
+        async fn identify(&self, identifier: DeviceIdentifier) -> Result<PhoneNumber, Problem> {
+            let id = self.network.identify(&identifier).await?;
+            Ok(self.network.observe(id).await?.phone_number)
+        }
+    }
+
+    fn number(text: &str) -> PhoneNumber {
+        text.parse().unwrap()
+    }
+
+    fn plmn(text: &str) -> Plmn {
+        text.parse().unwrap()
+    }
+
+    fn never_seen(text: &str) -> NewLine {
+        NewLine { phone_number: number(text), home: plmn("20801"), status: None, addresses: None }
+    }
+
+    fn seen(text: &str, serving: &str) -> NewLine {
+        let confirmed_at = Timestamp::from_unix_seconds(1_600_000_000);
+        let status = Status {
+            serving: Observed { value: plmn(serving), confirmed_at },
+            data: true,
+            sms: true,
+            reachability_confirmed_at: confirmed_at,
+        };
+        NewLine { status: Some(status), ..never_seen(text) }
+    }
+
+    fn at(text: &str, addresses: Addresses) -> NewLine {
+        NewLine { addresses: Some(Box::new(addresses)), ..never_seen(text) }
+    }
+
+    #[tokio::test]
+    async fn a_line_is_found_by_its_number_until_it_ends() {
+        let world = world();
+        let line = world.network.add(seen("+33699901032", "20801")).await.unwrap();
+        let identifier = DeviceIdentifier::PhoneNumber(line.phone_number);
+        assert_eq!(world.network.identify(&identifier).await, Ok(line.id));
+        assert_eq!(world.network.observe(line.id).await, Ok(line.clone()));
+        assert_eq!((world.network.count(), world.stored()), (1, vec![line.clone()]));
+
+        assert_eq!(world.network.remove(line.phone_number).await.unwrap(), line);
+        assert_eq!(world.network.identify(&identifier).await, Err(Problem::UnknownLine));
+        assert_eq!(world.network.observe(line.id).await, Err(Problem::UnknownLine));
+        assert_eq!((world.network.count(), world.stored()), (0, vec![]));
+        assert!(matches!(world.network.remove(line.phone_number).await, Err(ChangeError::Unknown)));
+    }
+
+    #[tokio::test]
+    async fn a_number_that_passes_on_begins_a_new_line() {
+        let world = world();
+        let old = world.network.add(never_seen("+33699901032")).await.unwrap();
+        assert!(matches!(world.network.add(never_seen("+33699901032")).await, Err(ChangeError::Exists)));
+        world.network.remove(old.phone_number).await.unwrap();
+        let new = world.network.add(never_seen("+33699901032")).await.unwrap();
+        assert_ne!(old.id, new.id);
+        assert_eq!(world.network.observe(old.id).await, Err(Problem::UnknownLine));
+    }
+
+    #[tokio::test]
+    async fn a_change_confirms_its_part_of_the_status_and_leaves_the_other() {
+        let world = world();
+        let before = world.network.add(seen("+33699901032", "20801")).await.unwrap();
+        let (number, status) = (before.phone_number, before.status.unwrap());
+
+        let abroad = world.network.roam(number, plmn("26201")).await.unwrap();
+        let serving = abroad.status.unwrap().serving;
+        assert_eq!(serving.value, plmn("26201"));
+        assert!(serving.confirmed_at > status.serving.confirmed_at);
+        assert_eq!(abroad.status.unwrap(), Status { serving, ..status });
+        assert_eq!(abroad.id, before.id);
+
+        let still = world.network.roam(number, plmn("26201")).await.unwrap().status.unwrap();
+        assert!(still.serving.confirmed_at > serving.confirmed_at, "the same value is confirmed anew");
+
+        let silent = world.network.reach(number, false, true).await.unwrap().status.unwrap();
+        assert_eq!((silent.serving, silent.data, silent.sms), (still.serving, false, true));
+        assert!(silent.reachability_confirmed_at > still.serving.confirmed_at);
+
+        let home = world.network.home(number).await.unwrap();
+        assert_eq!(home.status.unwrap().serving.value, home.home);
+        assert_eq!((world.stored(), world.shown()), (vec![home.clone()], vec![home]));
+        for unknown in [
+            world.network.home(self::number("+12345")).await,
+            world.network.reach(self::number("+12345"), true, true).await,
+        ] {
+            assert!(matches!(unknown, Err(ChangeError::Unknown)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_never_seen_registers_when_it_roams_or_is_reached() {
+        let world = world();
+        world.network.add(never_seen("+33699901032")).await.unwrap();
+        world.network.add(never_seen("+33699901033")).await.unwrap();
+        let roaming = world.network.roam(number("+33699901032"), plmn("26201")).await.unwrap().status.unwrap();
+        assert_eq!((roaming.serving.value, roaming.data, roaming.sms), (plmn("26201"), true, true));
+        assert_eq!(roaming.serving.confirmed_at, roaming.reachability_confirmed_at);
+        let reached = world.network.reach(number("+33699901033"), false, true).await.unwrap().status.unwrap();
+        assert_eq!((reached.serving.value, reached.data, reached.sms), (plmn("20801"), false, true));
+    }
+
+    #[tokio::test]
+    async fn what_the_store_refuses_is_not_shown() {
+        let world = world();
+        let line = world.network.add(seen("+33699901032", "20801")).await.unwrap();
+        *world.store.fails.lock().unwrap() = true;
+        assert!(matches!(world.network.add(never_seen("+33699901033")).await, Err(ChangeError::Store(_))));
+        assert!(matches!(world.network.roam(line.phone_number, plmn("26201")).await, Err(ChangeError::Store(_))));
+        let import = world.network.import(vec![never_seen("+33699901034")], Box::new(|_| ())).await;
+        assert!(matches!(import, Err(ChangeError::Store(_))));
+        assert_eq!(world.shown(), [line]);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_finished_when_its_caller_stops_waiting() {
+        let world = world();
+        world.network.add(seen("+33699901032", "20801")).await.unwrap();
+        tokio::select! {
+            biased;
+            _ = world.network.roam(number("+33699901032"), plmn("26201")) => panic!("it waits for the store"),
+            () = std::future::ready(()) => {}
+        }
+        // The next change waits for the one before.
+        world.network.reach(number("+33699901032"), false, false).await.unwrap();
+        assert_eq!(world.shown()[0].status.unwrap().serving.value, plmn("26201"));
+        assert_eq!(world.shown(), world.stored());
+    }
+
+    #[tokio::test]
+    async fn an_import_keeps_the_lines_that_are_there_and_begins_the_others() {
+        let world = world();
+        let old = world.network.add(never_seen("+33699901032")).await.unwrap();
+        world.network.add(never_seen("+33699901039")).await.unwrap();
+        let lines = vec![seen("+33699901033", "26201"), seen("+33699901032", "21403")];
+        let imported = world.network.import(lines, Box::new(|_| ())).await.unwrap();
+        assert_eq!(imported, Imported { added: 1, replaced: 1 });
+        let shown = world.shown();
+        assert_eq!(
+            shown.iter().map(|line| line.phone_number.to_string()).collect::<Vec<_>>(),
+            ["+33699901032", "+33699901033", "+33699901039"]
+        );
+        assert_eq!((shown[0].id, shown[0].status.unwrap().serving.value), (old.id, plmn("21403")));
+        assert_eq!(shown, world.stored());
+    }
+
+    #[tokio::test]
+    async fn an_import_that_names_a_number_twice_is_refused_whole() {
+        let world = world();
+        let lines = vec![never_seen("+33699901032"), never_seen("+33699901033"), seen("+33699901032", "20801")];
+        assert!(matches!(world.network.import(lines, Box::new(|_| ())).await, Err(ChangeError::NamedTwice)));
+        assert_eq!((world.shown(), world.stored()), (vec![], vec![]));
+    }
+
+    #[tokio::test]
+    async fn lists_go_by_number_page_by_page_and_stay_true_after_changes() {
+        let world = world();
+        let lines = (0..3000).rev().map(|index| never_seen(&format!("+336{:08}", index * 7))).collect();
+        world.network.import(lines, Box::new(|_| ())).await.unwrap();
+        let (mut after, mut all) = (None, Vec::new());
+        loop {
+            let page = world.network.list(after, 700, &Filter::default());
+            let Some(last) = page.last() else { break };
+            after = Some(last.phone_number);
+            all.extend(page);
+        }
+        assert_eq!(all, world.shown());
+        assert!(all.is_sorted_by_key(|line| line.phone_number));
+        assert_eq!(all.len(), 3000);
+        world.network.remove(all[0].phone_number).await.unwrap();
+        world.network.add(never_seen("+12345")).await.unwrap();
+        assert_eq!(world.network.list(None, 1, &Filter::default())[0].phone_number, number("+12345"));
+        assert_eq!(world.network.list(None, 0, &Filter::default()), []);
+        assert_eq!(world.network.list(all.last().map(|line| line.phone_number), 5, &Filter::default()), []);
+    }
+
+    #[tokio::test]
+    async fn lists_can_be_of_the_roaming_and_of_a_prefix() {
+        let world = world();
+        let lines = [
+            seen("+33611111", "20801"),
+            seen("+336222222", "26201"),
+            seen("+44711111", "26201"),
+            never_seen("+336333"),
+        ];
+        world.network.import(lines.to_vec(), Box::new(|_| ())).await.unwrap();
+        let list = |roaming, prefix: Option<&str>| -> Vec<String> {
+            let filter = Filter { roaming, prefix: prefix.map(str::to_owned) };
+            world.network.list(None, 10, &filter).iter().map(|line| line.phone_number.to_string()).collect()
+        };
+        assert_eq!(list(Some(true), None), ["+44711111", "+336222222"]);
+        assert_eq!(list(Some(false), None), ["+33611111"]);
+        assert_eq!(list(None, Some("+336")), ["+336333", "+33611111", "+336222222"]);
+        assert_eq!(list(Some(true), Some("33")), ["+336222222"]);
+        assert_eq!(list(None, Some("+")).len(), 4);
+        for nothing in ["0", "++33", "33x", "99999999999999999999", "-33"] {
+            assert_eq!(list(None, Some(nothing)), [""; 0], "{nothing}");
+        }
+    }
+
+    #[tokio::test]
+    async fn behind_one_ipv4_address_the_port_or_the_private_address_tells_lines_apart() {
+        let world = world();
+        let (shared, own) = ([203, 0, 113, 1].into(), [203, 0, 113, 2].into());
+        let private = |last| Some([10, 0, 0, last].into());
+        let ports = |first, last| Addresses {
+            public_ipv4: Some(shared),
+            public_ports: Some((first, last)),
+            ..Addresses::default()
+        };
+        for line in [
+            at("+33611111", Addresses { private_ipv4: private(1), ..ports(1000, 1999) }),
+            at("+33622222", Addresses { private_ipv4: private(2), ..ports(2000, 2999) }),
+            at("+33633333", Addresses { public_ipv4: Some(own), ..Addresses::default() }),
+        ] {
+            world.network.add(line).await.unwrap();
+        }
+        let ask = async |public_address, public_port, private_address| {
+            let identifier = Ipv4Identifier { public_address, public_port, private_address };
+            world.identify(DeviceIdentifier::Ipv4(identifier)).await.map(|number| number.to_string())
+        };
+        assert_eq!(ask(shared, Some(1999), None).await.as_deref(), Ok("+33611111"));
+        assert_eq!(ask(shared, Some(2000), None).await.as_deref(), Ok("+33622222"));
+        assert_eq!(ask(shared, None, private(2)).await.as_deref(), Ok("+33622222"));
+        assert_eq!(ask(own, None, None).await.as_deref(), Ok("+33633333"));
+        assert_eq!(ask(own, Some(65535), None).await.as_deref(), Ok("+33633333"));
+        for nobody in [
+            ask(shared, None, None).await,
+            ask(shared, Some(999), None).await,
+            ask(shared, Some(1000), private(2)).await,
+            ask(own, None, private(1)).await,
+            ask([203, 0, 113, 3].into(), None, None).await,
+        ] {
+            assert_eq!(nobody, Err(Problem::UnknownLine));
+        }
+        world.network.remove(number("+33622222")).await.unwrap();
+        assert_eq!(ask(shared, None, None).await.as_deref(), Ok("+33611111"));
+    }
+
+    #[tokio::test]
+    async fn any_ipv6_address_of_its_prefix_names_a_line() {
+        let world = world();
+        let prefix = Addresses::prefix_of("2001:db8:1:2::".parse().unwrap());
+        world
+            .network
+            .add(at("+33611111", Addresses { ipv6_prefix: Some(prefix), ..Addresses::default() }))
+            .await
+            .unwrap();
+        let ask = async |address: &str| world.identify(DeviceIdentifier::Ipv6(address.parse().unwrap())).await;
+        assert_eq!(ask("2001:db8:1:2:ffff::1").await, Ok(number("+33611111")));
+        assert_eq!(ask("2001:db8:1:3::1").await, Err(Problem::UnknownLine));
+    }
+
+    #[tokio::test]
+    async fn network_access_identifiers_are_not_known_here() {
+        let identifier = DeviceIdentifier::NetworkAccessIdentifier("123456789@domain.com".into());
+        assert_eq!(world().network.identify(&identifier).await, Err(Problem::IdentifierUnsupported));
+    }
+
+    #[test]
+    fn a_line_is_small() {
+        assert_eq!(size_of::<Option<Line>>(), 72);
+    }
 }

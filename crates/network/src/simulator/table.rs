@@ -75,24 +75,36 @@ impl Table {
         only(slots.filter_map(|slot| self.at(slot)))
     }
 
+    /// A table of lines no two of which have the same number.
+    pub(super) fn of(lines: Vec<Option<Line>>) -> Self {
+        let mut table = Self { slots: lines, ..Self::default() };
+        for slot in 0..table.slots.len() {
+            let addresses = table.slots[slot].as_ref().and_then(|line| line.addresses.clone());
+            table.index_addresses(to_slot(slot), addresses.as_deref(), true);
+        }
+        // Each index is made in one go, at its final size, and both at the same time: it is most of
+        // what a start with many lines takes.
+        let Self { slots, hasher, by_number, by_id, .. } = &mut table;
+        std::thread::scope(|scope| {
+            scope.spawn(|| *by_number = index(slots, |line| hash(hasher, &line.phone_number)));
+            *by_id = index(slots, |line| hash(hasher, &line.id));
+        });
+        table
+    }
+
     /// Puts a line in, instead of the one with its number if there is one.
     pub(super) fn insert(&mut self, line: Line) {
         self.remove(line.phone_number);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
-            // E.164 has more numbers than slots have, memory has fewer.
-            Slot::try_from(self.slots.len() - 1).unwrap_or(Slot::MAX)
+            to_slot(self.slots.len() - 1)
         });
         self.index_addresses(slot, line.addresses.as_deref(), true);
         let (number, id) = (hash(&self.hasher, &line.phone_number), hash(&self.hasher, &line.id));
         self.slots[slot as usize] = Some(line);
-        let Self { slots, hasher, .. } = self;
-        let rehash = |key: fn(&Line, &DefaultHashBuilder) -> u64| {
-            let (slots, hasher) = (&*slots, &*hasher);
-            move |slot: &Slot| slots[*slot as usize].as_ref().map_or(0, |line| key(line, hasher))
-        };
-        self.by_number.insert_unique(number, slot, rehash(|line, hasher| hash(hasher, &line.phone_number)));
-        self.by_id.insert_unique(id, slot, rehash(|line, hasher| hash(hasher, &line.id)));
+        let Self { slots, hasher, by_number, by_id, .. } = self;
+        by_number.insert_unique(number, slot, rehash(slots, |line| hash(hasher, &line.phone_number)));
+        by_id.insert_unique(id, slot, rehash(slots, |line| hash(hasher, &line.id)));
     }
 
     pub(super) fn remove(&mut self, number: PhoneNumber) {
@@ -143,6 +155,26 @@ impl Table {
 
 fn hash(hasher: &DefaultHashBuilder, key: &impl Hash) -> u64 {
     hasher.hash_one(key)
+}
+
+/// The index of all slots by a hash of their lines.
+fn index(slots: &[Option<Line>], hash: impl Fn(&Line) -> u64) -> HashTable<Slot> {
+    let mut index = HashTable::with_capacity(slots.len());
+    let hash = rehash(slots, hash);
+    for slot in (0..slots.len()).map(to_slot) {
+        index.insert_unique(hash(&slot), slot, &hash);
+    }
+    index
+}
+
+/// The hash of what sits in a slot.
+fn rehash(slots: &[Option<Line>], hash: impl Fn(&Line) -> u64) -> impl Fn(&Slot) -> u64 {
+    move |slot| slots[*slot as usize].as_ref().map_or(0, &hash)
+}
+
+/// Memory ends long before the slots do.
+fn to_slot(index: usize) -> Slot {
+    Slot::try_from(index).unwrap_or(Slot::MAX)
 }
 
 /// The line, when there is exactly one.

@@ -347,3 +347,291 @@ fn damaged<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
 ) -> impl FnOnce(E) -> rusqlite::Error {
     move |cause| rusqlite::Error::FromSqlConversionFailure(column, kind, cause.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use attache_core::{
+        ClientId, Clients, CodeChallenge, Grant, GrantKind, Grants, LineId, Lines, Observed, PublisherName, Purpose,
+        Redirect, Scope, SecretHash, Status, Timestamp,
+    };
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn open(directory: &TempDir) -> SqliteStore {
+        SqliteStore::open(directory.path().join("attache.db"), "sandbox").unwrap()
+    }
+
+    fn line(number: u64, id: u8) -> Line {
+        Line {
+            id: LineId::from_bytes([id; 16]),
+            phone_number: attache_core::PhoneNumber::from_integer(number).unwrap(),
+            home: "310001".parse().unwrap(),
+            status: Some(Status {
+                serving: Observed {
+                    value: "31001".parse().unwrap(),
+                    confirmed_at: Timestamp::from_unix_nanoseconds(7),
+                },
+                data: true,
+                sms: false,
+                reachability_confirmed_at: Timestamp::from_unix_nanoseconds(-8),
+            }),
+            addresses: Some(Box::new(attache_core::Addresses {
+                public_ipv4: Some([255, 0, 0, 1].into()),
+                public_ports: Some((0, u16::MAX)),
+                private_ipv4: Some([10, 0, 0, 1].into()),
+                ipv6_prefix: Some(u64::MAX),
+            })),
+        }
+    }
+
+    fn client(id: u8, client_id: &str) -> Client {
+        Client {
+            id: ClientId::from_bytes([id; 16]),
+            publisher: PublisherName::new_static("camara"),
+            client_id: client_id.into(),
+            secret: Some(SecretHash([id; 32])),
+            keys: vec![attache_core::PublicKey(r#"{"kty":"EC"}"#.into())],
+            redirect_uris: vec!["https://shop.example/\"callback\"".into(), "http://localhost/ü".into()],
+            origins: vec![],
+            scopes: vec![Scope::new_static("b"), Scope::new_static("a")],
+            purposes: vec![Purpose::new_static("dpv:FraudPreventionAndDetection")],
+            registered_at: Timestamp::from_unix_seconds(1_700_000_000),
+        }
+    }
+
+    fn grant(client: u8, kind: GrantKind) -> Grant {
+        Grant {
+            publisher: PublisherName::new_static("camara"),
+            client: ClientId::from_bytes([client; 16]),
+            line: LineId::from_bytes([9; 16]),
+            scopes: vec![Scope::new_static("device-status:roaming:read")],
+            purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+            openid: true,
+            kind,
+            expires_at: Timestamp::from_unix_seconds(1_700_000_120),
+        }
+    }
+
+    fn lines(store: &SqliteStore) -> Vec<Line> {
+        let mut lines = Vec::new();
+        Lines::load(store, &mut |line| lines.push(line)).unwrap();
+        lines
+    }
+
+    async fn put(store: &SqliteStore, lines: Vec<Line>) -> Result<(), StoreError> {
+        Lines::put(store, lines, Box::new(|_| ())).await
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_is_there_after_a_restart() {
+        let directory = TempDir::new().unwrap();
+        let never_seen = Line { status: None, addresses: None, ..line(999_999_999_999_999, 2) };
+        let redirect = Redirect {
+            redirect_uri: "https://shop.example/callback".into(),
+            code_challenge: Some(CodeChallenge([3; 32])),
+            nonce: Some("n".into()),
+        };
+        let grants =
+            [([1; 32], grant(1, GrantKind::Backchannel)), ([2; 32], grant(1, GrantKind::AuthorizationCode(redirect)))];
+        let key = StoredKey { id: "k1".into(), sealed: vec![0, 1, 2], created_at: Timestamp::from_unix_seconds(1) };
+        {
+            let store = open(&directory);
+            put(&store, vec![line(33_699_901_032, 1), never_seen.clone()]).await.unwrap();
+            store.add(client(1, "shop")).await.unwrap();
+            for (key, grant) in &grants {
+                Grants::put(&store, *key, grant.clone()).await.unwrap();
+            }
+            store.add_signing_key(key.clone()).await.unwrap();
+            store.put_value("a", b"1".to_vec()).await.unwrap();
+            store.put_value("a", b"2".to_vec()).await.unwrap();
+        }
+        let store = open(&directory);
+        assert_eq!(lines(&store), [line(33_699_901_032, 1), never_seen]);
+        assert_eq!(Clients::load(&store).unwrap(), [client(1, "shop")]);
+        assert_eq!(Grants::load(&store).unwrap(), grants);
+        assert_eq!(store.signing_keys().unwrap(), [key]);
+        assert_eq!(store.value("a").unwrap().as_deref(), Some(b"2".as_slice()));
+        assert_eq!(store.value("b").unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_line_replaces_the_one_with_its_number_and_goes_by_its_identifier() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        put(&store, vec![line(12345, 1)]).await.unwrap();
+        put(&store, vec![Line { status: None, ..line(12345, 2) }]).await.unwrap();
+        assert_eq!(lines(&store), [Line { status: None, ..line(12345, 2) }]);
+        Lines::remove(&store, LineId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(lines(&store).len(), 1);
+        Lines::remove(&store, LineId::from_bytes([2; 16])).await.unwrap();
+        assert_eq!(lines(&store), []);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_leaves_nothing_of_itself_and_all_of_the_others() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        // The second line of the middle job has the identifier of the first, which is refused.
+        let jobs = tokio::join!(
+            put(&store, vec![line(11111, 1)]),
+            put(&store, vec![line(22222, 2), line(33333, 2)]),
+            put(&store, vec![line(44444, 4)]),
+        );
+        assert!(matches!(jobs, (Ok(()), Err(StoreError::Failed { action: "put lines", .. }), Ok(()))));
+        assert_eq!(lines(&store), [line(11111, 1), line(44444, 4)]);
+    }
+
+    #[test]
+    fn a_batch_commits_as_one_and_each_job_has_its_own_outcome() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)").unwrap();
+        let insert = |n: i64, then: Result<(), StoreError>| -> Work {
+            Box::new(move |connection| {
+                connection.execute("INSERT INTO t VALUES (?1)", [n]).map_err(failed("insert"))?;
+                then
+            })
+        };
+        let batch = vec![insert(1, Ok(())), insert(2, Err(StoreError::Exists)), insert(2, Ok(())), insert(2, Ok(()))];
+        let outcomes = in_one_transaction(&connection, batch).unwrap();
+        assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, false]);
+        let sum: i64 = connection.query_row("SELECT sum(n) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(sum, 3);
+    }
+
+    #[test]
+    fn when_the_commit_fails_every_caller_hears_of_it_and_the_next_batch_goes_on() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = ON; CREATE TABLE parent (n INTEGER PRIMARY KEY);
+                 CREATE TABLE child (n INTEGER REFERENCES parent (n) DEFERRABLE INITIALLY DEFERRED);",
+            )
+            .unwrap();
+        let run = |statements: &[&'static str]| -> Vec<Result<(), StoreError>> {
+            let (batch, outcomes): (Vec<_>, Vec<_>) = statements
+                .iter()
+                .map(|statement| {
+                    let statement = *statement;
+                    let (done, outcome) = oneshot::channel();
+                    let work: Work =
+                        Box::new(move |connection| connection.execute_batch(statement).map_err(failed("run")));
+                    (Job { work, done }, outcome)
+                })
+                .unzip();
+            commit_together(&connection, batch);
+            outcomes.into_iter().map(|outcome| outcome.blocking_recv().unwrap()).collect()
+        };
+        let outcomes = run(&["INSERT INTO parent VALUES (1)", "INSERT INTO child VALUES (2)"]);
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Failed { action: "commit", .. }))));
+        assert!(run(&["INSERT INTO parent VALUES (2)"])[0].is_ok());
+        let parents: i64 = connection.query_row("SELECT sum(n) FROM parent", [], |row| row.get(0)).unwrap();
+        assert_eq!(parents, 2);
+    }
+
+    #[tokio::test]
+    async fn a_client_id_is_taken_once_at_a_publisher() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        store.add(client(1, "shop")).await.unwrap();
+        assert!(matches!(store.add(client(2, "shop")).await, Err(StoreError::Exists)));
+        let elsewhere = Client { publisher: PublisherName::new_static("orange"), ..client(3, "shop") };
+        store.add(elsewhere).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_grants_of_a_client_end_with_it() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        for (id, name) in [(1, "shop"), (2, "bank")] {
+            store.add(client(id, name)).await.unwrap();
+            Grants::put(&store, [id; 32], grant(id, GrantKind::Backchannel)).await.unwrap();
+        }
+        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, GrantKind::Backchannel))]);
+        Grants::remove(&store, vec![[2; 32], [3; 32]]).await.unwrap();
+        assert_eq!(Grants::load(&store).unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn the_first_data_are_put_in_once_and_whole() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let twice_the_same = vec![client(1, "shop"), client(2, "shop")];
+        assert!(store.seed(twice_the_same, vec![]).await.is_err());
+        assert!(store.is_new().unwrap());
+        assert_eq!(Clients::load(&store).unwrap(), []);
+        store.seed(vec![client(1, "shop")], vec![line(12345, 1)]).await.unwrap();
+        assert!(!store.is_new().unwrap());
+        assert!(matches!(store.seed(vec![], vec![]).await, Err(StoreError::Exists)));
+        assert_eq!((Clients::load(&store).unwrap().len(), lines(&store).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_database_is_not_opened_in_another_mode() {
+        let directory = TempDir::new().unwrap();
+        drop(open(&directory));
+        let error = SqliteStore::open(directory.path().join("attache.db"), "production").unwrap_err();
+        let told = "was made for sandbox, not for production: choose another data directory, or start in sandbox mode";
+        assert!(error.to_string().ends_with(told), "{error}");
+    }
+
+    #[test]
+    fn one_process_has_the_database_at_a_time() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let second = SqliteStore::open(directory.path().join("attache.db"), "sandbox");
+        assert!(matches!(second, Err(OpenError::InUse { .. })));
+        drop(store);
+        open(&directory);
+    }
+
+    #[test]
+    fn a_database_of_a_newer_release_is_left_alone() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("attache.db");
+        drop(open(&directory));
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let error = SqliteStore::open(&path, "sandbox").unwrap_err();
+        assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_database_is_told() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("attache.db");
+        std::fs::write(&path, "not a database, but long enough to be taken for one: ".repeat(20)).unwrap();
+        assert!(matches!(SqliteStore::open(&path, "sandbox"), Err(OpenError::Database { .. })));
+        let nowhere = directory.path().join("missing").join("attache.db");
+        assert!(matches!(SqliteStore::open(nowhere, "sandbox"), Err(OpenError::File { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_the_files() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = TempDir::new().unwrap();
+        let _store = open(&directory);
+        for entry in directory.path().read_dir().unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn progress_is_told_while_many_lines_are_written() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let many = (0..25_000u64).map(|index| Line {
+            id: LineId::from_bytes(u128::from(index).to_be_bytes()),
+            addresses: None,
+            ..line(10_000 + index, 0)
+        });
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let progress = Arc::clone(&told);
+        Lines::put(&store, many.collect(), Box::new(move |written| progress.lock().unwrap().push(written)))
+            .await
+            .unwrap();
+        assert_eq!(*told.lock().unwrap(), [10_000, 20_000, 25_000]);
+    }
+}
