@@ -1,7 +1,7 @@
 //! The operator's side of a running server: finds it, finds the credential, asks its admin API.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -143,8 +143,8 @@ impl Operator {
     pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) if error.is_connect() => return Err(not_running(&format!("at {}", self.server))),
-            Err(error) => return Err(anyhow!(error.without_url()).context(format!("{} did not answer", self.server))),
+            Err(error) if is_refused(&error) => return Err(not_running(&format!("at {}", self.server))),
+            Err(error) => return Err(anyhow!(error.without_url()).context(format!("{} can't be asked", self.server))),
         };
         let status = response.status();
         if status.is_success() {
@@ -162,4 +162,10 @@ impl Operator {
             Err(_) => Err(anyhow!("{} answers {status}: is it an Attache server of this version?", self.server)),
         }
     }
+}
+
+/// Whether nobody listens there.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
+    causes.any(|cause| cause.downcast_ref().is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::ConnectionRefused))
 }

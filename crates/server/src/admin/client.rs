@@ -122,7 +122,8 @@ fn check(app: &App, publisher: &Publisher, new: &NewClient) -> Result<(), String
         }
     }
     let known = scopes_of(publisher);
-    if let Some(scope) = new.scopes.iter().find(|scope| !known.contains(scope)) {
+    // OpenID Connect's own scope needs no registration, and many register it.
+    if let Some(scope) = new.scopes.iter().find(|scope| scope.as_str() != "openid" && !known.contains(scope)) {
         let known: Vec<&str> = known.iter().map(Scope::as_str).collect();
         return Err(format!(
             "scopes: {} has no API that needs `{scope}`; there are {}",
