@@ -54,10 +54,11 @@ impl App {
     /// that is made to point here (DNS rebinding) is refused; ports are not, so that a forwarded
     /// port works.
     pub(crate) fn knows_host(&self, host: &str) -> bool {
-        let Ok(url) = Url::parse(&format!("http://{host}/")) else { return false };
-        if url.path() != "/" || !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
+        // Whatever a URL has beside its host and port, a `Host` has not.
+        if !host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/\\?#@".contains(&byte)) {
             return false;
         }
+        let Ok(url) = Url::parse(&format!("http://{host}/")) else { return false };
         match url.host() {
             None => false,
             Some(url::Host::Ipv4(address)) => self.listens_at(address.into()),

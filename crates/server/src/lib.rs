@@ -5,8 +5,8 @@
 //! - `admin` is the operator's API; `sandbox` is what only a sandbox may do;
 //! - `routes` says what stands where, `start` starts and stops it all.
 
-pub mod accept;
-mod admin;
+mod accept;
+pub mod admin;
 mod app;
 mod authorization;
 mod clients;

@@ -37,7 +37,8 @@ pub struct Settings {
     pub admin_token: Option<SecretString>,
     /// The certificate to serve TLS with; without one, plain HTTP is served.
     pub tls: Option<TlsFiles>,
-    /// From whose connections `Forwarded` and `X-Forwarded-*` are believed.
+    /// The proxies that end TLS before this server: without TLS of its own, production takes
+    /// connections from them and from this machine only.
     pub trusted_proxies: Vec<IpNet>,
     /// How long an access token lives.
     pub token_lifetime: Duration,

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::DirBuilderExt as _,
     path::PathBuf,
     sync::Arc,
@@ -201,7 +201,9 @@ impl Server {
             self.accept(socket, public.clone(), tls.as_ref())?;
         }
         if let Some(socket) = admin {
-            self.accept(socket, routes::operator(&self.app), tls.as_ref())?;
+            // No certificate names a loopback address, and nothing can listen in there.
+            let tls = tls.as_ref().filter(|_| self.admin_address.is_some_and(|address| !address.ip().is_loopback()));
+            self.accept(socket, routes::operator(&self.app), tls)?;
         }
         if let (Some(config), Some(files)) = (tls, self.app.settings.tls.clone()) {
             self.tasks.spawn(reload_certificate(config, files, self.stopping.clone()));
@@ -263,20 +265,24 @@ impl Server {
 
     /// Leaves a note of where the server can be reached, for the command line.
     fn announce(&self) -> io::Result<()> {
-        let scheme = if self.app.settings.tls.is_some() { "https" } else { "http" };
-        let address = self.admin_address.or_else(|| self.addresses.first().copied());
-        let url = match address {
-            None => self.app.base_url.clone(),
-            Some(mut address) => {
-                if address.ip().is_unspecified() {
-                    address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-                }
-                format!("{scheme}://{address}")
-            }
+        let has_tls = self.app.settings.tls.is_some();
+        let url = match (self.admin_address, self.addresses.first()) {
+            (Some(admin), _) => address_url(admin, has_tls && !admin.ip().is_loopback()),
+            // The certificate names the public address.
+            (None, Some(address)) if !has_tls => address_url(*address, false),
+            (None, _) => self.app.base_url.clone(),
         };
         let note = json!({ "url": url, "pid": std::process::id() });
         keyring::replace(&self.app.settings.data_dir.join("server.json"), &note.to_string())
     }
+}
+
+/// Where this machine reaches a listener.
+fn address_url(mut address: SocketAddr, has_tls: bool) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    format!("{}://{address}", if has_tls { "https" } else { "http" })
 }
 
 /// The key from the settings; in a sandbox, else the one that is kept beside the data.

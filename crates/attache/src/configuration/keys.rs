@@ -97,7 +97,8 @@ keys! {
     /// demo credentials.
     sandbox_beyond_loopback: bool = ["false"], flag Flag::Switch("sandbox-beyond-loopback", "true");
 
-    /// Where the admin API, the metrics and the health checks listen instead, apart from the faces.
+    /// Where the admin API, the metrics and the health checks listen instead, apart from the faces; on a
+    /// loopback address in plain HTTP.
     admin_listen: Option<String> = [], flag Flag::Value("admin-listen", "HOST:PORT");
 
     /// The address that clients know the server by; the issuers of its tokens begin with it. Absent:
@@ -129,7 +130,8 @@ keys! {
     /// The private key of the certificate, PEM; read again when it changes.
     tls_key: Option<PathBuf> = [], flag Flag::Value("tls-key", "FILE");
 
-    /// The networks of the proxies that end TLS before this server: what they forward is believed.
+    /// The networks of the proxies that end TLS before this server: without TLS of its own, production takes
+    /// connections from them and from this machine only.
     trusted_proxies: Vec<IpNet> = [], flag Flag::Value("trusted-proxy", "NET");
 
     /// How long an access token lives.

@@ -31,7 +31,11 @@ pub(super) fn authenticate(
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<AuthenticatedClient, OAuthError> {
-    let basic = headers.get(header::AUTHORIZATION);
+    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
+    let basic = authorizations.next();
+    if authorizations.next().is_some() {
+        return Err(OAuthErrorCode::InvalidRequest.because("there is more than one Authorization header; send one"));
+    }
     let secret = parameters.get("client_secret");
     let assertion = parameters.get("client_assertion");
     match (basic, secret, assertion) {
