@@ -11,7 +11,7 @@ pub struct PhoneNumber(NonZeroU64);
 
 /// A text that is no phone number in international format.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a phone number in E.164 format: '+' and 5 to 15 digits, the first not 0, such as +33699901032")]
+#[error("not a phone number in E.164 format: '+' and 5 to 15 digits, the first not 0")]
 pub struct PhoneNumberError;
 
 impl PhoneNumber {
