@@ -45,7 +45,10 @@ pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializ
 /// [`Problem::BodyMissing`], [`Problem::BodyMalformed`], or [`Problem::FieldInvalid`] with the path
 /// of the field.
 pub(crate) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
-    match serde_json::from_slice::<Object<T>>(body) {
+    // Serde doesn't look into the texts that it skips.
+    let text =
+        std::str::from_utf8(body).map_err(|_| Problem::BodyMalformed { reason: "it is not UTF-8".to_owned() })?;
+    match serde_json::from_str::<Object<T>>(text) {
         Ok(Object(value)) => Ok(value),
         Err(error) => Err(explain::<T>(body, &error)),
     }
@@ -114,6 +117,13 @@ mod tests {
         assert_eq!(fault(b""), Problem::BodyMissing);
         assert_eq!(fault(b" \n"), Problem::BodyMissing);
         for body in [&b"{"[..], b"nonsense", b"{}{}", b"{\"inner\":{\"text\":\"\xff\"}}"] {
+            assert!(matches!(fault(body), Problem::BodyMalformed { .. }), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_malformed_in_fields_that_are_ignored_too() {
+        for body in [&b"{\"other\":\"\xff\"}"[..], b"{\"\xff\":1}", b"{\"inner\":{\"other\":\"\xc3\x28\"}}"] {
             assert!(matches!(fault(body), Problem::BodyMalformed { .. }), "{body:?}");
         }
     }
