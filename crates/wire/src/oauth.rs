@@ -146,7 +146,7 @@ pub fn write_token(response: &TokenResponse) -> Vec<u8> {
 
 /// Writes an error as the standards have it.
 #[must_use]
-pub fn write_error(error: &OAuthError) -> Vec<u8> {
+pub fn write_error(error: &OAuthError, _: u16) -> Vec<u8> {
     json::write(&ErrorBody { error: error.code.name(), error_description: error.description })
 }
 
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn an_error_is_written_as_oauth_has_it() {
-        let body = write_error(&OAuthErrorCode::InvalidScope.because("no"));
+        let body = write_error(&OAuthErrorCode::InvalidScope.because("no"), 400);
         assert_eq!(String::from_utf8(body).unwrap(), r#"{"error":"invalid_scope","error_description":"no"}"#);
     }
 }

@@ -43,6 +43,6 @@ pub struct Authorization {
     pub read_login_hint: fn(&str) -> Result<DeviceIdentifier, Problem>,
     /// Writes a token response as JSON.
     pub write_token: fn(&TokenResponse) -> Vec<u8>,
-    /// Writes an error as JSON.
-    pub write_error: fn(&OAuthError) -> Vec<u8>,
+    /// Writes an error, which is answered with this HTTP status, as JSON.
+    pub write_error: fn(&OAuthError, u16) -> Vec<u8>,
 }

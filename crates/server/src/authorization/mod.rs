@@ -153,7 +153,7 @@ fn refuse(publisher: &Publisher, endpoint: Endpoint, refused: &Refused) -> Respo
                 (OAuthErrorCode::AccessDenied, Endpoint::Token) => 400,
                 (code, _) => code.status(),
             };
-            let mut response = query::json_response(status, (publisher.authorization.write_error)(error));
+            let mut response = query::json_response(status, (publisher.authorization.write_error)(error, status));
             if error.code == OAuthErrorCode::InvalidClient {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
             }
@@ -161,7 +161,7 @@ fn refuse(publisher: &Publisher, endpoint: Endpoint, refused: &Refused) -> Respo
         }
         Refused::Problem(problem) => {
             let (status, error) = in_oauth(problem);
-            let mut response = query::json_response(status, (publisher.authorization.write_error)(&error));
+            let mut response = query::json_response(status, (publisher.authorization.write_error)(&error, status));
             query::add_problem_headers(problem, response.headers_mut());
             response
         }

@@ -58,7 +58,7 @@ fn write_token(response: &TokenResponse) -> Vec<u8> {
     json::write(&Token { standard: response, purpose: response.purpose.as_str() })
 }
 
-/// The document has `code` (an integer) and `message`; the samples read `error_description`, `error`
+/// The document has `code` (an integer, the HTTP status) and `message`; the samples read `error_description`, `error`
 /// and `message`.
 #[derive(Serialize)]
 struct ErrorBody {
@@ -68,11 +68,11 @@ struct ErrorBody {
     message: &'static str,
 }
 
-fn write_error(error: &OAuthError) -> Vec<u8> {
+fn write_error(error: &OAuthError, status: u16) -> Vec<u8> {
     json::write(&ErrorBody {
         error: error.code.name(),
         error_description: error.description,
-        code: error.code.status(),
+        code: status,
         message: error.description,
     })
 }
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_error_has_what_the_document_and_the_samples_read() {
-        let body = write_error(&OAuthErrorCode::InvalidClient.because("no"));
+        let body = write_error(&OAuthErrorCode::InvalidClient.because("no"), 401);
         assert_eq!(
             String::from_utf8(body).unwrap(),
             r#"{"error":"invalid_client","error_description":"no","code":401,"message":"no"}"#
