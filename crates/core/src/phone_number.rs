@@ -26,7 +26,8 @@ impl PhoneNumber {
 
     /// The number whose digits spell this integer, as a store kept it.
     pub fn from_integer(integer: u64) -> Result<Self, PhoneNumberError> {
-        Self::from_digits(&integer.to_string())
+        let has_right_length = (10_000..=999_999_999_999_999).contains(&integer);
+        NonZeroU64::new(integer).filter(|_| has_right_length).map(Self).ok_or(PhoneNumberError)
     }
 
     /// The integer that the digits spell.
@@ -94,6 +95,14 @@ mod tests {
             ["", "+", "+1234", "+1234567890123456", "33699901032", "+0123456", "+33 699", "++33699", "+３３６９９９"]
         {
             assert_eq!(text.parse::<PhoneNumber>(), Err(PhoneNumberError), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_integer_is_a_number_when_its_digits_are() {
+        for integer in [0, 1, 9_999, 10_000, 33_699_901_032, 999_999_999_999_999, 1_000_000_000_000_000, u64::MAX] {
+            let from_digits = PhoneNumber::from_digits(&integer.to_string());
+            assert_eq!(PhoneNumber::from_integer(integer), from_digits, "{integer}");
         }
     }
 
