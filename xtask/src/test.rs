@@ -108,13 +108,15 @@ fn show_and_count(stream: impl Read) -> Count {
 
 /// Reads the closing line of a runner, if this is one.
 ///
+/// nextest repeats, indented, what a failed test has printed: the closing line of its one test is no
+/// closing line.
+///
 /// - cargo: `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`
 /// - nextest: `Summary [   0.1s] 5 tests run: 3 passed (1 slow), 1 failed, 1 timed out, 2 skipped`
 fn closing_line(line: &str) -> Option<Count> {
-    let line = line.trim();
     let parts: Vec<String> = if let Some(rest) = line.strip_prefix("test result: ") {
         rest.split_once(". ")?.1.split(';').map(str::to_owned).collect()
-    } else if line.starts_with("Summary [") {
+    } else if line.trim_start().starts_with("Summary [") {
         without_parentheses(line.split_once("run:")?.1).split(',').map(str::to_owned).collect()
     } else {
         return None;
@@ -171,6 +173,10 @@ mod tests {
         ] {
             assert_eq!(closing_line(line), Some(Count { passed, failed, skipped }), "{line}");
         }
+        assert_eq!(
+            closing_line("    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out"),
+            None
+        );
         assert_eq!(closing_line("test wire::tests::a_sentence ... ok"), None);
     }
 }
