@@ -19,7 +19,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Method, blocking::Client, header::HeaderMap, redirect::Policy};
+use reqwest::{
+    Method,
+    blocking::Client,
+    header::{HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -174,6 +179,21 @@ impl Attache {
         self.request(method, path).bearer(&self.admin_token())
     }
 
+    /// What the operator does to a line: `roam`, `home` or `reach`.
+    pub(crate) fn change(&self, line: &str, change: &str, body: &Value) {
+        self.admin(Method::POST, &format!("/admin/v1/lines/{line}/{change}")).json(body).says(200);
+    }
+
+    /// What the operator sees of a line.
+    pub(crate) fn line(&self, line: &str) -> Value {
+        self.admin(Method::GET, &format!("/admin/v1/lines/{line}")).says(200).json()
+    }
+
+    /// Registers a client.
+    pub(crate) fn register(&self, client: &Value) {
+        self.admin(Method::POST, "/admin/v1/clients").json(client).says(201);
+    }
+
     /// Runs `attache` with arguments, against this server, to its end.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         self.program().args(arguments).arg("--data-dir").arg(self.data_dir()).stdin(Stdio::null()).output().unwrap()
@@ -187,6 +207,19 @@ impl Attache {
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).unwrap();
         String::from_utf8(answer).unwrap()
+    }
+
+    /// Sends a request written by hand, and reads its answer.
+    pub(crate) fn by_hand(&self, bytes: &[u8]) -> Answer {
+        let answer = self.raw(bytes);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap())
+        };
+        Answer { status, headers: lines.map(header).collect(), body: body.to_owned() }
     }
 
     /// A connection of its own.
@@ -260,16 +293,17 @@ impl Request {
 
     /// Sends it and holds the status against what was expected.
     pub(crate) fn says(self, status: u16) -> Answer {
-        let answer = self.builder.send().unwrap_or_else(|error| panic!("{}: {error:?}", self.what));
-        let (actual, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let body = answer.text().unwrap();
-        assert_eq!(actual, status, "the status of {} is not what was expected; it says: {body}", self.what);
-        Answer { headers, body }
+        let what = self.what.clone();
+        let answer = self.send();
+        assert_eq!(answer.status, status, "the status of {what} is not what was expected; it says: {}", answer.body);
+        answer
     }
 
-    /// Sends it, and tells whether it was done; `None` if no answer came.
-    pub(crate) fn is_acknowledged(self) -> Option<bool> {
-        self.builder.send().ok().map(|answer| answer.status().is_success())
+    /// Sends it, whatever comes of it.
+    pub(crate) fn send(self) -> Answer {
+        let answer = self.builder.send().unwrap_or_else(|error| panic!("{}: {error:?}", self.what));
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Answer { status, headers, body: answer.text().unwrap() }
     }
 
     /// Sends it, and tells whether it is answered with 200.
@@ -280,6 +314,7 @@ impl Request {
 
 /// What came back.
 pub(crate) struct Answer {
+    pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }

@@ -2,7 +2,11 @@
 //! its own, and talks to it as its users do.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests; what can't be unwrapped has failed")]
 
+mod by_hand;
+mod callers;
 mod harness;
+mod hostile_input;
 mod lifecycle;
+mod survival;
 mod telefonica;
 mod telefonica_samples;
