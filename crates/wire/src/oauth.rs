@@ -48,6 +48,17 @@ pub struct TokenResponse {
     pub purpose: Purpose,
 }
 
+/// The answer to a backchannel authentication request (CIBA Core section 7.3).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Acknowledgement {
+    /// What the token is fetched with.
+    pub auth_req_id: String,
+    /// For how many seconds.
+    pub expires_in: u64,
+    /// The least time between two polls, in seconds.
+    pub interval: u64,
+}
+
 /// An error of an authorization server, as RFC 6749, CIBA Core and appendix A of the CAMARA profile
 /// define them.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -142,6 +153,12 @@ struct ErrorBody {
 #[must_use]
 pub fn write_token(response: &TokenResponse) -> Vec<u8> {
     json::write(response)
+}
+
+/// Writes the answer to a backchannel authentication request as the standards have it.
+#[must_use]
+pub fn write_acknowledgement(acknowledgement: &Acknowledgement) -> Vec<u8> {
+    json::write(acknowledgement)
 }
 
 /// Writes an error as the standards have it.

@@ -2,7 +2,7 @@ use attache_core::{DeviceIdentifier, Problem, PublisherName};
 
 use crate::{
     Face, Refusal,
-    oauth::{Asked, OAuthError, ScopeParameters, TokenResponse},
+    oauth::{Acknowledgement, Asked, OAuthError, ScopeParameters, TokenResponse},
 };
 
 /// A publisher of APIs: a root below which every path is the original's, its faces, its dialect of
@@ -41,6 +41,8 @@ pub struct Authorization {
     /// Reads whom a `login_hint` means. Errors: [`Problem::FieldInvalid`], [`Problem::UnknownLine`],
     /// [`Problem::IdentifierUnsupported`].
     pub read_login_hint: fn(&str) -> Result<DeviceIdentifier, Problem>,
+    /// Writes the answer to a backchannel authentication request as JSON.
+    pub write_acknowledgement: fn(&Acknowledgement) -> Vec<u8>,
     /// Writes a token response as JSON.
     pub write_token: fn(&TokenResponse) -> Vec<u8>,
     /// Writes an error, which is answered with this HTTP status, as JSON.

@@ -1,21 +1,15 @@
 use attache_core::{Grant, GrantKind, Problem};
-use attache_wire::{Publisher, oauth::OAuthErrorCode};
+use attache_wire::{
+    Publisher,
+    oauth::{Acknowledgement, OAuthErrorCode},
+};
 use axum::{body::Body, response::Response};
 use http::Request;
-use serde::Serialize;
 
 use super::{
     Refused, client_authentication::authenticate, discovery::endpoints, parameters::Parameters, token::admit_scopes,
 };
 use crate::{app::App, entropy, query::json_response, token::hash};
-
-/// The answer to a backchannel authentication request (CIBA Core section 7.3).
-#[derive(Serialize)]
-struct Acknowledgement {
-    auth_req_id: String,
-    expires_in: u64,
-    interval: u64,
-}
 
 /// The backchannel authentication endpoint (OpenID Connect CIBA Core section 7).
 pub(super) async fn answer(
@@ -65,8 +59,7 @@ pub(super) async fn answer(
         expires_in: lifetime.as_secs(),
         interval: app.settings.backchannel_interval.as_secs(),
     };
-    let body = serde_json::to_vec(&acknowledgement).map_err(|_| Problem::Internal)?;
-    Ok(json_response(200, body))
+    Ok(json_response(200, (publisher.authorization.write_acknowledgement)(&acknowledgement)))
 }
 
 fn unknown_user() -> attache_wire::oauth::OAuthError {

@@ -32,6 +32,7 @@ pub const PUBLISHER: Publisher = Publisher {
         client_credentials: true,
         read_scope: oauth::read_scope,
         read_login_hint: oauth::read_login_hint,
+        write_acknowledgement: oauth::write_acknowledgement,
         write_token: oauth::write_token,
         write_error: oauth::write_error,
     },

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     Authorization, Publisher, json,
-    oauth::{self, Asked, OAuthError, ScopeParameters, TokenResponse},
+    oauth::{self, Acknowledgement, Asked, OAuthError, ScopeParameters, TokenResponse},
 };
 
 pub mod device_status_v0;
@@ -28,6 +28,7 @@ pub const PUBLISHER: Publisher = Publisher {
         client_credentials: false,
         read_scope,
         read_login_hint,
+        write_acknowledgement,
         write_token,
         write_error,
     },
@@ -45,6 +46,19 @@ fn read_login_hint(hint: &str) -> Result<DeviceIdentifier, Problem> {
         Some(number) => oauth::read_phone_number(number),
         None => oauth::read_login_hint(hint),
     }
+}
+
+/// The document defines `auth_req_id`, as CIBA and the samples have it, but requires `request_id`: both
+/// are there.
+#[derive(Serialize)]
+struct AuthorizationRequestId<'a> {
+    #[serde(flatten)]
+    standard: &'a Acknowledgement,
+    request_id: &'a str,
+}
+
+fn write_acknowledgement(acknowledgement: &Acknowledgement) -> Vec<u8> {
+    json::write(&AuthorizationRequestId { standard: acknowledgement, request_id: &acknowledgement.auth_req_id })
 }
 
 #[derive(Serialize)]
@@ -99,6 +113,15 @@ mod tests {
         for hint in ["34666555343", "phone_number:34666555343", "mail:a@b"] {
             assert!(read_login_hint(hint).is_err(), "{hint}");
         }
+    }
+
+    #[test]
+    fn an_authorization_request_has_what_the_document_defines_and_what_it_requires() {
+        let body = write_acknowledgement(&Acknowledgement { auth_req_id: "1c2a".into(), expires_in: 120, interval: 2 });
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            r#"{"auth_req_id":"1c2a","expires_in":120,"interval":2,"request_id":"1c2a"}"#
+        );
     }
 
     #[test]

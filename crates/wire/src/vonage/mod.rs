@@ -24,6 +24,7 @@ pub const PUBLISHER: Publisher = Publisher {
         client_credentials: false,
         read_scope: oauth::read_joined_scope,
         read_login_hint,
+        write_acknowledgement: oauth::write_acknowledgement,
         write_token: oauth::write_token,
         write_error: oauth::write_error,
     },
