@@ -2,11 +2,19 @@
 //! its own, and talks to it as its users do.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests; what can't be unwrapped has failed")]
 
+mod authorization;
 mod by_hand;
 mod callers;
+mod camara;
+mod contracts;
+mod curls;
+mod faces;
 mod harness;
 mod hostile_input;
 mod lifecycle;
+mod orange;
+mod readme;
 mod survival;
 mod telefonica;
 mod telefonica_samples;
+mod vonage;
