@@ -12,7 +12,7 @@ use axum::{
     routing::{any, get},
 };
 use futures_util::FutureExt as _;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use secrecy::ExposeSecret as _;
 
 use crate::{
@@ -55,7 +55,7 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
     }
     if app.settings.mode == Mode::Sandbox {
         let sandbox_app = Arc::clone(app);
-        router = router.route("/sandbox", get(move |request| async move { tell_sandbox(&sandbox_app, &request) }));
+        router = router.route("/sandbox", any(move |request| async move { tell_sandbox(&sandbox_app, &request) }));
     }
     let app = Arc::clone(app);
     router.fallback(move |request| async move { answer_unknown(&app, &request) })
@@ -75,8 +75,12 @@ fn endpoint_paths(publisher: &'static Publisher) -> impl Iterator<Item = (Endpoi
     .filter_map(|(endpoint, path)| Some((endpoint, path?)))
 }
 
-/// Everything for the operator: its API, metrics and health. On a listener of its own, or beside the
-/// rest.
+/// Everything for the operator, on a listener of its own.
+pub(crate) fn operator_alone(app: &Arc<App>) -> Router {
+    operator(app).fallback(admin::unknown_path)
+}
+
+/// Everything for the operator: its API, metrics and health.
 pub(crate) fn operator(app: &Arc<App>) -> Router {
     let metrics = {
         let app = Arc::clone(app);
@@ -151,30 +155,53 @@ async fn answer_endpoint(
 
 /// What no route catches is answered in the envelope of the publisher below whose root it lies.
 fn answer_unknown(app: &App, request: &Request<Body>) -> Response {
-    let publisher = publisher_of(request.uri().path());
     let problem = query::admit_host_and_target(app, request).err().unwrap_or(Problem::UnknownPath);
-    let refusal = (publisher.refuse)(&problem);
-    let labels =
-        RequestLabels { publisher: publisher.name.as_str(), api: "none", version: "none", status: refusal.status };
+    answer_beside_faces(app, request, "unknown", Err(problem))
+}
+
+fn tell_sandbox(app: &App, request: &Request<Body>) -> Response {
+    let outcome = query::admit_host_and_target(app, request).and_then(|()| match *request.method() {
+        Method::GET | Method::HEAD => Ok(serde_json::to_vec_pretty(&sandbox::summary(app)).unwrap_or_default()),
+        _ => Err(Problem::MethodNotAllowed { allow: "GET" }),
+    });
+    answer_beside_faces(app, request, "/sandbox", outcome)
+}
+
+/// Answers what is asked of no face and no authorization server: with JSON, or in the envelope of the
+/// publisher below whose root the path lies.
+fn answer_beside_faces(
+    app: &App,
+    request: &Request<Body>,
+    path: &'static str,
+    outcome: Result<Vec<u8>, Problem>,
+) -> Response {
+    let publisher = publisher_of(request.uri().path());
+    let (response, problem) = match outcome {
+        Ok(body) => (query::json_response(200, body), None),
+        Err(problem) => {
+            let mut response = refuse((publisher.refuse)(&problem));
+            query::add_problem_headers(&problem, response.headers_mut());
+            (response, Some(problem))
+        }
+    };
+    let labels = RequestLabels {
+        publisher: publisher.name.as_str(),
+        api: "none",
+        version: "none",
+        status: response.status().as_u16(),
+    };
     app.metrics.request(&labels, std::time::Duration::ZERO);
     app.request_log.add(&RequestLine {
         at: app.clock.now(),
         method: query::known_method(request.method()),
-        path: "unknown",
+        path,
         labels: &labels,
-        problem: Some(problem.name()),
+        problem: problem.as_ref().map(Problem::name),
         client_id: None,
         correlator: None,
         duration: std::time::Duration::ZERO,
     });
-    refuse(refusal)
-}
-
-fn tell_sandbox(app: &App, request: &Request<Body>) -> Response {
-    match query::admit_host_and_target(app, request) {
-        Err(problem) => refuse((publisher_of("/").refuse)(&problem)),
-        Ok(()) => query::json_response(200, serde_json::to_vec_pretty(&sandbox::summary(app)).unwrap_or_default()),
-    }
+    response
 }
 
 fn refuse(refusal: Refusal) -> Response {

@@ -203,7 +203,7 @@ impl Server {
         if let Some(socket) = admin {
             // No certificate names a loopback address, and nothing can listen in there.
             let tls = tls.as_ref().filter(|_| self.admin_address.is_some_and(|address| !address.ip().is_loopback()));
-            self.accept(socket, routes::operator(&self.app), tls)?;
+            self.accept(socket, routes::operator_alone(&self.app), tls)?;
         }
         if let (Some(config), Some(files)) = (tls, self.app.settings.tls.clone()) {
             self.tasks.spawn(reload_certificate(config, files, self.stopping.clone()));

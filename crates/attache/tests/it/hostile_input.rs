@@ -917,6 +917,21 @@ fn nothing_is_half_written_by_a_bad_request_of_the_operator() {
 }
 
 #[test]
+fn what_stands_beside_the_faces_is_refused_in_an_envelope_too() {
+    let attache = Attache::sandbox();
+    for (method, status, code) in [("POST", 405, "METHOD_NOT_ALLOWED"), ("DELETE", 405, "METHOD_NOT_ALLOWED")] {
+        let reply = exchange(&attache, &Head::new(method, "/sandbox").with_body(b"{}")).unwrap();
+        assert_eq!((reply.status, reply.header("allow")), (status, "GET"));
+        assert_eq!((&reply.json()["status"], &reply.json()["code"]), (&json!(status), &json!(code)));
+    }
+    let bytes = Head::new("GET", "/sandbox").setting("host", "evil.example").followed_by(b"");
+    assert_refused(exchange(&attache, &bytes), Envelope::Camara, INVALID_HEADER, "an unknown host");
+    let bytes = Head::new("GET", "/admin/v1/lines").setting("host", "evil.example").followed_by(b"");
+    let reply = exchange(&attache, &bytes).unwrap();
+    assert_eq!((reply.status, reply.json()["code"].as_str()), (400, Some("INVALID_ARGUMENT")));
+}
+
+#[test]
 fn many_bad_requests_at_once_leave_the_server_as_it_was() {
     let attache = Attache::sandbox();
     let (calls, lines) = everything(&attache);

@@ -31,6 +31,11 @@ use crate::{
     routes::is_operator,
 };
 
+/// The answer to a path that there is not.
+pub(crate) async fn unknown_path() -> Response {
+    AdminError::UnknownPath.into_response()
+}
+
 /// Everything below `/admin`.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let unknown = || any(async || AdminError::UnknownPath);
