@@ -102,7 +102,8 @@ impl Sample {
 
     /// This, further to the right.
     pub(super) fn indented(self, by: usize) -> Self {
-        Self(self.0.lines().map(|line| format!("{:by$}{line}\n", "")).collect())
+        let margin = " ".repeat(by);
+        Self(self.0.lines().flat_map(|line| [&margin, line, "\n"]).collect())
     }
 
     /// Runs it as a program of Python against a sandbox, to its end, and returns what it prints.
