@@ -1,0 +1,465 @@
+//! In earnest: what production needs to start, what it doesn't have, and what it never takes as proof.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use rcgen::{CertifiedKey, KeyPair};
+use reqwest::{Certificate, Method, blocking::Client};
+use serde_json::{Value, json};
+
+use crate::harness::{Attache, BOUND, eventually, program};
+
+const ADMIN_TOKEN: &str = "kS3jv9_Qx0TzR1-mB7nYpA";
+
+/// What production has to be told, but for TLS.
+const NEEDED: [(&str, &str); 4] = [
+    ("ATTACHE_PUBLIC_URL", "https://attache.example.com"),
+    ("ATTACHE_SECRETS_KEY", "ff6162636465666768696a6b6c6d6e6f707172737475767778797a3031323334"),
+    ("ATTACHE_AUDIT_KEY", "343332313a797877767574737271706f6e6d6c6b6a696867666564636261ff60"),
+    ("ATTACHE_ADMIN_TOKEN", ADMIN_TOKEN),
+];
+
+/// The network of a proxy that ends TLS; the tests come from loopback, as a proxy of this machine does.
+const PROXY: (&str, &str) = ("ATTACHE_TRUSTED_PROXIES", "192.0.2.0/24");
+
+fn behind_a_proxy(arguments: &[&str]) -> Attache {
+    Attache::with_environment(&[&["--production"], arguments].concat(), &[&NEEDED[..], &[PROXY]].concat())
+}
+
+/// Starts a server that must not start, and returns what it says.
+fn refuses_to_start(data_dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let mut server = program(data_dir);
+    server.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(arguments);
+    let Output { status, stdout, stderr } = run(server.envs(environment.iter().copied()));
+    let told = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{told}");
+    assert_eq!(stdout, b"", "it prints no banner");
+    assert!(!told.contains("panicked"), "{told}");
+    told
+}
+
+/// Runs a program that has to end by itself.
+fn run(command: &mut Command) -> Output {
+    let mut process =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut waited = std::time::Duration::ZERO;
+    while process.try_wait().unwrap().is_none() {
+        let pause = std::time::Duration::from_millis(5);
+        std::thread::sleep(pause);
+        waited += pause;
+        if waited > BOUND {
+            process.kill().unwrap();
+            panic!("it started, and shouldn't have: {:?}", process.wait_with_output().unwrap());
+        }
+    }
+    process.wait_with_output().unwrap()
+}
+
+fn operator(attache: &Attache, method: Method, path: &str) -> crate::harness::Request {
+    attache.request(method, path).bearer(ADMIN_TOKEN)
+}
+
+#[test]
+fn production_tells_everything_that_it_lacks_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let told = refuses_to_start(data.path(), &["--production"], &[]);
+    for (key, variable) in [
+        ("public_url", "ATTACHE_PUBLIC_URL"),
+        ("secrets_key", "ATTACHE_SECRETS_KEY"),
+        ("audit_key", "ATTACHE_AUDIT_KEY"),
+        ("admin_token", "ATTACHE_ADMIN_TOKEN"),
+        ("tls_cert", "ATTACHE_TLS_CERT"),
+    ] {
+        let sentence = told.lines().find(|line| line.contains(key) && line.contains("production needs"));
+        let sentence = sentence.unwrap_or_else(|| panic!("{key} isn't asked for:\n{told}"));
+        assert!(sentence.contains(variable), "{sentence}");
+    }
+    assert!(told.contains("https"), "{told}");
+    assert!(told.contains("128 random bits"), "{told}");
+    assert!(told.contains("openssl rand -hex 32"), "{told}");
+    assert!(told.contains("tls_key") && told.contains("trusted_proxies"), "{told}");
+    assert!(!data.path().join("attache.db").exists(), "nothing is made before all is well");
+}
+
+#[test]
+fn production_tells_the_one_thing_that_it_lacks() {
+    let whole = [&NEEDED[..], &[PROXY]].concat();
+    let keys = ["public_url", "secrets_key", "audit_key", "admin_token", "tls_cert"];
+    for (missing, key) in keys.into_iter().enumerate() {
+        let data = tempfile::tempdir().unwrap();
+        let mut rest = whole.clone();
+        rest.remove(missing);
+        let told = refuses_to_start(data.path(), &["--production"], &rest);
+        for other in keys {
+            let is_told = told.contains(&format!("- {other} "));
+            assert_eq!(is_told, other == key, "without {key}, about {other}:\n{told}");
+        }
+    }
+}
+
+#[test]
+fn production_takes_no_weak_substitute() {
+    for (variable, weak, key) in [
+        ("ATTACHE_PUBLIC_URL", "http://attache.example.com", "public_url"),
+        ("ATTACHE_PUBLIC_URL", "attache.example.com", "public_url"),
+        ("ATTACHE_SECRETS_KEY", "hunter2", "secrets_key"),
+        ("ATTACHE_SECRETS_KEY", "0000000000000000000000000000000000000000000000000000000000000000", "secrets_key"),
+        ("ATTACHE_AUDIT_KEY", "ff616263", "audit_key"),
+        ("ATTACHE_ADMIN_TOKEN", "change-me", "admin_token"),
+        ("ATTACHE_ADMIN_TOKEN", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "admin_token"),
+        ("ATTACHE_ADMIN_TOKEN", "", "admin_token"),
+        ("ATTACHE_TRUSTED_PROXIES", "", "tls_cert"),
+        ("ATTACHE_TRUSTED_PROXIES", "proxy.example", "trusted_proxies"),
+    ] {
+        let data = tempfile::tempdir().unwrap();
+        let mut environment = [&NEEDED[..], &[PROXY]].concat();
+        environment.iter_mut().filter(|(name, _)| *name == variable).for_each(|(_, value)| *value = weak);
+        let told = refuses_to_start(data.path(), &["--production"], &environment);
+        assert!(told.contains(&format!("- {key} ")), "{variable}={weak}:\n{told}");
+        let is_secret = matches!(key, "secrets_key" | "audit_key" | "admin_token");
+        assert!(!is_secret || weak.is_empty() || !told.contains(weak), "it prints a secret:\n{told}");
+    }
+}
+
+#[test]
+fn a_certificate_needs_its_key_and_both_need_to_be_readable() {
+    let data = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let files = Files::in_directory(directory.path());
+    files.write(&certificate());
+    let refusal = |cert: Option<&str>, key: Option<&str>| {
+        let mut arguments = vec!["--production"];
+        arguments.extend(cert.into_iter().flat_map(|cert| ["--tls-cert", cert]));
+        arguments.extend(key.into_iter().flat_map(|key| ["--tls-key", key]));
+        refuses_to_start(data.path(), &arguments, &NEEDED)
+    };
+    assert!(refusal(Some(&files.certificate), None).contains("- tls_key "));
+    assert!(refusal(None, Some(&files.key)).contains("- tls_cert "));
+    let told = refusal(Some("nowhere.pem"), Some(&files.key));
+    assert!(told.contains("nowhere.pem") && told.contains("cannot be used"), "{told}");
+    fs::write(&files.certificate, "nonsense").unwrap();
+    let told = refusal(Some(&files.certificate), Some(&files.key));
+    assert!(told.contains(&files.certificate), "{told}");
+    let another = certificate();
+    fs::write(&files.certificate, another.cert.pem()).unwrap();
+    let told = refusal(Some(&files.certificate), Some(&files.key));
+    assert!(told.contains(&files.key), "a key of another certificate: {told}");
+}
+
+#[test]
+fn production_has_nothing_of_the_sandbox() {
+    let attache = behind_a_proxy(&[]);
+    let unknown = json!({"status": 404, "code": "NOT_FOUND"});
+    for method in [Method::GET, Method::POST] {
+        let mut answer = attache.request(method, "/sandbox").says(404).json();
+        assert!(answer.as_object_mut().unwrap().remove("message").is_some());
+        assert_eq!(answer, unknown);
+    }
+    assert_eq!(operator(&attache, Method::GET, "/admin/v1/lines").says(200).json()["lines"], json!([]));
+    assert_eq!(operator(&attache, Method::GET, "/admin/v1/clients").says(200).json()["clients"], json!([]));
+    for (path, id, secret) in [
+        ("/oauth2/token", "camara-demo", "camara-demo-secret"),
+        ("/orange/oauth/v3/token", "orange-demo", "orange-demo-secret"),
+        ("/telefonica/token", "my-app-id", "my-app-secret"),
+        ("/telefonica/token", "mock_sandbox_app_id", "mock_sandbox_app_secret"),
+        ("/vonage/oauth2/token", "vonage-demo", "vonage-demo-secret"),
+    ] {
+        let answer = attache.post(path).basic(id, secret).form(&[("grant_type", "client_credentials")]).says(401);
+        assert_eq!(answer.text("error"), "invalid_client");
+    }
+    let mock = attache.post("/telefonica/device-status/v0/roaming").bearer("mock_sandbox_access_token");
+    mock.json(&json!({"ueId": {"msisdn": "+34777777777"}})).says(401);
+    let printed = attache.printed();
+    for word in ["demo", "secret", "sandbox", "curl", "+3"] {
+        assert!(!printed.contains(word), "{word}:\n{printed}");
+    }
+    assert!(!attache.data_dir().join("admin-token").exists(), "the credential is the operator's to keep");
+    assert!(!attache.data_dir().join("secrets.key").exists(), "and so is the key");
+}
+
+/// Registers a client of production, and returns its secret.
+fn shop(attache: &Attache, publisher: &str) -> String {
+    let client = json!({
+        "publisher": publisher,
+        "client_id": "shop",
+        "redirect_uris": ["https://shop.example/callback"],
+        "purposes": ["dpv:FraudPreventionAndDetection"],
+    });
+    operator(attache, Method::POST, "/admin/v1/clients").json(&client).says(201).text("client_secret")
+}
+
+fn add_line(attache: &Attache) {
+    let line = json!({"phone_number": "+33699901032", "home_plmn": "20801", "serving": {"country": "DE"}});
+    operator(attache, Method::POST, "/admin/v1/lines").json(&line).says(201);
+}
+
+#[test]
+fn client_credentials_work_for_a_registered_client() {
+    let mut attache = behind_a_proxy(&[]);
+    add_line(&attache);
+    let question = json!({"device": {"phoneNumber": "+33699901032"}});
+    let secret = shop(&attache, "camara");
+    let form =
+        [("grant_type", "client_credentials"), ("scope", "dpv:FraudPreventionAndDetection device-roaming-status:read")];
+    let token = attache.post("/oauth2/token").basic("shop", &secret).form(&form).says(200).text("access_token");
+    let ask = |attache: &Attache| {
+        attache.post("/device-roaming-status/v1/retrieve").bearer(&token).json(&question).says(200).json()
+    };
+    assert_eq!(ask(&attache)["countryCode"], 262);
+    let orange = shop(&attache, "orange");
+    let form = [("grant_type", "client_credentials")];
+    let of_orange = attache.post("/orange/oauth/v3/token").basic("shop", &orange).form(&form).says(200);
+    let path = "/orange/camara/orange-lab/device-roaming-status/v0/retrieve";
+    attache.post(path).bearer(&of_orange.text("access_token")).json(&question).says(200);
+    attache.post(path).bearer(&token).json(&question).says(401);
+    attache.kill();
+    attache.start();
+    assert_eq!(ask(&attache)["countryCode"], 262);
+}
+
+#[test]
+fn a_login_hint_is_never_proof_and_nobody_can_be_asked_for_consent_yet() {
+    let attache = behind_a_proxy(&[]);
+    add_line(&attache);
+    for (publisher, scope) in [
+        ("camara", "dpv:FraudPreventionAndDetection device-roaming-status:read"),
+        ("telefonica", "dpv:FraudPreventionAndDetection#device-status-roaming-read"),
+    ] {
+        shop(&attache, publisher);
+        let metadata = attache.get(&format!("{}/.well-known/openid-configuration", root(publisher))).says(200).json();
+        assert!(metadata["issuer"].as_str().unwrap().starts_with("https://attache.example.com"), "{metadata}");
+        for hint in ["tel:+33699901032", "tel:+33600000000", ""] {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs([("client_id", "shop"), ("response_type", "code"), ("scope", scope)])
+                .extend_pairs([("redirect_uri", "https://shop.example/callback"), ("state", "s"), ("login_hint", hint)])
+                .finish();
+            let path = path_of(&metadata["authorization_endpoint"]);
+            let answer = attache.get(&format!("{path}?{query}")).says(302);
+            let location: url::Url = answer.header("location").parse().unwrap();
+            assert!(location.as_str().starts_with("https://shop.example/callback?"), "{location}");
+            let parameter = |name: &str| location.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
+            assert_eq!(parameter("error").as_deref(), Some("access_denied"), "{location}");
+            assert_eq!(parameter("state").as_deref(), Some("s"));
+            assert_eq!(parameter("code"), None);
+        }
+    }
+    for (publisher, scope) in [
+        ("camara", "dpv:FraudPreventionAndDetection device-roaming-status:read"),
+        ("telefonica", "dpv:FraudPreventionAndDetection#device-status-roaming-read"),
+        ("vonage", "dpv:FraudPreventionAndDetection#device-status:roaming:read"),
+    ] {
+        operator(&attache, Method::DELETE, &format!("/admin/v1/clients/{publisher}/shop")).send();
+        let secret = shop(&attache, publisher);
+        let metadata = attache.get(&format!("{}/.well-known/openid-configuration", root(publisher))).says(200).json();
+        let path = path_of(&metadata["backchannel_authentication_endpoint"]);
+        let mut told = Vec::new();
+        for hint in ["tel:+33699901032", "tel:+33600000000"] {
+            let answer = attache.post(&path).basic("shop", &secret).form(&[("login_hint", hint), ("scope", scope)]);
+            let answer = answer.says(403);
+            assert_eq!(answer.text("error"), "access_denied", "{publisher}");
+            told.push(answer.body);
+        }
+        assert_eq!(told[0], told[1], "who is known is not told");
+    }
+}
+
+fn root(publisher: &str) -> String {
+    if publisher == "camara" { String::new() } else { format!("/{publisher}") }
+}
+
+fn path_of(address: &Value) -> String {
+    crate::callers::path_of(address)
+}
+
+#[test]
+fn production_registers_no_client_that_is_easily_robbed() {
+    let attache = behind_a_proxy(&[]);
+    let purposes = json!(["dpv:FraudPreventionAndDetection"]);
+    for (client, word) in [
+        (json!({"publisher": "camara"}), "purposes"),
+        (json!({"publisher": "camara", "client_secret": "guess-me", "purposes": purposes}), "client_secret"),
+        (json!({"publisher": "camara", "redirect_uris": ["http://shop.example/"], "purposes": purposes}), "https"),
+    ] {
+        let answer = operator(&attache, Method::POST, "/admin/v1/clients").json(&client).says(400);
+        assert!(answer.text("message").contains(word), "{}", answer.body);
+    }
+    assert_eq!(operator(&attache, Method::GET, "/admin/v1/clients").says(200).json()["clients"], json!([]));
+}
+
+#[test]
+fn without_a_listener_of_its_own_the_metrics_are_for_the_operator_alone() {
+    let attache = behind_a_proxy(&[]);
+    attache.get("/metrics").says(401);
+    attache.get("/metrics").bearer("wrong").says(401);
+    assert!(operator(&attache, Method::GET, "/metrics").says(200).body.contains("attache_lines 0"));
+    attache.get("/healthz").says(200);
+    attache.get("/readyz").says(200);
+    attache.get("/admin/v1/lines").says(401);
+}
+
+/// The address that a server listens on for applications, as it prints it.
+fn public_address(attache: &Attache) -> String {
+    let printed = attache.printed();
+    let (_, rest) = printed.rsplit_once("listens on ").unwrap();
+    rest.split([',', ' ']).next().unwrap().to_owned()
+}
+
+#[test]
+fn with_a_listener_of_its_own_the_operators_side_is_only_there() {
+    let attache = behind_a_proxy(&["--admin-listen", "127.0.0.1:0"]);
+    // `server.json` leads the command line to the operator's listener.
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        attache.get(path).says(200);
+    }
+    operator(&attache, Method::GET, "/admin/v1/lines").says(200);
+    let address = public_address(&attache);
+    assert_ne!(attache.url(""), format!("http://{address}"));
+    let http = Client::builder().no_proxy().build().unwrap();
+    for path in ["/healthz", "/readyz", "/metrics", "/admin", "/admin/v1", "/admin/v1/lines", "/admin/v1/clients"] {
+        for method in [Method::GET, Method::POST] {
+            let answer = http.request(method, format!("http://{address}{path}")).bearer_auth(ADMIN_TOKEN);
+            let answer = answer.header("content-length", "0").send().unwrap();
+            assert_eq!(answer.status(), 404, "{path}");
+            let body: Value = answer.json().unwrap();
+            assert_eq!((&body["status"], &body["code"]), (&json!(404), &json!("NOT_FOUND")), "{path}");
+        }
+    }
+    let keys = http.get(format!("http://{address}/.well-known/jwks.json")).send().unwrap();
+    assert_eq!(keys.status(), 200);
+    for path in ["/.well-known/jwks.json", "/oauth2/token", "/device-roaming-status/v1/retrieve", "/sandbox", "/"] {
+        let answer = operator(&attache, Method::POST, path).says(404);
+        assert_eq!(answer.text("code"), "NOT_FOUND", "{path} is for applications, and not there");
+    }
+    let mut list = program(attache.data_dir());
+    list.args(["line", "list", "--data-dir"]).arg(attache.data_dir()).env("ATTACHE_ADMIN_TOKEN", ADMIN_TOKEN);
+    let listed = run(&mut list);
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+}
+
+#[test]
+fn a_sandbox_and_production_never_share_their_data() {
+    let mut sandbox = Attache::sandbox();
+    sandbox.stop();
+    let environment = [&NEEDED[..], &[PROXY]].concat();
+    let told = refuses_to_start(sandbox.data_dir(), &["--production"], &environment);
+    assert!(told.contains("was made for sandbox, not for production"), "{told}");
+    assert!(told.contains("another data directory"), "{told}");
+    sandbox.start();
+
+    let mut production = behind_a_proxy(&[]);
+    production.stop();
+    let told = refuses_to_start(production.data_dir(), &[], &[]);
+    assert!(told.contains("was made for production, not for sandbox"), "{told}");
+    production.start();
+}
+
+#[test]
+fn production_does_not_start_with_another_key_than_its_secrets_were_sealed_with() {
+    let mut attache = behind_a_proxy(&[]);
+    attache.stop();
+    let mut environment = [&NEEDED[..], &[PROXY]].concat();
+    environment[1].1 = "343332313a797877767574737271706f6e6d6c6b6a696867666564636261ff60";
+    let told = refuses_to_start(attache.data_dir(), &["--production"], &environment);
+    assert!(told.contains("secrets") && told.contains("key"), "{told}");
+    attache.start();
+}
+
+#[test]
+fn a_sandbox_goes_beyond_loopback_only_by_the_flag_that_says_what_it_means() {
+    let data = tempfile::tempdir().unwrap();
+    for arguments in [
+        ["--listen", "0.0.0.0:0"],
+        ["--listen", "[::]:0"],
+        ["--listen", "192.0.2.1:0"],
+        ["--admin-listen", "0.0.0.0:0"],
+    ] {
+        let told = refuses_to_start(data.path(), &arguments, &[]);
+        assert!(told.contains("--sandbox-beyond-loopback"), "{told}");
+        assert!(told.contains("demo credentials"), "{told}");
+    }
+    let attache = Attache::with(&["--listen", "0.0.0.0:0", "--sandbox-beyond-loopback"]);
+    attache.get("/sandbox").says(200);
+}
+
+/// A self-signed certificate for this machine.
+fn certificate() -> CertifiedKey<KeyPair> {
+    rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
+}
+
+/// Where a certificate and its key lie.
+struct Files {
+    certificate: String,
+    key: String,
+}
+
+impl Files {
+    fn in_directory(directory: &Path) -> Self {
+        let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+        Self { certificate: path("certificate.pem"), key: path("key.pem") }
+    }
+
+    fn write(&self, certified: &CertifiedKey<KeyPair>) {
+        fs::write(&self.certificate, certified.cert.pem()).unwrap();
+        fs::write(&self.key, certified.signing_key.serialize_pem()).unwrap();
+    }
+}
+
+/// A server with TLS, and its operator's listener beside.
+fn with_tls(files: &Files) -> Attache {
+    let arguments =
+        ["--production", "--tls-cert", &files.certificate, "--tls-key", &files.key, "--admin-listen", "127.0.0.1:0"];
+    Attache::with_environment(&arguments, &NEEDED)
+}
+
+/// Whether a new connection shows this certificate and no other.
+fn shows(address: &str, certified: &CertifiedKey<KeyPair>) -> bool {
+    let trusted = Certificate::from_pem(certified.cert.pem().as_bytes()).unwrap();
+    let http = Client::builder().no_proxy().tls_certs_only([trusted]).timeout(BOUND).build().unwrap();
+    http.get(format!("https://{address}/.well-known/jwks.json")).send().is_ok_and(|answer| answer.status() == 200)
+}
+
+#[test]
+fn production_serves_tls_with_its_certificate_and_nothing_in_the_clear() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = Files::in_directory(directory.path());
+    let mine = certificate();
+    files.write(&mine);
+    let attache = with_tls(&files);
+    let address = public_address(&attache);
+    assert!(shows(&address, &mine));
+    assert!(!shows(&address, &certificate()), "another certificate is no proof");
+    let plain = Client::builder().no_proxy().build().unwrap();
+    assert!(plain.get(format!("http://{address}/.well-known/jwks.json")).send().is_err(), "nothing in the clear");
+    attache.get("/healthz").says(200);
+}
+
+#[test]
+fn a_new_certificate_is_shown_without_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = Files::in_directory(directory.path());
+    let (old, new) = (certificate(), certificate());
+    files.write(&old);
+    let attache = with_tls(&files);
+    let address = public_address(&attache);
+    assert!(shows(&address, &old) && !shows(&address, &new));
+    files.write(&new);
+    eventually("the new certificate is shown", || shows(&address, &new).then_some(()));
+    assert!(!shows(&address, &old));
+}
+
+#[test]
+fn a_new_certificate_that_cannot_be_used_leaves_the_old_one_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = Files::in_directory(directory.path());
+    let old = certificate();
+    files.write(&old);
+    let attache = with_tls(&files);
+    let address = public_address(&attache);
+    fs::write(&files.certificate, "nonsense").unwrap();
+    eventually("the log tells it", || attache.logged().contains("the old one stays in force").then_some(()));
+    assert!(shows(&address, &old));
+    attache.get("/healthz").says(200);
+}
