@@ -305,11 +305,6 @@ impl Request {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         Answer { status, headers, body: answer.text().unwrap() }
     }
-
-    /// Sends it, and tells whether it is answered with 200.
-    pub(crate) fn is_answered(self) -> bool {
-        self.builder.send().unwrap().status() == 200
-    }
 }
 
 /// What came back.
