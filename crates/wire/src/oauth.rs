@@ -82,6 +82,8 @@ pub enum OAuthErrorCode {
     UnauthorizedClient,
     UnsupportedGrantType,
     UnsupportedResponseType,
+    RequestNotSupported,
+    RequestUriNotSupported,
     AccessDenied,
     UnknownUserId,
     AuthorizationPending,
@@ -103,6 +105,8 @@ impl OAuthErrorCode {
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::AccessDenied => "access_denied",
             Self::UnknownUserId => "unknown_user_id",
             Self::AuthorizationPending => "authorization_pending",
@@ -128,6 +132,8 @@ impl OAuthErrorCode {
             | Self::UnauthorizedClient
             | Self::UnsupportedGrantType
             | Self::UnsupportedResponseType
+            | Self::RequestNotSupported
+            | Self::RequestUriNotSupported
             | Self::UnknownUserId
             | Self::AuthorizationPending
             | Self::SlowDown

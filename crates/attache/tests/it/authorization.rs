@@ -1,7 +1,7 @@
 //! The authorization servers: discovery, tokens, how clients authenticate, the backchannel
 //! authentication (CIBA), the authorization code. CAMARA's stands for all where they are alike.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, thread};
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -186,6 +186,38 @@ fn the_subject_of_a_token_is_a_pseudonym_of_the_line_for_each_client() {
     };
     assert_eq!(subject(&CAMARA), subject(&CAMARA), "a client recognizes the line");
     assert_ne!(subject(&CAMARA), subject(&OTHER), "two clients can't compare");
+}
+
+#[test]
+fn a_token_that_this_server_has_not_signed_is_not_valid() {
+    let attache = Attache::sandbox();
+    let token = CAMARA.two_legged(&attache, SCOPE);
+    let [header, claims, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
+    let ask = |token: &str| attache.post(ROAMING).bearer(token).json(&json!({"device": {"phoneNumber": LINE}}));
+    let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let decoded = |text: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap();
+
+    let mut of_another_key = Header::new(Algorithm::ES256);
+    of_another_key.typ = Some("at+jwt".to_owned());
+    of_another_key.kid = decoded(header)["kid"].as_str().map(str::to_owned);
+    let of_another_key = jsonwebtoken::encode(&of_another_key, &decoded(claims), &Signer::new().key).unwrap();
+    let mut unsigned = decoded(header);
+    unsigned["alg"] = json!("none");
+    let mut wider = decoded(claims);
+    wider["scope"] = json!("device-roaming-status:read device-reachability-status:read");
+    for forged in [
+        of_another_key,
+        format!("{}.{claims}.", encoded(&unsigned)),
+        format!("{}.{claims}.{signature}", encoded(&unsigned)),
+        format!("{header}.{}.{signature}", encoded(&wider)),
+        format!("{header}.{claims}."),
+        format!("{token}.{signature}"),
+    ] {
+        ask(&forged).says(401);
+    }
+    ask(&token).says(200);
+    // The token that Telefónica documents is for nobody else.
+    ask("mock_sandbox_access_token").says(401);
 }
 
 #[test]
@@ -419,6 +451,17 @@ fn a_login_hint_names_a_known_subscriber() {
     }
 }
 
+#[test]
+fn an_authentication_request_has_one_hint_and_no_request_object() {
+    let attache = Attache::sandbox();
+    for other in [("login_hint_token", "x"), ("id_token_hint", "x"), ("request", "e30.e30.")] {
+        let parameters = [("login_hint", HINT), ("scope", SCOPE), other];
+        is_oauth_error(&CAMARA.bc_authorize(&attache, &parameters).says(400), "invalid_request");
+    }
+    // CAMARA's profile has this one ignored.
+    CAMARA.bc_authorize(&attache, &[("login_hint", HINT), ("scope", SCOPE), ("acr_values", "2")]).says(200);
+}
+
 /// A verifier, and its challenge.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
@@ -541,6 +584,23 @@ fn a_code_is_exchanged_by_its_client_only_and_others_cannot_spend_it() {
 }
 
 #[test]
+fn of_many_who_present_a_code_or_a_request_at_once_one_gets_a_token() {
+    let attache = Attache::sandbox();
+    let code = code(&attache, &CAMARA, &[]);
+    let id = auth_req_id(&attache, HINT);
+    let fetches: [&(dyn Fn() -> Request + Sync); 2] =
+        [&|| exchange(&attache, &CAMARA, &code, &[]), &|| poll(&attache, &CAMARA, &id)];
+    for fetch in fetches {
+        let statuses: Vec<u16> = thread::scope(|scope| {
+            let fetching: Vec<_> = (0..8).map(|_| scope.spawn(|| fetch().send().status)).collect();
+            fetching.into_iter().map(|fetching| fetching.join().unwrap()).collect()
+        });
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| [200, 400].contains(status)), "{statuses:?}");
+    }
+}
+
+#[test]
 fn a_code_expires() {
     let attache = Attache::with_environment(&[], &[("ATTACHE_CODE_LIFETIME", "1ms")]);
     let expired = eventually("a code is older than its life", || {
@@ -581,6 +641,9 @@ fn every_other_fault_goes_back_to_the_client() {
         (("code_challenge_method", ""), "invalid_request"),
         (("code_challenge", "short"), "invalid_request"),
         (("code_challenge", ""), "invalid_request"),
+        (("response_mode", "fragment"), "invalid_request"),
+        (("request", "e30.e30."), "request_not_supported"),
+        (("request_uri", "https://app.example/request"), "request_uri_not_supported"),
         (("login_hint", ""), "access_denied"),
         (("login_hint", "tel:+99999999999"), "access_denied"),
         (("login_hint", "nobody"), "access_denied"),

@@ -54,6 +54,7 @@ async fn grant(
         }
         None => return Err(OAuthErrorCode::InvalidRequest.because("response_type is missing").into()),
     }
+    admit_only_plain_parameters(parameters)?;
     let code_challenge = read_code_challenge(parameters)?;
     if code_challenge.is_none() && client.secret.is_none() && client.keys.is_empty() {
         return Err(OAuthErrorCode::InvalidRequest.because("a public client must send a code_challenge").into());
@@ -88,6 +89,21 @@ async fn grant(
     };
     app.grants.put(hash(&code), grant).await.map_err(Problem::from)?;
     Ok(code)
+}
+
+/// What would change the meaning of a request or the way of its answer, and is not supported here, is
+/// refused: a request object (OpenID Connect Core section 6) and other response modes than `query`.
+fn admit_only_plain_parameters(parameters: &Parameters) -> Result<(), OAuthError> {
+    if parameters.get("request").is_some() {
+        return Err(OAuthErrorCode::RequestNotSupported.because("request objects are not supported; send parameters"));
+    }
+    if parameters.get("request_uri").is_some() {
+        return Err(OAuthErrorCode::RequestUriNotSupported.because("request_uri is not supported; send parameters"));
+    }
+    if parameters.get("response_mode").is_some_and(|mode| mode != "query") {
+        return Err(OAuthErrorCode::InvalidRequest.because("response_mode must be query"));
+    }
+    Ok(())
 }
 
 /// Proof Key for Code Exchange (RFC 7636), with `S256` only.

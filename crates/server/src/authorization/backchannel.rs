@@ -24,6 +24,14 @@ pub(super) async fn answer(
     if !caller.is_confidential {
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
+    if parameters.get("request").is_some() {
+        return Err(OAuthErrorCode::InvalidRequest
+            .because("request objects are not supported; send parameters")
+            .into());
+    }
+    if parameters.get("login_hint_token").or(parameters.get("id_token_hint")).is_some() {
+        return Err(OAuthErrorCode::InvalidRequest.because("login_hint must be the only hint").into());
+    }
     let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, &parameters)?;
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
     let identifier = (publisher.authorization.read_login_hint)(hint).map_err(|problem| match problem {
