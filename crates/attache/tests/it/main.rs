@@ -6,6 +6,7 @@ mod authorization;
 mod by_hand;
 mod callers;
 mod camara;
+mod command_line;
 mod contracts;
 mod cross_origin;
 mod curls;
