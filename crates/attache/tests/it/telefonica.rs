@@ -4,7 +4,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Attache};
+use crate::{
+    faces::{Face, token_of_each_publisher},
+    harness::{Answer, Attache},
+};
 
 /// The number of the samples, which roams.
 const LINE: &str = "+34777777777";
@@ -239,6 +242,28 @@ fn a_request_without_a_good_token_is_unauthorized() {
     for error in [without, with_a_wrong_one] {
         assert!(error["code"].is_string() && error["message"].is_string(), "{error}");
         assert!(error.get("status").is_none(), "0.4 has code and message: {error}");
+    }
+}
+
+#[test]
+fn an_expired_token_and_one_of_another_publisher_are_unauthorized() {
+    let attache = Attache::with_environment(&[], &[("ATTACHE_TOKEN_LIFETIME", "1s")]);
+    let token = App::of_the_samples(&attache).backend_flow(&[("login_hint", LINE), ("scope", SCOPE)]);
+    let body = r#"{"ueId":{"msisdn":"+34777777777"}}"#;
+    let face = Face { attache: &attache, path: "/telefonica/device-status/v0/roaming", token, body };
+    let unauthorized =
+        |message: &str| format!(r#"{{"code":"UNAUTHORIZED","message":"Authorization failed: {message}"}}"#);
+    assert_eq!(face.expires().body, unauthorized("the access token has expired; ask for a new one"));
+
+    let attache = Attache::sandbox();
+    let face = Face { attache: &attache, ..face };
+    for (publisher, token) in token_of_each_publisher(&attache) {
+        if publisher == "telefonica" {
+            face.ask_with(&token, body).says(200);
+        } else {
+            let message = "the access token is not valid here; ask this publisher's token endpoint for a new one";
+            assert_eq!(face.ask_with(&token, body).says(401).body, unauthorized(message), "{publisher}");
+        }
     }
 }
 
