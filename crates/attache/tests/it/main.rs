@@ -17,7 +17,6 @@ mod lifecycle;
 mod orange;
 mod privacy;
 mod production;
-mod readme;
 mod survival;
 mod telefonica;
 mod telefonica_samples;
