@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    accept::Connections,
+    accept::{Connections, Prompt},
     app::App,
     authorization::{Assertions, GrantBook},
     clients::ClientRegistry,
@@ -234,11 +234,11 @@ impl Server {
                     Mode::Production => Connections::from_networks(&settings.trusted_proxies),
                     Mode::Sandbox => Connections::from_anywhere(),
                 };
-                self.listeners.spawn(server.acceptor(connections).serve(service))
+                self.listeners.spawn(server.acceptor(Prompt::new(connections, head_timeout)).serve(service))
             }
             Some(config) => {
                 let acceptor = RustlsAcceptor::new(config.clone()).acceptor(Connections::from_anywhere());
-                self.listeners.spawn(server.acceptor(acceptor).serve(service))
+                self.listeners.spawn(server.acceptor(Prompt::new(acceptor, head_timeout)).serve(service))
             }
         };
         self.handles.push(handle);
