@@ -42,6 +42,9 @@ use crate::{
 /// The longest request head that is read, in bytes.
 const HEAD_LIMIT: usize = 64 * 1024;
 
+/// What a field of a head costs beside its bytes, by HTTP/2's measure of a head (RFC 9113 section 6.5.2).
+const FIELD_COST: usize = 32;
+
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each is told by its message")]
@@ -223,6 +226,7 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(head_timeout)
             .max_buf_size(HEAD_LIMIT)
+            .max_headers(HEAD_LIMIT / FIELD_COST)
             .http2()
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX));

@@ -405,6 +405,7 @@ fn a_secret_that_is_made_is_shown_once() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "assertions are judged by real time")]
 fn a_client_with_a_public_key_signs_its_assertions() {
     let attache = Attache::sandbox();
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();

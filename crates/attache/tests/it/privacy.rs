@@ -110,9 +110,9 @@ fn tokens_and_queries(attache: &Attache, secrets: &mut Secrets) {
             exchange(attache, &head.with_body(body.as_bytes()));
         }
         let mut head = head;
-        head.method = "M33611223344".to_owned();
+        "M33611223344".clone_into(&mut head.method);
         exchange(attache, &head.with_body(body.as_bytes()));
-        head.method = "POST /33611223344".to_owned();
+        "POST /33611223344".clone_into(&mut head.method);
         exchange(attache, &head.with_body(body.as_bytes()));
         // Half a request.
         let mut connection = Connection::to(attache);

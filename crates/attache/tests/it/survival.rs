@@ -210,7 +210,7 @@ impl Operator {
         self.asks(Method::POST, "/lines", &json!({"phone_number": number, "home_plmn": "26201"}))?;
         self.ledger.added.push(number);
 
-        if self.ledger.added.len() % 3 == 0 {
+        if self.ledger.added.len().is_multiple_of(3) {
             let number = self.ledger.added[self.ledger.added.len() - 3].clone();
             self.ledger.in_doubt = Some(number.clone());
             self.asks(Method::DELETE, &format!("/lines/{number}"), &json!({}))?;
@@ -305,7 +305,7 @@ fn audit_records(attache: &Attache) -> Vec<Value> {
     let mut records = Vec::new();
     for entry in fs::read_dir(attache.data_dir().join("audit")).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(path.extension().unwrap(), "jsonl", "{path:?}");
+        assert_eq!(path.extension().unwrap(), "jsonl", "{}", path.display());
         let text = fs::read_to_string(&path).unwrap();
         // A line that was being written when the server was killed was of no answer.
         let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -341,7 +341,9 @@ fn the_audit_record_of_every_answered_query_outlives_a_kill() {
             .collect();
         eventually("queries are answered", || (answered.lock().unwrap().len() > before + 100).then_some(()));
         attache.kill();
-        askers.into_iter().for_each(|asker| asker.join().unwrap());
+        for asker in askers {
+            asker.join().unwrap();
+        }
         attache.start();
     }
     let records = audit_records(&attache);
