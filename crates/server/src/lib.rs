@@ -14,6 +14,7 @@ mod clock;
 mod cors;
 mod entropy;
 mod keyring;
+mod linger;
 mod query;
 mod routes;
 mod sandbox;

@@ -19,7 +19,9 @@ use crate::{
     admin,
     app::{App, publisher_of},
     authorization::{self, Endpoint},
-    cors, query, sandbox,
+    cors,
+    linger::lingering,
+    query, sandbox,
     settings::Mode,
     telemetry::{RequestLabels, RequestLine},
 };
@@ -58,7 +60,7 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
         router = router.route("/sandbox", any(move |request| async move { tell_sandbox(&sandbox_app, &request) }));
     }
     let app = Arc::clone(app);
-    router.fallback(move |request| async move { answer_unknown(&app, &request) })
+    router.fallback(move |request| async move { answer_unknown(&app, &lingering(&app.settings, request)) })
 }
 
 fn endpoint_paths(publisher: &'static Publisher) -> impl Iterator<Item = (Endpoint, &'static str)> {
@@ -126,7 +128,8 @@ async fn answer_face(
     if let Some(response) = cors::preflight(&request, origin.as_ref(), "POST") {
         return response;
     }
-    let answer = AssertUnwindSafe(query::answer(&app, publisher, face, request)).catch_unwind().await;
+    let answer =
+        AssertUnwindSafe(query::answer(&app, publisher, face, lingering(&app.settings, request))).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| refuse((face.refuse)(&Problem::Internal)));
     if let Some(origin) = &origin {
         cors::allow(response.headers_mut(), origin);
@@ -145,6 +148,7 @@ async fn answer_endpoint(
     if let Some(response) = cors::preflight(&request, origin.as_ref(), "GET, POST") {
         return response;
     }
+    let request = lingering(&app.settings, request);
     let answer = AssertUnwindSafe(authorization::answer(app, publisher, endpoint, path, request)).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| refuse((publisher.refuse)(&Problem::Internal)));
     if let Some(origin) = &origin {

@@ -27,6 +27,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     app::App,
+    linger::lingering,
     query::{admit_host_and_target, media_type_is, read_body},
     routes::is_operator,
 };
@@ -61,6 +62,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
+    let request = lingering(&app.settings, request);
     let subject = if request.uri().path().contains("/clients") { "clients" } else { "lines" };
     let response = match admit_host_and_target(&app, &request)
         .map_err(AdminError::from)
