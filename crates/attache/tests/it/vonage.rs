@@ -124,10 +124,10 @@ fn a_token_of_a_line_that_is_gone_is_not_valid_also_when_its_number_has_a_new_su
     let attache = Attache::sandbox();
     let face = roaming(&attache);
     attache.admin(Method::DELETE, &format!("/admin/v1/lines/{LINE}")).says(200);
-    is_error_info(&face.ask(REQUEST).says(403), "INVALID_TOKEN_CONTEXT");
+    is_error_info(&face.ask(REQUEST).says(401), "UNAUTHENTICATED");
     let line = json!({"phone_number": LINE, "home_plmn": "310410"});
     attache.admin(Method::POST, "/admin/v1/lines").json(&line).says(201);
-    is_error_info(&face.ask(REQUEST).says(403), "INVALID_TOKEN_CONTEXT");
+    is_error_info(&face.ask(REQUEST).says(401), "UNAUTHENTICATED");
     roaming(&attache).ask(REQUEST).says(200);
 }
 

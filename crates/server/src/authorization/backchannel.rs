@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use attache_core::{Grant, GrantKind, Problem};
 use attache_wire::{
     Publisher,
@@ -65,9 +67,14 @@ pub(super) async fn answer(
     let acknowledgement = Acknowledgement {
         auth_req_id,
         expires_in: lifetime.as_secs(),
-        interval: app.settings.backchannel_interval.as_secs(),
+        interval: whole_seconds(app.settings.backchannel_interval),
     };
     Ok(json_response(200, (publisher.authorization.write_acknowledgement)(&acknowledgement)))
+}
+
+/// A client that waits as long as it is told does not poll too fast, so parts of a second count whole.
+fn whole_seconds(interval: Duration) -> u64 {
+    interval.as_secs() + u64::from(interval.subsec_nanos() > 0)
 }
 
 fn unknown_user() -> attache_wire::oauth::OAuthError {

@@ -52,9 +52,13 @@ pub(super) fn authenticate(
             {
                 return Err(REFUSED);
             }
+            let issuer = app.issuer(publisher);
+            // The endpoint stands below the publisher's other root as well.
+            let path = endpoint_url.strip_prefix(&issuer).unwrap_or_default();
+            let aliased = format!("{issuer}{}{path}", publisher.alias.unwrap_or_default());
             let client = app
                 .assertions
-                .client(app, publisher, &[endpoint_url, &app.issuer(publisher)], assertion)
+                .client(app, publisher, &[endpoint_url, &aliased, &issuer], assertion)
                 .filter(|client| parameters.get("client_id").is_none_or(|id| id == client.client_id))
                 .ok_or(REFUSED)?;
             Ok(AuthenticatedClient { client, is_confidential: true })

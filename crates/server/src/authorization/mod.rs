@@ -22,7 +22,7 @@ use attache_wire::{
     oauth::{OAuthError, OAuthErrorCode},
 };
 use axum::{body::Body, response::Response};
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Method, Request, header};
 
 pub(crate) use assertion::Assertions;
 pub(crate) use discovery::endpoints;
@@ -137,7 +137,9 @@ pub(crate) async fn answer(
 
 fn admit(app: &App, endpoint: Endpoint, request: &Request<Body>) -> Result<(), Problem> {
     query::admit_host_and_target(app, request)?;
-    if request.method().as_str() != endpoint.method() {
+    // HEAD works wherever GET does (RFC 9110 section 9.1).
+    let method = if request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
+    if method != endpoint.method() {
         return Err(Problem::MethodNotAllowed { allow: endpoint.method() });
     }
     Ok(())

@@ -24,7 +24,11 @@ pub(super) async fn line<'a>(
             // A foreign number gets the same answer whether it is known or not.
             match first_known(network, device).await {
                 Ok(named) if named.line == line => Ok(Identified { line, told: None }),
-                Ok(_) | Err(Problem::UnknownLine) => Err(Problem::LineOfAnotherToken),
+                Ok(_) | Err(Problem::UnknownLine) => match network.observe(line).await {
+                    // The line of the token is gone: its number may have passed to somebody else.
+                    Err(Problem::UnknownLine) => Err(Problem::CredentialsInvalid),
+                    _ => Err(Problem::LineOfAnotherToken),
+                },
                 Err(problem) => Err(problem),
             }
         }
@@ -69,8 +73,8 @@ mod tests {
             }
         }
 
-        async fn observe(&self, _: LineId) -> Result<Line, Problem> {
-            Err(Problem::UnknownLine)
+        async fn observe(&self, line: LineId) -> Result<Line, Problem> {
+            if line == gone() { Err(Problem::UnknownLine) } else { Err(Problem::NeverSeen) }
         }
     }
 
@@ -79,6 +83,9 @@ mod tests {
     }
     fn second() -> LineId {
         LineId::from_bytes([2; 16])
+    }
+    fn gone() -> LineId {
+        LineId::from_bytes([3; 16])
     }
     fn number(number: &str) -> DeviceIdentifier {
         DeviceIdentifier::PhoneNumber(number.parse().unwrap())
@@ -131,6 +138,13 @@ mod tests {
                 Some(first()),
                 vec![number("+99999")],
                 Err(Problem::LineOfAnotherToken),
+            ),
+            (
+                "older: token line gone, other named",
+                BodyAgreesWithToken,
+                Some(gone()),
+                vec![number("+12345")],
+                Err(Problem::CredentialsInvalid),
             ),
         ];
         for (name, rule, of_token, identifiers, expected) in table {
