@@ -172,7 +172,7 @@ fn production_has_nothing_of_the_sandbox() {
     }
     let mock = attache.post("/telefonica/device-status/v0/roaming").bearer("mock_sandbox_access_token");
     mock.json(&json!({"ueId": {"msisdn": "+34777777777"}})).says(401);
-    let printed = attache.printed();
+    let printed = eventually("it prints its banner", || Some(attache.printed()).filter(|it| it.contains("Ctrl-C")));
     for word in ["demo", "secret", "sandbox", "curl", "+3"] {
         assert!(!printed.contains(word), "{word}:\n{printed}");
     }
@@ -302,9 +302,12 @@ fn without_a_listener_of_its_own_the_metrics_are_for_the_operator_alone() {
 
 /// The address that a server listens on for applications, as it prints it.
 fn public_address(attache: &Attache) -> String {
-    let printed = attache.printed();
-    let (_, rest) = printed.rsplit_once("listens on ").unwrap();
-    rest.split([',', ' ']).next().unwrap().to_owned()
+    eventually("it prints where it listens", || {
+        let printed = attache.printed();
+        let (_, rest) = printed.rsplit_once("listens on ")?;
+        let (address, _) = rest.split_once([',', ' '])?;
+        Some(address.to_owned())
+    })
 }
 
 #[test]
