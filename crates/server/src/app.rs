@@ -22,6 +22,8 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     /// The address that clients know this server by, without a slash at its end.
     pub(crate) base_url: String,
+    /// The host and port of that address, as a request's `Host` has them.
+    pub(crate) own_host: String,
     pub(crate) clock: Arc<dyn Clock>,
     /// Where the truth comes from.
     pub(crate) network: Arc<dyn Network>,
@@ -54,6 +56,9 @@ impl App {
     /// that is made to point here (DNS rebinding) is refused; ports are not, so that a forwarded
     /// port works.
     pub(crate) fn knows_host(&self, host: &str) -> bool {
+        if host == self.own_host {
+            return true;
+        }
         // Whatever a URL has beside its host and port, a `Host` has not.
         if !host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/\\?#@".contains(&byte)) {
             return false;

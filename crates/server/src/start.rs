@@ -42,8 +42,9 @@ use crate::{
 /// The longest request head that is read, in bytes.
 const HEAD_LIMIT: usize = 64 * 1024;
 
-/// What a field of a head costs beside its bytes, by HTTP/2's measure of a head (RFC 9113 section 6.5.2).
-const FIELD_COST: usize = 32;
+/// The most fields of a request's head. Room for all of them is made for every request, so it is no
+/// more than any client needs.
+const FIELD_LIMIT: usize = 256;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -117,8 +118,10 @@ impl Server {
         let addresses = local_addresses(&sockets).map_err(in_data_dir)?;
         let admin_address = admin_socket.as_ref().map(TcpListener::local_addr).transpose().map_err(in_data_dir)?;
 
+        let base_url = base_url(&settings, &addresses);
         let app = Arc::new(App {
-            base_url: base_url(&settings, &addresses),
+            own_host: base_url.split_once("://").map_or_else(String::new, |(_, host)| host.to_owned()),
+            base_url,
             clients: ClientRegistry::load(Arc::clone(&store) as Arc<dyn Clients>)?,
             grants: GrantBook::load(Arc::clone(&store) as Arc<dyn Grants>, settings.backchannel_interval)?,
             assertions: Assertions::default(),
@@ -226,7 +229,7 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(head_timeout)
             .max_buf_size(HEAD_LIMIT)
-            .max_headers(HEAD_LIMIT / FIELD_COST)
+            .max_headers(FIELD_LIMIT)
             .http2()
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX));

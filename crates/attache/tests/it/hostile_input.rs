@@ -739,9 +739,9 @@ fn only_a_head_that_never_ends_is_malformed_or_exceeds_64_kib_is_closed_or_answe
         with_field(b"transfer-encoding: chunked, gzip"),
         old(b"transfer-encoding: chunked"),
     ];
-    // HTTP/2 has each field cost 32 bytes more than it has, and so it is here.
+    // A head also exceeds the limit by more than 256 fields.
     let exceeds: Vec<Vec<u8>> = vec![
-        with_field(&b"a: b\r\n".repeat(2_048)),
+        with_field(&b"a: b\r\n".repeat(257)),
         with_target(&[b"/", &b"x".repeat(65_600)[..]].concat()),
         with_field(&[b"a: ", &b"x".repeat(65_600)[..]].concat()),
     ];
@@ -770,7 +770,7 @@ fn a_head_of_many_fields_is_answered_by_the_face() {
     let attache = Attache::sandbox();
     let (calls, lines) = everything(&attache);
     for call in &calls {
-        let many = (0..2_000).fold(call.head(), |head, index| head.with(&format!("x-{index}"), "x"));
+        let many = (0..240).fold(call.head(), |head, index| head.with(&format!("x-{index}"), "x"));
         call.assert_answers(&attache, &many.with_body(&call.good_body()), "asked with many fields");
         call.assert_refuses(&attache, &many.with_body(b"nonsense"), MALFORMED_BODY, "many fields");
     }

@@ -126,7 +126,7 @@ fn correlator_of(headers: &HeaderMap) -> Sent<'_> {
 /// A new correlator: a random UUID. Without randomness it is the nil one: it only helps to find
 /// things.
 fn new_correlator() -> HeaderValue {
-    let uuid = uuid::Builder::from_random_bytes(entropy::bytes().unwrap_or_default()).into_uuid();
+    let uuid = uuid::Builder::from_random_bytes(entropy::distinct().unwrap_or_default()).into_uuid();
     let mut text = uuid::Uuid::encode_buffer();
     HeaderValue::from_str(uuid.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static(""))
 }
