@@ -1,8 +1,8 @@
 //! The domain of Attache: what a line is, what may be asked about it and what can go wrong.
 //!
 //! No HTTP, no SQL, no vendor. A published API (a *face*) turns its request into a [`Device`] and
-//! asks one question of it; the network tells the line's [`Status`]; [`Roaming`] or [`Reachability`]
-//! is the answer, and [`Problem`] is everything that can stand in its way.
+//! asks one question of it; the network tells the line's [`Status`]; [`Roaming`], [`Reachability`] or
+//! [`NetworkType`] is the answer, and [`Problem`] is everything that can stand in its way.
 //!
 //! The traits here are the *ports*: [`Network`], [`Clock`], [`AuditLog`] and the stores. Their
 //! implementations live in the crates above.
@@ -23,9 +23,10 @@ mod problem;
 mod scope;
 mod status;
 mod store;
+mod technology;
 mod timestamp;
 
-pub use answer::{Answer, Question, Reachability, Roaming};
+pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
 pub use audit::{AuditError, AuditLog, AuditRecord};
 pub use client::{Client, ClientId, Clients, PublicKey, SecretHash};
 pub use clock::Clock;
@@ -39,6 +40,7 @@ pub use phone_number::{PhoneNumber, PhoneNumberError};
 pub use plmn::{Mcc, Plmn, PlmnError};
 pub use problem::Problem;
 pub use scope::{PublisherName, Purpose, Scope, ScopeError};
-pub use status::{Observed, Status};
+pub use status::Status;
 pub use store::StoreError;
+pub use technology::{Technology, TechnologyError};
 pub use timestamp::Timestamp;

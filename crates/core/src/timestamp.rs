@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// An instant, in nanoseconds since 1970-01-01T00:00:00Z; from 1677 to 2262.
 ///
 /// Prints and parses as RFC 3339 in UTC. `{:.3}` prints milliseconds, `{:.9}` nanoseconds. It is
-/// the only place that knows the time library, and half its size: a million lines hold two each.
+/// the only place that knows the time library, and half its size: a million lines hold three each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Timestamp(i64);
 

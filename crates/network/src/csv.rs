@@ -17,7 +17,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use attache_core::{Addresses, Line, Observed, PhoneNumber, Plmn, Status, Timestamp};
+use attache_core::{Addresses, Line, PhoneNumber, Plmn, Status, Technology, Timestamp};
 
 use crate::NewLine;
 
@@ -30,8 +30,17 @@ pub const REQUIRED: [&str; 5] = ["phone_number", "home_plmn", "serving_plmn", "r
 /// - `public_ipv4`, and `public_ports` (`first-last`) when only these are the line's.
 /// - `private_ipv4`: the address inside the operator's network.
 /// - `ipv6_prefix`: the /64 prefix, such as `2001:db8:1:2::/64`.
-pub const OPTIONAL: [&str; 5] =
-    ["reachability_last_seen", "public_ipv4", "public_ports", "private_ipv4", "ipv6_prefix"];
+/// - `technology`: the access technology, `2G` to `5G`; empty when the network cannot tell.
+/// - `technology_last_seen`: when that was last confirmed, where it is not `last_seen`.
+pub const OPTIONAL: [&str; 7] = [
+    "reachability_last_seen",
+    "public_ipv4",
+    "public_ports",
+    "private_ipv4",
+    "ipv6_prefix",
+    "technology",
+    "technology_last_seen",
+];
 
 /// The most faults that are told apart.
 const TOLD: usize = 100;
@@ -123,15 +132,15 @@ impl<W: Write> Writer<W> {
         let addresses = line.addresses.as_deref();
         self.field(Some(line.phone_number))?;
         self.field(Some(line.home))?;
-        self.field(status.map(|status| status.serving.value))?;
+        self.field(status.map(|status| status.serving))?;
         self.field(status.map(|status| match (status.data, status.sms) {
             (true, true) => "DATA|SMS",
             (true, false) => "DATA",
             (false, true) => "SMS",
             (false, false) => "",
         }))?;
-        self.field(status.map(|status| status.serving.confirmed_at))?;
-        let reachability = status.filter(|status| status.reachability_confirmed_at != status.serving.confirmed_at);
+        self.field(status.map(|status| status.serving_confirmed_at))?;
+        let reachability = status.filter(|status| status.reachability_confirmed_at != status.serving_confirmed_at);
         self.field(reachability.map(|status| status.reachability_confirmed_at))?;
         self.field(addresses.and_then(|addresses| addresses.public_ipv4))?;
         let ports = addresses.and_then(|addresses| addresses.public_ports);
@@ -139,6 +148,9 @@ impl<W: Write> Writer<W> {
         self.field(addresses.and_then(|addresses| addresses.private_ipv4))?;
         let prefix = addresses.and_then(|addresses| addresses.ipv6_prefix);
         self.field(prefix.map(|prefix| format!("{}/64", std::net::Ipv6Addr::from_bits(u128::from(prefix) << 64))))?;
+        self.field(status.and_then(|status| status.technology))?;
+        let technology = status.filter(|status| status.technology_confirmed_at != status.serving_confirmed_at);
+        self.field(technology.map(|status| status.technology_confirmed_at))?;
         Ok(self.writer.write_record(None::<&[u8]>)?)
     }
 
@@ -215,18 +227,35 @@ impl Columns {
         }
         let field = |place: usize| str::from_utf8(record.get(place).unwrap_or_default()).unwrap_or("\u{fffd}");
         let [phone_number, home, serving, reachable, last_seen] = self.required.map(field);
-        let [reachability_last_seen, public_ipv4, public_ports, private_ipv4, ipv6_prefix] =
-            self.optional.map(|place| place.map_or("", field));
+        let [
+            reachability_last_seen,
+            public_ipv4,
+            public_ports,
+            private_ipv4,
+            ipv6_prefix,
+            technology,
+            technology_last_seen,
+        ] = self.optional.map(|place| place.map_or("", field));
         let status = if serving.is_empty() {
-            never_seen([("reachable", reachable), ("last_seen", last_seen), (OPTIONAL[0], reachability_last_seen)])?
+            never_seen([
+                ("reachable", reachable),
+                ("last_seen", last_seen),
+                ("reachability_last_seen", reachability_last_seen),
+                ("technology", technology),
+                ("technology_last_seen", technology_last_seen),
+            ])?
         } else {
             let (data, sms) = reachabilities(reachable)?;
             let confirmed_at = optional("last_seen", last_seen, timestamp)?.unwrap_or(now);
             Some(Status {
-                serving: Observed { value: parse("serving_plmn", serving, plmn)?, confirmed_at },
+                serving: parse("serving_plmn", serving, plmn)?,
+                serving_confirmed_at: confirmed_at,
                 data,
                 sms,
-                reachability_confirmed_at: optional(OPTIONAL[0], reachability_last_seen, timestamp)?
+                reachability_confirmed_at: optional("reachability_last_seen", reachability_last_seen, timestamp)?
+                    .unwrap_or(confirmed_at),
+                technology: optional("technology", technology, generation)?,
+                technology_confirmed_at: optional("technology_last_seen", technology_last_seen, timestamp)?
                     .unwrap_or(confirmed_at),
             })
         };
@@ -263,7 +292,7 @@ fn optional<T>(
     if text.is_empty() { Ok(None) } else { parse(column, text, parser).map(Some) }
 }
 
-fn never_seen(fields: [(&str, &str); 3]) -> Result<Option<Status>, String> {
+fn never_seen(fields: [(&str, &str); 5]) -> Result<Option<Status>, String> {
     match fields.iter().find(|(_, text)| !text.is_empty()) {
         None => Ok(None),
         Some((column, _)) => Err(format!(
@@ -284,6 +313,10 @@ fn reachabilities(text: &str) -> Result<(bool, bool), String> {
 
 fn plmn(text: &str) -> Result<Plmn, &'static str> {
     text.parse().map_err(|_| "not a network: 3 digits of its country and 2 or 3 of its own, such as 26201")
+}
+
+fn generation(text: &str) -> Result<Technology, &'static str> {
+    text.parse().map_err(|_| "not an access technology: 2G, 3G, 4G, 5G, or empty when the network cannot tell")
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, &'static str> {

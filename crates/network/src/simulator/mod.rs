@@ -8,7 +8,8 @@
 //!   has acknowledged it: what was seen once is not taken back by a `kill -9`.
 //! - A change that was begun is finished, even if its caller stops waiting.
 //! - Every change of a status confirms it: its time becomes the clock's, also when the value stays.
-//!   Roaming and reachability have a time each, and a change of one leaves the other's.
+//!   The serving network, the reachability and the access technology have a time each, and a change of
+//!   one leaves the others'.
 //! - A line keeps its identifier through every change of its status. Adding begins a new line; an
 //!   import begins one for each number that is new.
 
@@ -16,8 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use async_trait::async_trait;
 use attache_core::{
-    Addresses, Clock, DeviceIdentifier, Line, LineId, Lines, Network, Observed, PhoneNumber, Plmn, Problem, Status,
-    StoreError, Timestamp,
+    Addresses, Clock, DeviceIdentifier, Line, LineId, Lines, Network, PhoneNumber, Plmn, Problem, Status, StoreError,
+    Technology, Timestamp,
 };
 
 mod table;
@@ -101,8 +102,7 @@ impl NewLine {
 
 impl Filter {
     fn allows(&self, line: &Line) -> bool {
-        self.roaming
-            .is_none_or(|wanted| line.status.is_some_and(|status| (status.serving.value != line.home) == wanted))
+        self.roaming.is_none_or(|wanted| line.status.is_some_and(|status| (status.serving != line.home) == wanted))
     }
 
     /// The numbers that the prefix allows, of those in order. Numbers with the same beginning stand
@@ -206,16 +206,8 @@ impl Simulator {
     /// # Errors
     /// [`ChangeError::Unknown`] when there is none with this number.
     pub async fn roam(&self, number: PhoneNumber, serving: Plmn) -> Result<Line, ChangeError> {
-        self.confirm(number, move |_, status, now| {
-            let seen = Status {
-                serving: Observed { value: serving, confirmed_at: now },
-                data: true,
-                sms: true,
-                reachability_confirmed_at: now,
-            };
-            status.map_or(seen, |status| Status { serving: seen.serving, ..status })
-        })
-        .await
+        self.confirm(number, move |line, now| Status { serving, serving_confirmed_at: now, ..last_known(line, now) })
+            .await
     }
 
     /// Lets its home network serve a line, as [`Self::roam`] does another.
@@ -232,11 +224,25 @@ impl Simulator {
     /// # Errors
     /// [`ChangeError::Unknown`] when there is none with this number.
     pub async fn reach(&self, number: PhoneNumber, data: bool, sms: bool) -> Result<Line, ChangeError> {
-        self.confirm(number, move |line, status, now| Status {
-            serving: status.map_or(Observed { value: line.home, confirmed_at: now }, |status| status.serving),
+        self.confirm(number, move |line, now| Status {
             data,
             sms,
             reachability_confirmed_at: now,
+            ..last_known(line, now)
+        })
+        .await
+    }
+
+    /// Says by which access technology a line is connected, or that the network cannot tell. One that
+    /// was never seen registers at home, reachable by data and SMS.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`] when there is none with this number.
+    pub async fn technology(&self, number: PhoneNumber, technology: Option<Technology>) -> Result<Line, ChangeError> {
+        self.confirm(number, move |line, now| Status {
+            technology,
+            technology_confirmed_at: now,
+            ..last_known(line, now)
         })
         .await
     }
@@ -271,15 +277,15 @@ impl Simulator {
         .await
     }
 
-    /// Changes the status of a line to what `next` makes of the line, its status and the time.
+    /// Changes the status of a line to what `next` makes of the line and the time.
     async fn confirm(
         &self,
         number: PhoneNumber,
-        next: impl FnOnce(&Line, Option<Status>, Timestamp) -> Status + Send + 'static,
+        next: impl FnOnce(&Line, Timestamp) -> Status + Send + 'static,
     ) -> Result<Line, ChangeError> {
         self.change(move |inner| async move {
             let mut line = inner.lines().by_number(number).cloned().ok_or(ChangeError::Unknown)?;
-            line.status = Some(next(&line, line.status, inner.clock.now()));
+            line.status = Some(next(&line, inner.clock.now()));
             inner.keep(line).await
         })
         .await
@@ -378,6 +384,19 @@ impl Inner {
         }
         Ok((lines, imported))
     }
+}
+
+/// The status of a line. One that was never seen registers now, at home, reachable by data and SMS.
+fn last_known(line: &Line, now: Timestamp) -> Status {
+    line.status.unwrap_or(Status {
+        serving: line.home,
+        serving_confirmed_at: now,
+        data: true,
+        sms: true,
+        reachability_confirmed_at: now,
+        technology: None,
+        technology_confirmed_at: now,
+    })
 }
 
 /// What makes an identifier one that nobody else has.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
-use attache_core::{Addresses, Line, LineId, Lines, Observed, PhoneNumber, Plmn, Status, StoreError, Timestamp};
+use attache_core::{Addresses, Line, LineId, Lines, PhoneNumber, Plmn, Status, StoreError, Technology, Timestamp};
 use rusqlite::{
     Connection, Row, params,
     types::{Type, ValueRef},
@@ -46,14 +46,16 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
     let mut statement = connection.prepare_cached(
         "INSERT INTO line (phone_number, id, home,
                            serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
-                           public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                           public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
+                           technology, technology_confirmed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
          ON CONFLICT (phone_number) DO UPDATE SET
             id = excluded.id, home = excluded.home, serving = excluded.serving,
             serving_confirmed_at = excluded.serving_confirmed_at, data = excluded.data, sms = excluded.sms,
             reachability_confirmed_at = excluded.reachability_confirmed_at,
             public_ipv4 = excluded.public_ipv4, first_port = excluded.first_port, last_port = excluded.last_port,
-            private_ipv4 = excluded.private_ipv4, ipv6_prefix = excluded.ipv6_prefix",
+            private_ipv4 = excluded.private_ipv4, ipv6_prefix = excluded.ipv6_prefix,
+            technology = excluded.technology, technology_confirmed_at = excluded.technology_confirmed_at",
     )?;
     for (written, line) in (1..).zip(lines) {
         let status = line.status.as_ref();
@@ -62,8 +64,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             line.phone_number.as_integer().cast_signed(),
             line.id.as_bytes(),
             line.home.to_string(),
-            status.map(|status| status.serving.value.to_string()),
-            status.map(|status| status.serving.confirmed_at.unix_nanoseconds()),
+            status.map(|status| status.serving.to_string()),
+            status.map(|status| status.serving_confirmed_at.unix_nanoseconds()),
             status.map(|status| status.data),
             status.map(|status| status.sms),
             status.map(|status| status.reachability_confirmed_at.unix_nanoseconds()),
@@ -72,6 +74,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             addresses.and_then(|addresses| addresses.public_ports).map(|(_, last)| last),
             addresses.and_then(|addresses| addresses.private_ipv4).map(Ipv4Addr::to_bits),
             addresses.and_then(|addresses| addresses.ipv6_prefix).map(u64::cast_signed),
+            status.and_then(|status| status.technology).map(Technology::as_str),
+            status.map(|status| status.technology_confirmed_at.unix_nanoseconds()),
         ])?;
         if written % STEP == 0 || written == lines.len() {
             progress(written);
@@ -83,7 +87,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
 fn read(connection: &Connection, each: &mut dyn FnMut(Line)) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "SELECT phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
-                public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix
+                public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
+                technology, coalesce(technology_confirmed_at, serving_confirmed_at)
          FROM line ORDER BY phone_number",
     )?;
     let mut rows = statement.query([])?;
@@ -109,10 +114,13 @@ fn status(row: &Row<'_>) -> rusqlite::Result<Option<Status>> {
         return Ok(None);
     }
     Ok(Some(Status {
-        serving: Observed { value: plmn(row, 3)?, confirmed_at: Timestamp::from_unix_nanoseconds(row.get(4)?) },
+        serving: plmn(row, 3)?,
+        serving_confirmed_at: Timestamp::from_unix_nanoseconds(row.get(4)?),
         data: row.get(5)?,
         sms: row.get(6)?,
         reachability_confirmed_at: Timestamp::from_unix_nanoseconds(row.get(7)?),
+        technology: technology(row, 13)?,
+        technology_confirmed_at: Timestamp::from_unix_nanoseconds(row.get(14)?),
     }))
 }
 
@@ -132,4 +140,11 @@ fn addresses(row: &Row<'_>) -> rusqlite::Result<Option<Box<Addresses>>> {
 
 fn plmn(row: &Row<'_>, column: usize) -> rusqlite::Result<Plmn> {
     row.get_ref(column)?.as_str()?.parse().map_err(damaged(column, Type::Text))
+}
+
+fn technology(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Technology>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        text => text.as_str()?.parse().map(Some).map_err(damaged(column, Type::Text)),
+    }
 }

@@ -36,7 +36,10 @@ mod line;
 pub use key::StoredKey;
 
 /// Every version of the schema, oldest first. `user_version` is how many of them a database has.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_first.sql"),
+    include_str!("../../migrations/sqlite/0002_technology.sql"),
+];
 
 /// The most jobs of one transaction; the others go into the next.
 const BATCH: usize = 1024;
