@@ -384,13 +384,16 @@ mod tests {
         assert_eq!(
             status(0).unwrap(),
             Status {
-                serving: Observed { value: "26201".parse().unwrap(), confirmed_at: seen },
+                serving: "26201".parse().unwrap(),
+                serving_confirmed_at: seen,
                 data: true,
                 sms: true,
                 reachability_confirmed_at: seen,
+                technology: None,
+                technology_confirmed_at: seen,
             }
         );
-        assert_eq!((status(1).unwrap().data, status(1).unwrap().serving.confirmed_at), (false, NOW));
+        assert_eq!((status(1).unwrap().data, status(1).unwrap().serving_confirmed_at), (false, NOW));
         assert_eq!(status(2), None);
         assert_eq!(lines[0].home, "20801".parse().unwrap());
     }
@@ -398,13 +401,13 @@ mod tests {
     #[test]
     fn what_was_written_is_read_as_the_same() {
         let status = Status {
-            serving: Observed {
-                value: "310001".parse().unwrap(),
-                confirmed_at: Timestamp::from_unix_nanoseconds(i64::MAX),
-            },
+            serving: "310001".parse().unwrap(),
+            serving_confirmed_at: Timestamp::from_unix_nanoseconds(i64::MAX),
             data: false,
             sms: true,
             reachability_confirmed_at: Timestamp::from_unix_nanoseconds(i64::MIN),
+            technology: Some(Technology::Fifth),
+            technology_confirmed_at: Timestamp::from_unix_nanoseconds(0),
         };
         let line = |number: &str, status, addresses: Addresses| Line {
             id: LineId::from_bytes([1; 16]),
@@ -427,7 +430,11 @@ mod tests {
                 Some(Status { data: true, ..status }),
                 Addresses { ipv6_prefix: Some(1 << 32), ..Addresses::default() },
             ),
-            line("+12345678", Some(Status { sms: false, ..status }), Addresses { public_ports: None, ..all }),
+            line(
+                "+12345678",
+                Some(Status { sms: false, technology: None, ..status }),
+                Addresses { public_ports: None, ..all },
+            ),
         ];
         let mut file = Vec::new();
         write(&mut file, lines.clone()).unwrap();
@@ -466,7 +473,7 @@ mod tests {
 
     #[test]
     fn addresses_are_checked_as_well() {
-        let header = format!("{},{}\n", REQUIRED.join(","), OPTIONAL[1..].join(","));
+        let header = format!("{},{}\n", REQUIRED.join(","), OPTIONAL[1..5].join(","));
         let cases = [
             ("203.0.113.256,,,", "public_ipv4: not an IPv4 address"),
             ("203.0.113.7,2-1,,", "public_ports: not a range"),
@@ -478,6 +485,32 @@ mod tests {
         for (fields, message) in cases {
             let (faults, _) = faults(&format!("{header}+33699901032,20801,,,,{fields}\n"));
             assert!(faults[0].message.starts_with(message), "{fields}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_technology_stands_beside_the_network_that_serves() {
+        let header = format!("{},technology,technology_last_seen\n", REQUIRED.join(","));
+        let lines = read(
+            format!("{header}+33699901032,20801,20801,DATA,,4G,2024-07-22T12:23:21Z\n+33699901033,20801,20801,,,5G,\n")
+                .as_bytes(),
+            NOW,
+        )
+        .unwrap();
+        let known = |index: usize| {
+            let status: Status = lines[index].status.unwrap();
+            (status.technology, status.technology_confirmed_at)
+        };
+        assert_eq!(known(0), (Some(Technology::Fourth), "2024-07-22T12:23:21Z".parse().unwrap()));
+        assert_eq!(known(1), (Some(Technology::Fifth), NOW));
+        for (row, message) in [
+            ("20801,,,LTE,", "technology: not an access technology"),
+            ("20801,,,4G,soon", "technology_last_seen: not a time"),
+            (",,,4G,", "technology: a line without serving_plmn was never seen"),
+            (",,,,2024-07-22T12:23:21Z", "technology_last_seen: a line without serving_plmn was never seen"),
+        ] {
+            let (faults, _) = faults(&format!("{header}+33699901032,20801,{row}\n"));
+            assert!(faults[0].message.starts_with(message), "{row}: {faults:?}");
         }
     }
 

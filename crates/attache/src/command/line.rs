@@ -4,11 +4,14 @@ use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
 };
 
 use anyhow::{Context, bail};
-use attache_core::{Country, PhoneNumber, Plmn, Timestamp};
-use attache_server::admin::api::{Bearer, ImportError, ImportEvent, Line, LinePage, NewLine, Reach, Removed, Visited};
+use attache_core::{Country, PhoneNumber, Plmn, Technology, Timestamp};
+use attache_server::admin::api::{
+    Bearer, Connected, ImportError, ImportEvent, Line, LinePage, NewLine, Reach, Removed, Visited,
+};
 use clap::{ArgGroup, Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::{Method, Response};
@@ -71,6 +74,13 @@ enum Command {
         #[command(flatten)]
         reach: ReachFlags,
     },
+    /// Says by which access technology a line is connected
+    Technology {
+        /// Its number
+        number: PhoneNumber,
+        /// 2G, 3G, 4G, 5G, or none when the network cannot tell
+        technology: Told,
+    },
     /// Adds the lines of a CSV file, or replaces those with the same numbers: all or none
     Import {
         /// The file, of the form that `export` writes
@@ -94,11 +104,14 @@ struct Add {
     place: Place,
     #[command(flatten)]
     reach: ReachFlags,
+    /// The access technology that it is connected by: 2G, 3G, 4G or 5G
+    #[arg(long)]
+    technology: Option<Technology>,
     /// When the network last saw it, such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
     seen_at: Option<Timestamp>,
     /// The network never saw it
-    #[arg(long, conflicts_with_all = ["data", "sms", "none", "seen_at", "country", "plmn"])]
+    #[arg(long, conflicts_with_all = ["data", "sms", "none", "technology", "seen_at", "country", "plmn"])]
     never_seen: bool,
 }
 
@@ -125,6 +138,23 @@ struct ReachFlags {
     /// By nothing
     #[arg(long, conflicts_with_all = ["data", "sms"])]
     none: bool,
+}
+
+/// An access technology, or that the network cannot tell.
+#[derive(Clone, Copy)]
+struct Told(Option<Technology>);
+
+impl FromStr for Told {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self(None)),
+            text => {
+                text.parse().map(|technology| Self(Some(technology))).map_err(|_| "2G, 3G, 4G, 5G or none is needed")
+            }
+        }
+    }
 }
 
 /// The network that the flags name.
@@ -160,6 +190,9 @@ impl Arguments {
                 let reach = Reach { data: reach.data, sms: reach.sms };
                 change(&operator, json, number, "reach", &reach).await?;
             }
+            Command::Technology { number, technology: Told(technology) } => {
+                change(&operator, json, number, "technology", &Connected { technology }).await?;
+            }
             Command::Import { file } => import(&operator, json, &file).await?,
             Command::Export { file } => export(&operator, json, &file).await?,
         }
@@ -175,6 +208,7 @@ impl From<Add> for NewLine {
             home_plmn: add.home,
             serving: visited(add.place),
             reachable: (data || sms || none).then(|| Bearer::list(data, sms)),
+            technology: add.technology,
             seen_at: add.seen_at,
             never_seen: add.never_seen,
         }
@@ -218,22 +252,25 @@ fn show(line: &Line, json: bool) -> anyhow::Result<()> {
     if json { output::print_json(line) } else { Ok(output::print(&output::table(HEADINGS, &[row(line)]))?) }
 }
 
-const HEADINGS: [&str; 6] = ["NUMBER", "HOME", "SERVED BY", "COUNTRY", "REACHABLE BY", "LAST CONFIRMED"];
+const HEADINGS: [&str; 7] = ["NUMBER", "HOME", "SERVED BY", "COUNTRY", "REACHABLE BY", "TECHNOLOGY", "LAST CONFIRMED"];
 
-fn row(line: &Line) -> [String; 6] {
+fn row(line: &Line) -> [String; 7] {
     let country = |plmn: Plmn| Country::of(plmn.mcc()).names().join(" ");
     let reachable = line.reachable.iter().map(|bearer| match bearer {
         Bearer::Data => "data",
         Bearer::Sms => "SMS",
     });
     let reachable = reachable.collect::<Vec<_>>().join(", ");
+    let last_confirmed =
+        line.serving_confirmed_at.max(line.reachability_confirmed_at).max(line.technology_confirmed_at);
     [
         line.phone_number.to_string(),
         line.home_plmn.to_string(),
         line.serving_plmn.as_ref().map_or("never seen".to_owned(), Plmn::to_string),
         line.serving_plmn.map(country).unwrap_or_default(),
         if reachable.is_empty() { "-".to_owned() } else { reachable },
-        line.serving_confirmed_at.max(line.reachability_confirmed_at).map(|at| format!("{at:.0}")).unwrap_or_default(),
+        line.technology.map_or("-", Technology::as_str).to_owned(),
+        last_confirmed.map(|at| format!("{at:.0}")).unwrap_or_default(),
     ]
 }
 

@@ -501,10 +501,13 @@ mod tests {
     fn seen(text: &str, serving: &str) -> NewLine {
         let confirmed_at = Timestamp::from_unix_seconds(1_600_000_000);
         let status = Status {
-            serving: Observed { value: plmn(serving), confirmed_at },
+            serving: plmn(serving),
+            serving_confirmed_at: confirmed_at,
             data: true,
             sms: true,
             reachability_confirmed_at: confirmed_at,
+            technology: None,
+            technology_confirmed_at: confirmed_at,
         };
         NewLine { status: Some(status), ..never_seen(text) }
     }
@@ -547,25 +550,34 @@ mod tests {
         let (number, status) = (before.phone_number, before.status.unwrap());
 
         let abroad = world.network.roam(number, plmn("26201")).await.unwrap();
-        let serving = abroad.status.unwrap().serving;
-        assert_eq!(serving.value, plmn("26201"));
-        assert!(serving.confirmed_at > status.serving.confirmed_at);
-        assert_eq!(abroad.status.unwrap(), Status { serving, ..status });
+        let Status { serving, serving_confirmed_at, .. } = abroad.status.unwrap();
+        assert_eq!(serving, plmn("26201"));
+        assert!(serving_confirmed_at > status.serving_confirmed_at);
+        assert_eq!(abroad.status.unwrap(), Status { serving, serving_confirmed_at, ..status });
         assert_eq!(abroad.id, before.id);
 
         let still = world.network.roam(number, plmn("26201")).await.unwrap().status.unwrap();
-        assert!(still.serving.confirmed_at > serving.confirmed_at, "the same value is confirmed anew");
+        assert!(still.serving_confirmed_at > serving_confirmed_at, "the same value is confirmed anew");
 
         let silent = world.network.reach(number, false, true).await.unwrap().status.unwrap();
         assert_eq!((silent.serving, silent.data, silent.sms), (still.serving, false, true));
-        assert!(silent.reachability_confirmed_at > still.serving.confirmed_at);
+        assert!(silent.reachability_confirmed_at > still.serving_confirmed_at);
+
+        let fourth = world.network.technology(number, Some(Technology::Fourth)).await.unwrap().status.unwrap();
+        assert!(fourth.technology_confirmed_at > silent.reachability_confirmed_at);
+        let (technology, technology_confirmed_at) = (Some(Technology::Fourth), fourth.technology_confirmed_at);
+        assert_eq!(fourth, Status { technology, technology_confirmed_at, ..silent });
+        let untold = world.network.technology(number, None).await.unwrap().status.unwrap();
+        assert_eq!(untold.technology, None);
+        assert!(untold.technology_confirmed_at > technology_confirmed_at);
 
         let home = world.network.home(number).await.unwrap();
-        assert_eq!(home.status.unwrap().serving.value, home.home);
+        assert_eq!(home.status.unwrap().serving, home.home);
         assert_eq!((world.stored(), world.shown()), (vec![home.clone()], vec![home]));
         for unknown in [
             world.network.home(self::number("+12345")).await,
             world.network.reach(self::number("+12345"), true, true).await,
+            world.network.technology(self::number("+12345"), None).await,
         ] {
             assert!(matches!(unknown, Err(ChangeError::Unknown)));
         }
@@ -576,11 +588,16 @@ mod tests {
         let world = world();
         world.network.add(never_seen("+33699901032")).await.unwrap();
         world.network.add(never_seen("+33699901033")).await.unwrap();
+        world.network.add(never_seen("+33699901034")).await.unwrap();
         let roaming = world.network.roam(number("+33699901032"), plmn("26201")).await.unwrap().status.unwrap();
-        assert_eq!((roaming.serving.value, roaming.data, roaming.sms), (plmn("26201"), true, true));
-        assert_eq!(roaming.serving.confirmed_at, roaming.reachability_confirmed_at);
+        assert_eq!((roaming.serving, roaming.data, roaming.sms), (plmn("26201"), true, true));
+        assert_eq!(roaming.serving_confirmed_at, roaming.reachability_confirmed_at);
         let reached = world.network.reach(number("+33699901033"), false, true).await.unwrap().status.unwrap();
-        assert_eq!((reached.serving.value, reached.data, reached.sms), (plmn("20801"), false, true));
+        assert_eq!((reached.serving, reached.data, reached.sms), (plmn("20801"), false, true));
+        let told = world.network.technology(number("+33699901034"), Some(Technology::Fifth)).await.unwrap();
+        let told = told.status.unwrap();
+        assert_eq!((told.serving, told.data, told.sms), (plmn("20801"), true, true));
+        assert_eq!(told.technology, Some(Technology::Fifth));
     }
 
     #[tokio::test]
@@ -606,7 +623,7 @@ mod tests {
         }
         // The next change waits for the one before.
         world.network.reach(number("+33699901032"), false, false).await.unwrap();
-        assert_eq!(world.shown()[0].status.unwrap().serving.value, plmn("26201"));
+        assert_eq!(world.shown()[0].status.unwrap().serving, plmn("26201"));
         assert_eq!(world.shown(), world.stored());
     }
 
@@ -623,7 +640,7 @@ mod tests {
             shown.iter().map(|line| line.phone_number.to_string()).collect::<Vec<_>>(),
             ["+33699901032", "+33699901033", "+33699901039"]
         );
-        assert_eq!((shown[0].id, shown[0].status.unwrap().serving.value), (old.id, plmn("21403")));
+        assert_eq!((shown[0].id, shown[0].status.unwrap().serving), (old.id, plmn("21403")));
         assert_eq!(shown, world.stored());
     }
 

@@ -1,6 +1,6 @@
 //! What the admin API reads and writes; the command line uses the same types from the other side.
 
-use attache_core::{PhoneNumber, Plmn, PublisherName, Purpose, Scope, Timestamp};
+use attache_core::{PhoneNumber, Plmn, PublisherName, Purpose, Scope, Technology, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A line of the simulated network.
@@ -18,6 +18,10 @@ pub struct Line {
     pub reachable: Vec<Bearer>,
     /// When the reachability was last confirmed.
     pub reachability_confirmed_at: Option<Timestamp>,
+    /// The access technology that it is connected by; none if the network cannot tell, or never saw it.
+    pub technology: Option<Technology>,
+    /// When the technology was last confirmed.
+    pub technology_confirmed_at: Option<Timestamp>,
 }
 
 /// What a line can be reached by.
@@ -44,10 +48,12 @@ impl From<&attache_core::Line> for Line {
         Self {
             phone_number: line.phone_number,
             home_plmn: line.home,
-            serving_plmn: status.map(|status| status.serving.value),
-            serving_confirmed_at: status.map(|status| status.serving.confirmed_at),
+            serving_plmn: status.map(|status| status.serving),
+            serving_confirmed_at: status.map(|status| status.serving_confirmed_at),
             reachable: status.map(|status| Bearer::list(status.data, status.sms)).unwrap_or_default(),
             reachability_confirmed_at: status.map(|status| status.reachability_confirmed_at),
+            technology: status.and_then(|status| status.technology),
+            technology_confirmed_at: status.map(|status| status.technology_confirmed_at),
         }
     }
 }
@@ -87,10 +93,13 @@ pub struct NewLine {
     /// By what it can be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reachable: Option<Vec<Bearer>>,
+    /// The access technology that it is connected by; absent, the network cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub technology: Option<Technology>,
     /// When the network last saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_at: Option<Timestamp>,
-    /// Whether the network never saw it; then the three before must not be given.
+    /// Whether the network never saw it; then the four before must not be given.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_seen: bool,
 }
@@ -132,6 +141,15 @@ pub struct Reach {
     pub data: bool,
     /// By SMS.
     pub sms: bool,
+}
+
+/// By which access technology a line is connected from now on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connected {
+    /// The technology; `null` when the network cannot tell.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub technology: Option<Technology>,
 }
 
 /// One line of an import's answer, of which there are as many as there is progress to tell.

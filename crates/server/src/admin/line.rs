@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{Observed, PhoneNumber, Plmn, Problem, Status, Timestamp, first_plmn};
+use attache_core::{PhoneNumber, Plmn, Problem, Status, Timestamp, first_plmn};
 use attache_network::{ChangeError, Filter, NewLine, Simulator, csv};
 use axum::{
     Json,
@@ -21,7 +21,7 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use super::{
     AdminError, JsonBody, NumberInPath,
-    api::{Bearer, ImportError, ImportEvent, Line, LinePage, LineQuery, Reach, Refusal, Removed, Visited},
+    api::{Bearer, Connected, ImportError, ImportEvent, Line, LinePage, LineQuery, Reach, Refusal, Removed, Visited},
 };
 use crate::{app::App, query::media_type_is};
 
@@ -98,6 +98,14 @@ pub(super) async fn reach(
     changed(app.simulator.reach(number, reach.data, reach.sms).await, number)
 }
 
+pub(super) async fn technology(
+    State(app): State<Arc<App>>,
+    NumberInPath(number): NumberInPath,
+    JsonBody(connected): JsonBody<Connected>,
+) -> Result<Json<Line>, AdminError> {
+    changed(app.simulator.technology(number, connected.technology).await, number)
+}
+
 /// What a change made of a line.
 fn changed(line: Result<attache_core::Line, ChangeError>, number: PhoneNumber) -> Result<Json<Line>, AdminError> {
     line.map(|line| Json(Line::from(&line))).map_err(|error| AdminError::of_change(error, number))
@@ -116,8 +124,9 @@ fn plmn_of(visited: Visited) -> Result<Plmn, AdminError> {
 }
 
 fn begin(new: super::api::NewLine, now: Timestamp) -> Result<NewLine, AdminError> {
-    if new.never_seen && (new.serving.is_some() || new.reachable.is_some() || new.seen_at.is_some()) {
-        let sentence = "never_seen: leave it out, or leave serving, reachable and seen_at out";
+    let is_seen = new.serving.is_some() || new.reachable.is_some() || new.technology.is_some() || new.seen_at.is_some();
+    if new.never_seen && is_seen {
+        let sentence = "never_seen: leave it out, or leave serving, reachable, technology and seen_at out";
         return Err(AdminError::Invalid(sentence.to_owned()));
     }
     let seen_at = new.seen_at.unwrap_or(now);
@@ -125,11 +134,11 @@ fn begin(new: super::api::NewLine, now: Timestamp) -> Result<NewLine, AdminError
     let status = Status {
         data: can_reach(Bearer::Data),
         sms: can_reach(Bearer::Sms),
-        serving: Observed {
-            value: new.serving.map(plmn_of).transpose()?.unwrap_or(new.home_plmn),
-            confirmed_at: seen_at,
-        },
+        serving: new.serving.map(plmn_of).transpose()?.unwrap_or(new.home_plmn),
+        serving_confirmed_at: seen_at,
         reachability_confirmed_at: seen_at,
+        technology: new.technology,
+        technology_confirmed_at: seen_at,
     };
     Ok(NewLine {
         phone_number: new.phone_number,
@@ -301,13 +310,13 @@ mod tests {
     fn a_new_line_is_at_home_unless_something_else_is_said() {
         let line = new_line(r#"{"phone_number":"+33699901032","home_plmn":"20801"}"#).unwrap();
         let status = line.status.unwrap();
-        assert_eq!(status.serving.value, line.home);
+        assert_eq!(status.serving, line.home);
         assert!(status.data && status.sms);
-        assert_eq!(status.serving.confirmed_at, Timestamp::from_unix_seconds(7));
+        assert_eq!(status.serving_confirmed_at, Timestamp::from_unix_seconds(7));
         let abroad =
             r#"{"phone_number":"+33699901032","home_plmn":"20801","serving":{"country":"de"},"reachable":["SMS"]}"#;
         let status = new_line(abroad).unwrap().status.unwrap();
-        assert_eq!(status.serving.value.to_string(), "26201");
+        assert_eq!(status.serving.to_string(), "26201");
         assert!(!status.data && status.sms);
     }
 

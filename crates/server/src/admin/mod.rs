@@ -48,6 +48,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/lines/{number}/roam", post(line::roam))
         .route("/admin/v1/lines/{number}/home", post(line::home))
         .route("/admin/v1/lines/{number}/reach", post(line::reach))
+        .route("/admin/v1/lines/{number}/technology", post(line::technology))
         .route("/admin/v1/clients", get(client::list).post(client::add))
         .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))
         .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)

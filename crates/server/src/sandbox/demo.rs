@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use attache_core::{
-    Addresses, Client, ClientId, Id, Line, LineId, Observed, PhoneNumber, PublisherName, Purpose, Scope, Status,
+    Addresses, Client, ClientId, Id, Line, LineId, PhoneNumber, PublisherName, Purpose, Scope, Status, Technology,
     Timestamp,
 };
 
@@ -45,6 +45,8 @@ pub(super) const CLIENTS: &[DemoClient] = &[
             "device-reachability-status:read",
             "device-status:roaming:read",
             "device-status:connectivity:read",
+            "device-status-roaming-read",
+            "connected-network-type:read",
         ],
         purposes: &["dpv:FraudPreventionAndDetection", "dpv:RequestedServiceProvision", "dpv:ServiceProvision"],
     },
@@ -124,16 +126,27 @@ struct Seen {
     serving: &'static str,
     data: bool,
     sms: bool,
+    technology: Option<Technology>,
     ago: Duration,
 }
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// A line that was seen a minute ago.
+/// A line that was seen a minute ago, on 4G.
 const fn seen(number: &'static str, home: &'static str, serving: &'static str, data: bool, sms: bool) -> DemoLine {
-    DemoLine { number, home, seen: Some(Seen { serving, data, sms, ago: MINUTE }), addresses: None }
+    let technology = Some(Technology::Fourth);
+    DemoLine { number, home, seen: Some(Seen { serving, data, sms, technology, ago: MINUTE }), addresses: None }
 }
+
+/// A line that was seen at home a minute ago.
+const fn at_home(number: &'static str, data: bool, technology: Option<Technology>) -> DemoLine {
+    let seen = Seen { serving: HOME, data, sms: true, technology, ago: MINUTE };
+    DemoLine { number, home: HOME, seen: Some(seen), addresses: None }
+}
+
+/// The home network of CAMARA's demo lines.
+const HOME: &str = "20801";
 
 /// The eleven numbers of Orange's lab, which are not supposed to roam.
 const ORANGE_LAB: [&str; 11] = [
@@ -175,19 +188,27 @@ fn demo_lines() -> Vec<DemoLine> {
                 private_ipv4: Some([10, 0, 0, 1].into()),
                 ipv6_prefix: Some(0x2001_0db8_85a3_08d3),
             }),
-            ..seen("+33639980001", "20801", "20801", true, true)
+            ..at_home("+33639980001", true, Some(Technology::Fifth))
         },
-        seen("+33639980002", "20801", "20801", false, true),
-        seen("+33639980003", "20801", "20801", false, false),
-        seen("+33639980004", "20801", "34001", true, true),
-        seen("+33639980005", "20801", "90112", true, false),
+        at_home("+33639980002", false, Some(Technology::Second)),
+        seen("+33639980003", HOME, HOME, false, false),
+        seen("+33639980004", HOME, "34001", true, true),
+        seen("+33639980005", HOME, "90112", true, false),
         DemoLine {
-            seen: Some(Seen { serving: "26201", data: true, sms: true, ago: DAY }),
-            ..seen("+33639980006", "20801", "26201", true, true)
+            seen: Some(Seen {
+                serving: "26201",
+                data: true,
+                sms: true,
+                technology: Some(Technology::Fourth),
+                ago: DAY,
+            }),
+            ..seen("+33639980006", HOME, "26201", true, true)
         },
-        DemoLine { seen: None, ..seen("+33639980007", "20801", "20801", false, false) },
-        seen("+33639980008", "20801", "26201", false, true),
-        seen(SILENT_LINE, "20801", "20801", true, true),
+        DemoLine { seen: None, ..seen("+33639980007", HOME, HOME, false, false) },
+        seen("+33639980008", HOME, "26201", false, true),
+        seen(SILENT_LINE, HOME, HOME, true, true),
+        at_home("+33639980010", true, Some(Technology::Third)),
+        at_home("+33639980011", true, None),
     ];
     orange.into_iter().chain(telefonica).chain(vonage).chain(camara).collect()
 }
@@ -200,10 +221,13 @@ pub(crate) fn lines(now: Timestamp) -> Result<Vec<Line>, NoEntropy> {
         let status = demo.seen.and_then(|seen| {
             let confirmed_at = now.minus(seen.ago);
             Some(Status {
-                serving: Observed { value: seen.serving.parse().ok()?, confirmed_at },
+                serving: seen.serving.parse().ok()?,
+                serving_confirmed_at: confirmed_at,
                 data: seen.data,
                 sms: seen.sms,
                 reachability_confirmed_at: confirmed_at,
+                technology: seen.technology,
+                technology_confirmed_at: confirmed_at,
             })
         });
         let id: LineId = Id::new(now, &entropy::bytes()?);

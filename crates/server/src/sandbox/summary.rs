@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use attache_core::{Line, PhoneNumber, Plmn};
+use attache_core::{Line, PhoneNumber, Plmn, Technology};
 use attache_network::Filter;
 use attache_wire::PUBLISHERS;
 use serde::Serialize;
@@ -64,6 +64,7 @@ pub struct LineSummary {
     pub home_plmn: Plmn,
     pub serving_plmn: Option<Plmn>,
     pub reachable: Vec<&'static str>,
+    pub technology: Option<Technology>,
 }
 
 impl From<&Line> for LineSummary {
@@ -72,8 +73,9 @@ impl From<&Line> for LineSummary {
         Self {
             phone_number: line.phone_number,
             home_plmn: line.home,
-            serving_plmn: line.status.map(|status| status.serving.value),
+            serving_plmn: line.status.map(|status| status.serving),
             reachable: reachable.into_iter().flatten().filter_map(|(can, by)| can.then_some(by)).collect(),
+            technology: line.status.and_then(|status| status.technology),
         }
     }
 }

@@ -354,8 +354,8 @@ fn damaged<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
 #[cfg(test)]
 mod tests {
     use attache_core::{
-        ClientId, Clients, CodeChallenge, Grant, GrantKind, Grants, LineId, Lines, Observed, PublisherName, Purpose,
-        Redirect, Scope, SecretHash, Status, Timestamp,
+        ClientId, Clients, CodeChallenge, Grant, GrantKind, Grants, LineId, Lines, PublisherName, Purpose, Redirect,
+        Scope, SecretHash, Status, Technology, Timestamp,
     };
     use tempfile::TempDir;
 
@@ -371,13 +371,13 @@ mod tests {
             phone_number: attache_core::PhoneNumber::from_integer(number).unwrap(),
             home: "310001".parse().unwrap(),
             status: Some(Status {
-                serving: Observed {
-                    value: "31001".parse().unwrap(),
-                    confirmed_at: Timestamp::from_unix_nanoseconds(7),
-                },
+                serving: "31001".parse().unwrap(),
+                serving_confirmed_at: Timestamp::from_unix_nanoseconds(7),
                 data: true,
                 sms: false,
                 reachability_confirmed_at: Timestamp::from_unix_nanoseconds(-8),
+                technology: Some(Technology::Fifth),
+                technology_confirmed_at: Timestamp::from_unix_nanoseconds(9),
             }),
             addresses: Some(Box::new(attache_core::Addresses {
                 public_ipv4: Some([255, 0, 0, 1].into()),
@@ -596,7 +596,28 @@ mod tests {
         drop(open(&directory));
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let error = SqliteStore::open(&path, "sandbox").unwrap_err();
-        assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+        assert!(matches!(error, OpenError::Newer { found: 99, known, .. } if known < 99), "{error}");
+    }
+
+    #[test]
+    fn a_line_from_before_there_were_technologies_has_none() {
+        let directory = TempDir::new().unwrap();
+        let before = Connection::open(directory.path().join("attache.db")).unwrap();
+        before.execute_batch(MIGRATIONS[0]).unwrap();
+        before.pragma_update(None, "user_version", 1).unwrap();
+        before
+            .execute_batch(
+                "INSERT INTO line (phone_number, id, home, serving, serving_confirmed_at, data, sms,
+                                   reachability_confirmed_at)
+                 VALUES (12345, zeroblob(16), '20801', '20801', 7, 1, 1, 8), (12346, x'0123456789abcdef0123456789abcdef', '20801',
+                         NULL, NULL, NULL, NULL, NULL)",
+            )
+            .unwrap();
+        drop(before);
+        let lines = lines(&open(&directory));
+        let status = lines[0].status.unwrap();
+        assert_eq!((status.technology, status.technology_confirmed_at), (None, status.serving_confirmed_at));
+        assert_eq!(lines[1].status, None);
     }
 
     #[test]
