@@ -1,18 +1,25 @@
-use attache_core::{Device, DeviceIdentifier, Problem, Question, Reachability, Roaming, Scope};
+use attache_core::{Device, DeviceIdentifier, NetworkType, Problem, Question, Reachability, Roaming, Scope};
 
 /// One published API in one version, as its clients see it: `POST` of a JSON object to one path.
 #[derive(Debug)]
 pub struct Face {
     /// The name of the API, such as `device-roaming-status`.
     pub api: &'static str,
+    /// The version of its contract, such as `1.1`.
+    pub contract: &'static str,
     /// The version as its path has it, such as `v1`.
     pub version: &'static str,
     /// The path below the publisher's root.
     pub path: &'static str,
+    /// For a version whose path a newer one has as well: whether a body is meant for this one. Without
+    /// it the newer version answers for this one, which stands there only if it is asked for.
+    pub is_meant: Option<fn(&[u8]) -> bool>,
     /// The scope that a token needs.
     pub scope: Scope,
     /// How the token and the body together tell the line.
     pub identification: Identification,
+    /// What is done about several identifiers that name different lines.
+    pub several: Several,
     /// What is done about the header `x-correlator`.
     pub correlator: Correlator,
     /// Reads the body of a request.
@@ -34,6 +41,7 @@ impl Face {
         match self.answer {
             Answering::Roaming(_) => Question::Roaming,
             Answering::Reachability(_) => Question::Reachability,
+            Answering::NetworkType(_) => Question::NetworkType,
         }
     }
 }
@@ -46,6 +54,8 @@ pub enum Answering {
     Roaming(fn(&Roaming, Option<&DeviceIdentifier>) -> Vec<u8>),
     /// Asks by what the line can be reached.
     Reachability(fn(&Reachability, Option<&DeviceIdentifier>) -> Vec<u8>),
+    /// Asks by which access technology the line is connected.
+    NetworkType(fn(&NetworkType, Option<&DeviceIdentifier>) -> Vec<u8>),
 }
 
 /// How the token and the body together tell the line.
@@ -59,14 +69,54 @@ pub enum Identification {
     BodyAgreesWithToken,
 }
 
-/// What a face does about the header `x-correlator`.
+/// What a face does about several identifiers in one request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Several {
+    /// The first that the network knows is used, and the others are not looked at: nobody learns which
+    /// of them belong together.
+    FirstKnown,
+    /// All that the network knows must name one line, or it is [`Problem::IdentifiersDisagree`].
+    MustAgree,
+}
+
+/// What a face does about the header `x-correlator`. What its contract allows is echoed, and what it
+/// does not allow is refused; where nothing was sent, a correlator is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Correlator {
-    /// Its contract has the header: one that does not match the pattern is refused, and one is made
-    /// where there is none.
-    Documented,
-    /// Its contract does not mention the header: one that matches the pattern is echoed.
-    Echoed,
+    /// Its contract has a pattern of up to 256 characters (CAMARA Commonalities 0.6 and later).
+    Long,
+    /// Its contract has a pattern of up to 55 characters (CAMARA Commonalities 0.5).
+    Short,
+    /// Its contract has the header, without a pattern.
+    AnyText,
+    /// Its contract does not mention the header: nothing is refused, and only what the newest pattern
+    /// allows is echoed.
+    Undocumented,
+}
+
+impl Correlator {
+    /// Whether a text may be echoed.
+    #[must_use]
+    pub fn allows(self, text: &str) -> bool {
+        let short = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        match self {
+            Self::Long | Self::Undocumented => {
+                text.len() <= 256 && text.bytes().all(|byte| short(byte) || b"_:;./<>{}".contains(&byte))
+            }
+            Self::Short => text.len() <= 55 && text.bytes().all(short),
+            Self::AnyText => true,
+        }
+    }
+
+    /// What to tell who sent something else; `None` where nothing is refused.
+    #[must_use]
+    pub const fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::Long => Some("does not match ^[a-zA-Z0-9-_:;.\\/<>{}]{0,256}$"),
+            Self::Short => Some("does not match ^[a-zA-Z0-9-]{0,55}$"),
+            Self::AnyText | Self::Undocumented => None,
+        }
+    }
 }
 
 /// A problem in the words of one face: the status and the JSON body. What belongs into headers
@@ -77,4 +127,30 @@ pub struct Refusal {
     pub status: u16,
     /// The JSON body.
     pub body: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_correlator_has_the_characters_of_its_pattern() {
+        let long = "a".repeat(256);
+        for (text, is_long, is_short) in [
+            ("", true, true),
+            ("b4333c46-49c0-4f62-80d7-f0ef930f1c46", true, true),
+            ("aZ09-_:;./<>{}", true, false),
+            (&long[..55], true, true),
+            (&long[..56], true, false),
+            (&long, true, false),
+            (&format!("{long}a"), false, false),
+            ("a b", false, false),
+            ("a\"b", false, false),
+            ("\u{e9}", false, false),
+        ] {
+            assert_eq!((Correlator::Long.allows(text), Correlator::Short.allows(text)), (is_long, is_short), "{text}");
+            assert_eq!(Correlator::Undocumented.allows(text), is_long, "{text}");
+            assert!(Correlator::AnyText.allows(text), "{text}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ pub mod telefonica;
 mod testing;
 pub mod vonage;
 
-pub use face::{Answering, Correlator, Face, Identification, Refusal};
+pub use face::{Answering, Correlator, Face, Identification, Refusal, Several};
 pub use publisher::{Authorization, Publisher};
 
 /// All publishers. A new one is mounted by its line here.

@@ -15,7 +15,8 @@ pub struct Publisher {
     pub root: &'static str,
     /// Another root below that one, at which everything stands as well.
     pub alias: Option<&'static str>,
-    /// Its faces.
+    /// Its faces in all versions, the newest of each API first. Those that share a path are told apart
+    /// by [`Face::is_meant`], or by what the operator has pinned.
     pub faces: &'static [&'static Face],
     /// Writes a problem that no face catches: an unknown path.
     pub refuse: fn(&Problem) -> Refusal,

@@ -1,6 +1,6 @@
 //! What the tests of the faces share.
 
-use attache_core::{Country, Device, DeviceIdentifier, Plmn, Problem, Reachability, Roaming};
+use attache_core::{Country, Device, DeviceIdentifier, NetworkType, Plmn, Problem, Reachability, Roaming, Technology};
 
 use crate::{Answering, Face};
 
@@ -17,15 +17,26 @@ pub(crate) fn reachability(confirmed_at: &str, data: bool, sms: bool) -> Reachab
     Reachability { data, sms, confirmed_at: confirmed_at.parse().unwrap() }
 }
 
+/// A network type, confirmed at an instant, or of a line never seen.
+pub(crate) fn network_type(technology: Option<Technology>, confirmed_at: Option<&str>) -> NetworkType {
+    NetworkType { technology, confirmed_at: confirmed_at.map(|text| text.parse().unwrap()) }
+}
+
 /// The answer of a roaming face.
 pub(crate) fn write_roaming(face: &Face, answer: Roaming, device: Option<&DeviceIdentifier>) -> String {
-    let Answering::Roaming(write) = face.answer else { panic!("{} asks for reachability", face.path) };
+    let Answering::Roaming(write) = face.answer else { panic!("{} does not ask for roaming", face.path) };
     String::from_utf8(write(&answer, device)).unwrap()
 }
 
 /// The answer of a reachability face.
 pub(crate) fn write_reachability(face: &Face, answer: Reachability, device: Option<&DeviceIdentifier>) -> String {
-    let Answering::Reachability(write) = face.answer else { panic!("{} asks for roaming", face.path) };
+    let Answering::Reachability(write) = face.answer else { panic!("{} does not ask for reachability", face.path) };
+    String::from_utf8(write(&answer, device)).unwrap()
+}
+
+/// The answer of a network type face.
+pub(crate) fn write_network_type(face: &Face, answer: NetworkType, device: Option<&DeviceIdentifier>) -> String {
+    let Answering::NetworkType(write) = face.answer else { panic!("{} does not ask for the network type", face.path) };
     String::from_utf8(write(&answer, device)).unwrap()
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use attache_core::Problem;
-use attache_wire::{PUBLISHERS, Refusal};
+use attache_wire::{Face, PUBLISHERS, Refusal};
 use serde_json::Value;
 
 /// What a document says about its errors.
@@ -23,11 +23,26 @@ struct Document {
 
 const STATUS_CODE_MESSAGE: &[&str] = &["code", "message", "status"];
 
-/// device-roaming-status and device-reachability-status 1.1. The Commonalities list 405, 406, 415 and 500.
+/// device-roaming-status and device-reachability-status 1.0 and 1.1. The Commonalities list 405, 406, 415
+/// and 500.
 const CAMARA_1: Document = Document {
     fields: STATUS_CODE_MESSAGE,
     statuses: &[400, 401, 403, 404, 422, 429, 503, 405, 406, 415, 500],
     ours: &[408, 411, 413, 414],
+    by_camara: &[],
+};
+/// connected-network-type 0.1 and 0.2. The Commonalities list 405, 406, 415, 500 and 503.
+const CAMARA_NETWORK_TYPE: Document = Document {
+    fields: STATUS_CODE_MESSAGE,
+    statuses: &[400, 401, 403, 404, 422, 429, 405, 406, 415, 500, 503],
+    ours: &[408, 411, 413, 414],
+    by_camara: &[],
+};
+/// device-roaming-status and device-reachability-status 0.6.
+const CAMARA_0_6: Document = Document {
+    fields: STATUS_CODE_MESSAGE,
+    statuses: &[400, 401, 403, 404, 406, 415, 422, 429, 500, 501, 502, 503, 504],
+    ours: &[405, 408, 411, 413, 414],
     by_camara: &[],
 };
 /// device-status 0.5.1.
@@ -51,30 +66,37 @@ const ORANGE_GATEWAY: Document = Document {
     ours: &[],
     by_camara: &[422],
 };
-/// Telefónica's contract 0.4.
-const TELEFONICA: Document = Document {
+/// device-status 0.4.1, and Telefónica's contract 0.4.
+const CAMARA_0_4: Document = Document {
     fields: &["code", "message"],
     statuses: &[400, 401, 403, 404, 500, 503],
     ours: &[405, 406, 408, 411, 413, 414, 415, 429],
     by_camara: &[],
 };
 
-fn document_of_face(publisher: &str, api: &str, version: &str) -> &'static Document {
-    match (publisher, api, version) {
-        ("camara", "device-roaming-status" | "device-reachability-status", "v1") => &CAMARA_1,
-        ("camara", "device-status", "v0") | ("vonage", "device-status", "v050") => &CAMARA_0_5,
-        ("orange", "device-roaming-status", "v0") => &ORANGE_ROAMING,
-        ("orange", "device-reachability-status", "v0") => &ORANGE_GATEWAY,
-        ("telefonica", "device-status", "v0") => &TELEFONICA,
+fn document_of_face(publisher: &str, api: &str, contract: &str) -> &'static Document {
+    match (publisher, api, contract) {
+        ("camara", "device-roaming-status" | "device-reachability-status", "1.0" | "1.1") => &CAMARA_1,
+        ("camara", "device-roaming-status" | "device-reachability-status", "0.6") => &CAMARA_0_6,
+        ("camara", "connected-network-type", "0.1" | "0.2") => &CAMARA_NETWORK_TYPE,
+        ("camara" | "vonage", "device-status", "0.5") => &CAMARA_0_5,
+        ("camara" | "telefonica", "device-status", "0.4") => &CAMARA_0_4,
+        ("orange", "device-roaming-status", "0.1") => &ORANGE_ROAMING,
+        ("orange", "device-reachability-status", "0.1") => &ORANGE_GATEWAY,
         other => panic!("what does the document of {other:?} say about its errors?"),
     }
+}
+
+/// A face, as a failing test names it: several may have the same path.
+fn place(face: &Face) -> String {
+    format!("{} {}", face.path, face.contract)
 }
 
 fn document_of_publisher(publisher: &str) -> &'static Document {
     match publisher {
         "camara" => &CAMARA_1,
         "orange" => &ORANGE_GATEWAY,
-        "telefonica" => &TELEFONICA,
+        "telefonica" => &CAMARA_0_4,
         "vonage" => &CAMARA_0_5,
         other => panic!("what does {other} say where no face stands?"),
     }
@@ -84,9 +106,9 @@ fn document_of_publisher(publisher: &str) -> &'static Document {
 fn every_face_says_every_problem_in_the_words_of_its_document() {
     for publisher in PUBLISHERS {
         for face in publisher.faces {
-            let document = document_of_face(publisher.name.as_str(), face.api, face.version);
+            let document = document_of_face(publisher.name.as_str(), face.api, face.contract);
             for problem in Problem::examples() {
-                check(face.path, &problem, document, &(face.refuse)(&problem));
+                check(&place(face), &problem, document, &(face.refuse)(&problem));
             }
         }
     }
@@ -112,7 +134,7 @@ fn what_an_operator_looks_for_is_a_server_error_and_what_a_client_can_mend_is_no
         for face in publisher.faces {
             for problem in [Problem::Internal, Problem::Overloaded, Problem::StoreUnavailable, Problem::NetworkTimedOut]
             {
-                assert!((face.refuse)(&problem).status >= 500, "{}: {problem:?}", face.path);
+                assert!((face.refuse)(&problem).status >= 500, "{}: {problem:?}", place(face));
             }
             for (problem, status) in [
                 (Problem::BodyMissing, 400),
@@ -129,7 +151,7 @@ fn what_an_operator_looks_for_is_a_server_error_and_what_a_client_can_mend_is_no
                 (Problem::TargetTooLong, 414),
                 (Problem::UnsupportedMediaType, 415),
             ] {
-                assert_eq!((face.refuse)(&problem).status, status, "{}: {problem:?}", face.path);
+                assert_eq!((face.refuse)(&problem).status, status, "{}: {problem:?}", place(face));
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Source: CAMARA API Design Guide, sections 3.2.1 and 3.2.2, and the enumerations of codes in
 //! device-roaming-status and device-reachability-status 1.1.
 
+use std::borrow::Cow;
+
 use attache_core::Problem;
 use serde::Serialize;
 
@@ -21,7 +23,7 @@ pub(crate) fn error_info(status: u16, code: &'static str, message: &str) -> Refu
     Refusal { status, body: json::write(&ErrorInfo { status, code, message }) }
 }
 
-/// Writes a problem for the versions 1.x, and for what no face catches.
+/// Writes a problem for the newest versions, and for what no face catches.
 pub(crate) fn refuse(problem: &Problem) -> Refusal {
     let (status, code) = match problem {
         Problem::InvalidHeader { .. }
@@ -30,11 +32,11 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
         | Problem::BodyMalformed { .. }
         | Problem::FieldMissing { .. }
         | Problem::FieldInvalid { .. }
-        // 1.x never compares identifiers; a network that does finds a request against the rule that
-        // they belong to one device.
+        // These versions never compare identifiers; a network that does finds a request against the rule
+        // that they belong to one device.
         | Problem::IdentifiersDisagree => (400, "INVALID_ARGUMENT"),
         Problem::CredentialsMissing | Problem::CredentialsInvalid | Problem::CredentialsExpired => {
-            return error_info(401, "UNAUTHENTICATED", UNAUTHENTICATED);
+            (401, UNAUTHENTICATED)
         }
         // 1.1 lists no INVALID_TOKEN_CONTEXT: it would confirm whose token it is.
         Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken => (403, "PERMISSION_DENIED"),
@@ -63,13 +65,22 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
         | Problem::Overloaded
         | Problem::StoreUnavailable => (503, "UNAVAILABLE"),
     };
-    error_info(status, code, &problem.to_string())
+    error_info(status, code, &message(problem, code))
 }
 
-/// The Design Guide (3.2.1, note 1) wants one text, which tells nothing, for whatever is wrong with
-/// the credentials.
-const UNAUTHENTICATED: &str =
-    "Request not authenticated due to missing, invalid, or expired credentials. A new authentication is required.";
+/// The code for which the Design Guide (3.2.1, note 1) wants one text, which tells nothing, whatever is
+/// wrong with the credentials.
+pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+
+/// What is told beside a code.
+pub(crate) fn message(problem: &Problem, code: &str) -> Cow<'static, str> {
+    if code == UNAUTHENTICATED {
+        "Request not authenticated due to missing, invalid, or expired credentials. A new authentication is required."
+            .into()
+    } else {
+        problem.to_string().into()
+    }
+}
 
 #[cfg(test)]
 mod tests {

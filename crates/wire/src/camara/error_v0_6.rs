@@ -1,9 +1,18 @@
 //! The codes of CAMARA's device-roaming-status and device-reachability-status 0.6, by which Orange's
-//! faces answer where their own pages are silent.
+//! faces answer as well, where their own pages are silent.
 //!
 //! Source: the responses of both contracts 0.6, and "Handling of device information" there.
 
 use attache_core::Problem;
+
+use super::error::{self, error_info};
+use crate::Refusal;
+
+/// Writes a problem. The last argument is that of [`status_and_code`].
+pub(crate) fn refuse(problem: &Problem, unable_to_provide: &'static str) -> Refusal {
+    let (status, code) = status_and_code(problem, unable_to_provide);
+    error_info(status, code, &error::message(problem, code))
+}
 
 /// Status and code of a problem. The last argument is the one code in which the two APIs differ: that
 /// the status cannot be provided.

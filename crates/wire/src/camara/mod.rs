@@ -4,6 +4,7 @@ use attache_core::PublisherName;
 
 use crate::{Authorization, Publisher, oauth};
 
+pub mod connected_network_type;
 pub(crate) mod date_time;
 pub(crate) mod device;
 pub mod device_reachability_status;
@@ -11,17 +12,25 @@ pub mod device_roaming_status;
 pub mod device_status;
 pub(crate) mod error;
 pub(crate) mod error_v0_6;
+pub(crate) mod error_v1_0;
 
-/// CAMARA's own APIs, each in its newest public version.
+/// CAMARA's own APIs in all their public versions, the newest first.
 pub const PUBLISHER: Publisher = Publisher {
     name: PublisherName::new_static("camara"),
     root: "",
     alias: None,
     faces: &[
         &device_roaming_status::v1::FACE,
+        &device_roaming_status::v1_0::FACE,
+        &device_roaming_status::v0_6::FACE,
         &device_reachability_status::v1::FACE,
+        &device_reachability_status::v1_0::FACE,
+        &device_reachability_status::v0_6::FACE,
+        &connected_network_type::v0_2::FACE,
+        &connected_network_type::v0_1::FACE,
         &device_status::v0_5::ROAMING,
         &device_status::v0_5::CONNECTIVITY,
+        &device_status::v0_4::FACE,
     ],
     refuse: error::refuse,
     authorization: Authorization {

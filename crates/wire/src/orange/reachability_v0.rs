@@ -4,40 +4,29 @@
 //! Source: the page "Device Reachability Status - CAMARA Sandbox - Orange lab 0.1 Beta". It prints
 //! neither the request nor the answer: these are CAMARA device-reachability-status 0.6's.
 
-use attache_core::{DeviceIdentifier, Problem, Reachability, Scope};
-use serde::Serialize;
+use attache_core::{Problem, Scope};
 
 use super::gateway;
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal,
-    camara::{date_time::Milliseconds, device, device_status::v0_5::ConnectivityStatus, error::error_info, error_v0_6},
-    json,
+    Answering, Correlator, Face, Identification, Refusal, Several,
+    camara::{device, device_reachability_status::v0_6, error_v0_6},
 };
 
 /// Orange's Device Reachability Status.
 pub const FACE: Face = Face {
     api: "device-reachability-status",
+    contract: "0.1",
     version: "v0",
     path: "/camara/orange-lab/device-reachability-status/v0/retrieve",
+    is_meant: None,
     scope: Scope::new_static("device-reachability-status:read"),
     identification: Identification::BodyAgreesWithToken,
-    correlator: Correlator::Echoed,
+    several: Several::FirstKnown,
+    correlator: Correlator::Undocumented,
     read: device::read,
-    answer: Answering::Reachability(write),
+    answer: Answering::Reachability(v0_6::write),
     refuse,
 };
-
-/// `ReachabilityStatusResponse`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response {
-    last_status_time: Milliseconds,
-    reachability_status: ConnectivityStatus,
-}
-
-fn write(answer: &Reachability, _: Option<&DeviceIdentifier>) -> Vec<u8> {
-    json::write(&Response { last_status_time: Milliseconds(answer.confirmed_at), reachability_status: answer.into() })
-}
 
 /// Writes a problem: by the gateway's list where it has a row, else as CAMARA 0.6 does. What the
 /// gateway cannot know, the API behind it says in its own words.
@@ -45,8 +34,7 @@ fn refuse(problem: &Problem) -> Refusal {
     if let Some(row) = gateway::row_of(problem) {
         return row.refusal();
     }
-    let (status, code) = error_v0_6::status_and_code(problem, "UNABLE_TO_PROVIDE_REACHABILITY_STATUS");
-    error_info(status, code, &problem.to_string())
+    error_v0_6::refuse(problem, "UNABLE_TO_PROVIDE_REACHABILITY_STATUS")
 }
 
 #[cfg(test)]

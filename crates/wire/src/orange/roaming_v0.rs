@@ -7,7 +7,7 @@ use attache_core::{Country, Device, DeviceIdentifier, PhoneNumber, Problem, Roam
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal,
+    Answering, Correlator, Face, Identification, Refusal, Several,
     camara::{device::invalid, error::error_info, error_v0_6},
     json::{self, Object, present},
 };
@@ -15,11 +15,14 @@ use crate::{
 /// Orange's Device Roaming Status.
 pub const FACE: Face = Face {
     api: "device-roaming-status",
+    contract: "0.1",
     version: "v0",
     path: "/camara/orange-lab/device-roaming-status/v0/retrieve",
+    is_meant: None,
     scope: Scope::new_static("device-roaming-status:read"),
     identification: Identification::BodyAgreesWithToken,
-    correlator: Correlator::Echoed,
+    several: Several::FirstKnown,
+    correlator: Correlator::Undocumented,
     read,
     answer: Answering::Roaming(write),
     refuse,

@@ -7,7 +7,9 @@ use attache_core::{DeviceIdentifier, Problem, PublisherName};
 use serde::Serialize;
 
 use crate::{
-    Authorization, Publisher, json,
+    Authorization, Publisher,
+    camara::device_status::v0_4,
+    json,
     oauth::{self, Acknowledgement, Asked, OAuthError, ScopeParameters, TokenResponse},
 };
 
@@ -19,7 +21,7 @@ pub const PUBLISHER: Publisher = Publisher {
     root: "/telefonica",
     alias: Some("/apigateway"),
     faces: &[&device_status_v0::FACE],
-    refuse: device_status_v0::refuse,
+    refuse: v0_4::refuse,
     authorization: Authorization {
         token_path: "/token",
         backchannel_path: Some("/bc-authorize"),

@@ -5,16 +5,19 @@
 
 use attache_core::Scope;
 
-use crate::{Answering, Correlator, Face, Identification, camara::device_status::v0_5};
+use crate::{Answering, Correlator, Face, Identification, Several, camara::device_status::v0_5};
 
 /// By what a device can be reached.
 pub const CONNECTIVITY: Face = Face {
     api: "device-status",
+    contract: "0.5",
     version: "v050",
     path: "/camara/device-status/v050/connectivity",
+    is_meant: None,
     scope: Scope::new_static("device-status:connectivity:read"),
     identification: Identification::BodyAgreesWithToken,
-    correlator: Correlator::Echoed,
+    several: Several::FirstKnown,
+    correlator: Correlator::Undocumented,
     read: v0_5::read,
     answer: Answering::Reachability(v0_5::write_connectivity),
     refuse: v0_5::refuse,
@@ -23,11 +26,14 @@ pub const CONNECTIVITY: Face = Face {
 /// Whether and where a device roams.
 pub const ROAMING: Face = Face {
     api: "device-status",
+    contract: "0.5",
     version: "v050",
     path: "/camara/device-status/v050/roaming",
+    is_meant: None,
     scope: Scope::new_static("device-status:roaming:read"),
     identification: Identification::BodyAgreesWithToken,
-    correlator: Correlator::Echoed,
+    several: Several::FirstKnown,
+    correlator: Correlator::Undocumented,
     read: v0_5::read,
     answer: Answering::Roaming(v0_5::write_roaming),
     refuse: v0_5::refuse,

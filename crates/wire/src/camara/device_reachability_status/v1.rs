@@ -1,12 +1,13 @@
-//! CAMARA Device Reachability Status 1.x: `POST /device-reachability-status/v1/retrieve`.
+//! CAMARA Device Reachability Status 1.1: `POST /device-reachability-status/v1/retrieve`.
 //!
-//! Source: the contract of device-reachability-status 1.1.
+//! Source: the contract of device-reachability-status 1.1. It answers for 1.0 as well, by which each of
+//! its answers is valid.
 
 use attache_core::{DeviceIdentifier, Reachability, Scope};
 use serde::Serialize;
 
 use crate::{
-    Answering, Correlator, Face, Identification,
+    Answering, Correlator, Face, Identification, Several,
     camara::{
         date_time::Milliseconds,
         device::{self, DeviceResponse},
@@ -18,11 +19,14 @@ use crate::{
 /// Device Reachability Status 1.1.
 pub const FACE: Face = Face {
     api: "device-reachability-status",
+    contract: "1.1",
     version: "v1",
     path: "/device-reachability-status/v1/retrieve",
+    is_meant: None,
     scope: Scope::new_static("device-reachability-status:read"),
     identification: Identification::TokenOrBody,
-    correlator: Correlator::Documented,
+    several: Several::FirstKnown,
+    correlator: Correlator::Long,
     read: device::read,
     answer: Answering::Reachability(write),
     refuse: error::refuse,
@@ -40,7 +44,8 @@ struct Response<'a> {
     connectivity: &'static [&'static str],
 }
 
-fn write(answer: &Reachability, device: Option<&DeviceIdentifier>) -> Vec<u8> {
+/// Writes `ReachabilityStatusResponse`.
+pub(super) fn write(answer: &Reachability, device: Option<&DeviceIdentifier>) -> Vec<u8> {
     let connectivity: &[&str] = match (answer.data, answer.sms) {
         (true, true) => &["DATA", "SMS"],
         (true, false) => &["DATA"],

@@ -1,3 +1,5 @@
 //! CAMARA Device Roaming Status.
 
+pub mod v0_6;
 pub mod v1;
+pub mod v1_0;

@@ -1,12 +1,13 @@
-//! CAMARA Device Roaming Status 1.x: `POST /device-roaming-status/v1/retrieve`.
+//! CAMARA Device Roaming Status 1.1: `POST /device-roaming-status/v1/retrieve`.
 //!
-//! Source: the contract of device-roaming-status 1.1.
+//! Source: the contract of device-roaming-status 1.1. It answers for 1.0 as well, by which each of its
+//! answers is valid.
 
 use attache_core::{Country, DeviceIdentifier, Roaming, Scope};
 use serde::Serialize;
 
 use crate::{
-    Answering, Correlator, Face, Identification,
+    Answering, Correlator, Face, Identification, Several,
     camara::{
         date_time::Milliseconds,
         device::{self, DeviceResponse},
@@ -18,11 +19,14 @@ use crate::{
 /// Device Roaming Status 1.1.
 pub const FACE: Face = Face {
     api: "device-roaming-status",
+    contract: "1.1",
     version: "v1",
     path: "/device-roaming-status/v1/retrieve",
+    is_meant: None,
     scope: Scope::new_static("device-roaming-status:read"),
     identification: Identification::TokenOrBody,
-    correlator: Correlator::Documented,
+    several: Several::FirstKnown,
+    correlator: Correlator::Long,
     read: device::read,
     answer: Answering::Roaming(write),
     refuse: error::refuse,
@@ -42,7 +46,8 @@ struct Response<'a> {
     country_name: Option<&'static [&'static str]>,
 }
 
-fn write(answer: &Roaming, device: Option<&DeviceIdentifier>) -> Vec<u8> {
+/// Writes `RoamingStatusResponse`.
+pub(super) fn write(answer: &Roaming, device: Option<&DeviceIdentifier>) -> Vec<u8> {
     json::write(&Response {
         device: device.map(DeviceResponse::from),
         last_status_time: Milliseconds(answer.confirmed_at),

@@ -6,7 +6,7 @@ use attache_core::{Country, Device, DeviceIdentifier, PhoneNumber, Problem, Reac
 use serde::Serialize;
 
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal,
+    Answering, Correlator, Face, Identification, Refusal, Several,
     camara::{
         device::{DeviceRequest, invalid},
         error::{self, error_info},
@@ -17,11 +17,14 @@ use crate::{
 /// Whether and where a device roams.
 pub const ROAMING: Face = Face {
     api: "device-status",
+    contract: "0.5",
     version: "v0",
     path: "/device-status/v0/roaming",
+    is_meant: None,
     scope: Scope::new_static("device-status:roaming:read"),
     identification: Identification::BodyAgreesWithToken,
-    correlator: Correlator::Echoed,
+    several: Several::FirstKnown,
+    correlator: Correlator::Undocumented,
     read,
     answer: Answering::Roaming(write_roaming),
     refuse,
@@ -30,11 +33,14 @@ pub const ROAMING: Face = Face {
 /// By what a device can be reached.
 pub const CONNECTIVITY: Face = Face {
     api: "device-status",
+    contract: "0.5",
     version: "v0",
     path: "/device-status/v0/connectivity",
+    is_meant: None,
     scope: Scope::new_static("device-status:connectivity:read"),
     identification: Identification::BodyAgreesWithToken,
-    correlator: Correlator::Echoed,
+    several: Several::FirstKnown,
+    correlator: Correlator::Undocumented,
     read,
     answer: Answering::Reachability(write_connectivity),
     refuse,
