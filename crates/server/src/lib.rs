@@ -15,6 +15,7 @@ mod cors;
 mod entropy;
 mod keyring;
 mod linger;
+mod mounts;
 mod query;
 mod routes;
 mod sandbox;

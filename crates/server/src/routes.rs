@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use attache_core::Problem;
-use attache_wire::{Face, PUBLISHERS, Publisher, Refusal};
+use attache_wire::{PUBLISHERS, Publisher, Refusal};
 use aws_lc_rs::constant_time;
 use axum::{
     Router,
@@ -21,6 +21,7 @@ use crate::{
     authorization::{self, Endpoint},
     cors,
     linger::lingering,
+    mounts::{self, Mount},
     query, sandbox,
     settings::Mode,
     telemetry::{RequestLabels, RequestLine},
@@ -35,10 +36,11 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
     for publisher in PUBLISHERS {
         for alias in [Some(""), publisher.alias].into_iter().flatten() {
             let root = format!("{}{alias}", publisher.root);
-            for face in publisher.faces {
+            for mount in mounts::of(publisher, &app.settings) {
                 let app = Arc::clone(app);
-                let handler = move |request| answer_face(Arc::clone(&app), publisher, face, request);
-                router = router.route(&format!("{root}{}", face.path), any(handler));
+                let path = format!("{root}{}", mount.path);
+                let handler = move |request| answer_face(Arc::clone(&app), publisher, Arc::clone(&mount), request);
+                router = router.route(&path, any(handler));
             }
             for (endpoint, path) in endpoint_paths(publisher) {
                 let app = Arc::clone(app);
@@ -121,16 +123,16 @@ pub(crate) fn is_operator(app: &App, headers: &HeaderMap) -> bool {
 async fn answer_face(
     app: Arc<App>,
     publisher: &'static Publisher,
-    face: &'static Face,
+    mount: Arc<Mount>,
     request: Request<Body>,
 ) -> Response {
     let origin = cors::allowed_origin(&app, publisher, request.headers());
     if let Some(response) = cors::preflight(&request, origin.as_ref(), "POST") {
         return response;
     }
-    let answer =
-        AssertUnwindSafe(query::answer(&app, publisher, face, lingering(&app.settings, request))).catch_unwind().await;
-    let mut response = answer.unwrap_or_else(|_| refuse((face.refuse)(&Problem::Internal)));
+    let request = lingering(&app.settings, request);
+    let answer = AssertUnwindSafe(query::answer(&app, publisher, &mount, request)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(|_| refuse((mount.newest.refuse)(&Problem::Internal)));
     if let Some(origin) = &origin {
         cors::allow(response.headers_mut(), origin);
     }

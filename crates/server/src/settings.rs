@@ -11,6 +11,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+pub use crate::mounts::{Pin, PinError};
+
 /// Everything that the server is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -58,6 +60,11 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// Whether each request leaves a line in the log.
     pub request_log: bool,
+    /// The versions of CAMARA's APIs that have their base paths to themselves. No two contradict each
+    /// other.
+    pub pins: Vec<Pin>,
+    /// Whether the newest version of each of CAMARA's APIs stands at `/vwip` as well.
+    pub vwip: bool,
 }
 
 /// Whether the server plays or is in earnest.

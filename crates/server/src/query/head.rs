@@ -93,34 +93,25 @@ fn accepts_json(headers: &HeaderMap) -> bool {
     best.is_some_and(|(_, is_wanted)| is_wanted)
 }
 
-/// The correlator of a request to a face, and whether the one it sent is at fault.
+/// The correlator of a request to a face, and whether the one it sent is at fault. An empty one is as
+/// good as none.
 pub(super) fn correlator(face: &Face, headers: &HeaderMap) -> (HeaderValue, Option<Problem>) {
-    match (correlator_of(headers), face.correlator) {
-        (Sent::Valid(correlator), _) => (correlator.clone(), None),
-        (Sent::Invalid, Correlator::Documented) => {
-            let reason = "does not match ^[a-zA-Z0-9-_:;.\\/<>{}]{0,256}$";
-            (new_correlator(), Some(Problem::InvalidHeader { name: "x-correlator", reason }))
-        }
-        (Sent::Nothing, _) | (Sent::Invalid, Correlator::Echoed) => (new_correlator(), None),
+    let Some(sent) = headers.get(X_CORRELATOR).filter(|sent| !sent.is_empty()) else { return (new_correlator(), None) };
+    // Whoever takes any text takes bytes beyond ASCII as well, which a header may have.
+    let is_allowed = match sent.to_str() {
+        Ok(text) => face.correlator.allows(text),
+        Err(_) => face.correlator == Correlator::AnyText,
+    };
+    if is_allowed {
+        return (sent.clone(), None);
     }
+    let fault = face.correlator.fault().map(|reason| Problem::InvalidHeader { name: "x-correlator", reason });
+    (new_correlator(), fault)
 }
 
-/// What a request sent as its correlator.
-enum Sent<'a> {
-    Nothing,
-    Valid(&'a HeaderValue),
-    Invalid,
-}
-
-/// Reads the header `x-correlator`. An empty one is as good as none.
-fn correlator_of(headers: &HeaderMap) -> Sent<'_> {
-    let Some(value) = headers.get(X_CORRELATOR) else { return Sent::Nothing };
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:;./<>{}".contains(&byte);
-    match value.to_str() {
-        Ok("") => Sent::Nothing,
-        Ok(text) if text.len() <= 256 && text.bytes().all(allowed) => Sent::Valid(value),
-        Ok(_) | Err(_) => Sent::Invalid,
-    }
+/// The correlator as it is written into log and audit, for whom the newest pattern is enough.
+pub(super) fn recorded(correlator: &HeaderValue) -> &str {
+    correlator.to_str().ok().filter(|text| Correlator::Long.allows(text)).unwrap_or_default()
 }
 
 /// A new correlator: a random UUID. Without randomness it is the nil one: it only helps to find
@@ -178,13 +169,38 @@ mod tests {
     }
 
     #[test]
-    fn a_correlator_has_the_characters_of_its_pattern() {
-        let sent = |text: &str| matches!(correlator_of(&headers(X_CORRELATOR, text)), Sent::Valid(_));
-        assert!(sent("b4333c46-49c0-4f62-80d7-f0ef930f1c46"));
-        assert!(sent("aZ09-_:;./<>{}"));
-        assert!(!sent("a b"));
-        assert!(!sent("a\"b"));
-        assert!(!sent(&"a".repeat(257)));
-        assert!(matches!(correlator_of(&headers(X_CORRELATOR, "")), Sent::Nothing));
+    fn a_correlator_is_echoed_refused_or_made() {
+        use attache_wire::camara::{device_roaming_status, device_status};
+
+        let newest = &device_roaming_status::v1::FACE;
+        let pinned = &device_roaming_status::v1_0::FACE;
+        let any_text = &device_roaming_status::v0_6::FACE;
+        let undocumented = &device_status::v0_5::ROAMING;
+        let (echoed, refused, made) = ((true, false), (false, true), (false, false));
+        for (face, sent, expected) in [
+            (newest, "a:b", echoed),
+            (newest, "a b", refused),
+            (newest, "", made),
+            (pinned, "a-b", echoed),
+            (pinned, "a:b", refused),
+            (any_text, "a b", echoed),
+            (any_text, "", made),
+            (undocumented, "a:b", echoed),
+            (undocumented, "a b", made),
+        ] {
+            let (correlator, problem) = correlator(face, &headers(X_CORRELATOR, sent));
+            let is_echoed = correlator.to_str().unwrap() == sent;
+            assert_eq!((is_echoed, problem.is_some()), expected, "{} {sent:?}", face.contract);
+            assert!(is_echoed || correlator.len() == 36, "{sent:?}");
+        }
+        assert!(correlator(newest, &HeaderMap::new()).1.is_none());
+    }
+
+    #[test]
+    fn what_is_echoed_beyond_the_pattern_is_not_recorded() {
+        for (sent, kept) in [("a:b", "a:b"), ("a b", ""), ("\u{e9}", "")] {
+            let value = HeaderValue::from_bytes(sent.as_bytes()).unwrap();
+            assert_eq!(recorded(&value), kept, "{sent}");
+        }
     }
 }

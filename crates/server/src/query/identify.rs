@@ -1,5 +1,5 @@
 use attache_core::{Device, DeviceIdentifier, LineId, Network, Problem};
-use attache_wire::Identification;
+use attache_wire::{Face, Identification, Several};
 
 /// The line that a question is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,49 +13,58 @@ pub(super) struct Identified<'a> {
 /// issued for one line never answers about another.
 pub(super) async fn line<'a>(
     network: &dyn Network,
-    rule: Identification,
+    face: &Face,
     of_token: Option<LineId>,
     device: &'a Device,
 ) -> Result<Identified<'a>, Problem> {
-    match (of_token, rule) {
+    match (of_token, face.identification) {
         (Some(line), _) if device.is_unnamed() => Ok(Identified { line, told: None }),
         (Some(_), Identification::TokenOrBody) => Err(Problem::IdentifierUnnecessary),
-        (Some(line), Identification::BodyAgreesWithToken) => {
-            // A foreign number gets the same answer whether it is known or not.
-            match first_known(network, device).await {
-                Ok(named) if named.line == line => Ok(Identified { line, told: None }),
-                Ok(_) | Err(Problem::UnknownLine) => match network.observe(line).await {
-                    // The line of the token is gone: its number may have passed to somebody else.
-                    Err(Problem::UnknownLine) => Err(Problem::CredentialsInvalid),
-                    _ => Err(Problem::LineOfAnotherToken),
-                },
-                Err(problem) => Err(problem),
-            }
-        }
-        (None, _) => first_known(network, device).await,
+        (Some(line), Identification::BodyAgreesWithToken) => match named(network, face.several, device).await {
+            Ok(named) if named.line == line => Ok(Identified { line, told: None }),
+            // A foreign identifier gets the same answer whether it is known or not, and beside the own
+            // number as well.
+            Ok(_) | Err(Problem::UnknownLine | Problem::IdentifiersDisagree) => match network.observe(line).await {
+                // The line of the token is gone: its number may have passed to somebody else.
+                Err(Problem::UnknownLine) => Err(Problem::CredentialsInvalid),
+                _ => Err(Problem::LineOfAnotherToken),
+            },
+            Err(problem) => Err(problem),
+        },
+        (None, _) => named(network, face.several, device).await,
     }
 }
 
-/// Uses the first identifier of a kind that the network knows.
-async fn first_known<'a>(network: &dyn Network, device: &'a Device) -> Result<Identified<'a>, Problem> {
+/// The line that the identifiers name. The first of a kind that the network knows is used, and where
+/// all must agree, the others of such kinds are held against it.
+async fn named<'a>(network: &dyn Network, several: Several, device: &'a Device) -> Result<Identified<'a>, Problem> {
     let identifiers = device.identifiers();
     if identifiers.is_empty() {
         return Err(Problem::IdentifierMissing);
     }
+    let mut used: Option<Identified<'a>> = None;
     for identifier in identifiers {
-        match network.identify(identifier).await {
-            Err(Problem::IdentifierUnsupported) => {}
-            Err(problem) => return Err(problem),
-            Ok(line) => return Ok(Identified { line, told: (identifiers.len() > 1).then_some(identifier) }),
+        let line = match network.identify(identifier).await {
+            Err(Problem::IdentifierUnsupported) => continue,
+            identified => identified?,
+        };
+        match &used {
+            None => used = Some(Identified { line, told: (identifiers.len() > 1).then_some(identifier) }),
+            Some(used) if used.line != line => return Err(Problem::IdentifiersDisagree),
+            Some(_) => {}
+        }
+        if several == Several::FirstKnown {
+            break;
         }
     }
-    Err(Problem::IdentifierUnsupported)
+    used.ok_or(Problem::IdentifierUnsupported)
 }
 
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
     use attache_core::Line;
+    use attache_wire::camara::{device_roaming_status, device_status};
 
     use super::*;
 
@@ -94,72 +103,60 @@ mod tests {
         DeviceIdentifier::NetworkAccessIdentifier("a@b".into())
     }
 
+    /// The face of each rule.
+    const NEWEST: &Face = &device_roaming_status::v1::FACE;
+    const PINNED: &Face = &device_roaming_status::v1_0::FACE;
+    const OLDER: &Face = &device_roaming_status::v0_6::FACE;
+    const OLDEST: &Face = &device_status::v0_5::ROAMING;
+
     #[tokio::test]
     async fn the_rules_of_identification_hold() {
-        use Identification::{BodyAgreesWithToken, TokenOrBody};
+        let own = || number("+12345");
+        let other = || number("+12346");
+        let unknown = || number("+99999");
+        let token = Some(first());
         let table = [
-            ("no token line, none named", TokenOrBody, None, vec![], Err(Problem::IdentifierMissing)),
-            ("no token line, one named", TokenOrBody, None, vec![number("+12345")], Ok(first())),
-            ("no token line, unknown", TokenOrBody, None, vec![number("+99999")], Err(Problem::UnknownLine)),
-            (
-                "no token line, unsupported",
-                TokenOrBody,
-                None,
-                vec![access_identifier()],
-                Err(Problem::IdentifierUnsupported),
-            ),
-            (
-                "unsupported beside supported",
-                TokenOrBody,
-                None,
-                vec![access_identifier(), number("+12346")],
-                Ok(second()),
-            ),
-            ("token line, none named", TokenOrBody, Some(first()), vec![], Ok(first())),
-            (
-                "token line, same named",
-                TokenOrBody,
-                Some(first()),
-                vec![number("+12345")],
-                Err(Problem::IdentifierUnnecessary),
-            ),
-            ("older: token line, none named", BodyAgreesWithToken, Some(first()), vec![], Ok(first())),
-            ("older: token line, same named", BodyAgreesWithToken, Some(first()), vec![number("+12345")], Ok(first())),
-            (
-                "older: token line, other named",
-                BodyAgreesWithToken,
-                Some(first()),
-                vec![number("+12346")],
-                Err(Problem::LineOfAnotherToken),
-            ),
-            (
-                "older: token line, unknown named",
-                BodyAgreesWithToken,
-                Some(first()),
-                vec![number("+99999")],
-                Err(Problem::LineOfAnotherToken),
-            ),
-            (
-                "older: token line gone, other named",
-                BodyAgreesWithToken,
-                Some(gone()),
-                vec![number("+12345")],
-                Err(Problem::CredentialsInvalid),
-            ),
+            ("nobody is named", NEWEST, None, vec![], Err(Problem::IdentifierMissing)),
+            ("one is named", NEWEST, None, vec![own()], Ok(first())),
+            ("an unknown one is named", NEWEST, None, vec![unknown()], Err(Problem::UnknownLine)),
+            ("an unsupported one", NEWEST, None, vec![access_identifier()], Err(Problem::IdentifierUnsupported)),
+            ("unsupported beside supported", NEWEST, None, vec![access_identifier(), other()], Ok(second())),
+            ("two that disagree", NEWEST, None, vec![own(), other()], Ok(first())),
+            ("the second is unknown", NEWEST, None, vec![own(), unknown()], Ok(first())),
+            ("token", NEWEST, token, vec![], Ok(first())),
+            ("token, and its own line", NEWEST, token, vec![own()], Err(Problem::IdentifierUnnecessary)),
+            ("pinned: two that agree", PINNED, None, vec![own(), own()], Ok(first())),
+            ("pinned: two that disagree", PINNED, None, vec![own(), other()], Err(Problem::IdentifiersDisagree)),
+            ("pinned: the second is unknown", PINNED, None, vec![own(), unknown()], Err(Problem::UnknownLine)),
+            ("pinned: unsupported between", PINNED, None, vec![own(), access_identifier(), own()], Ok(first())),
+            ("pinned: token, and its own line", PINNED, token, vec![own()], Err(Problem::IdentifierUnnecessary)),
+            ("older: two that disagree", OLDER, None, vec![own(), other()], Err(Problem::IdentifiersDisagree)),
+            ("older: token", OLDER, token, vec![], Ok(first())),
+            ("older: token, and its own line", OLDER, token, vec![own()], Ok(first())),
+            ("older: token, and another", OLDER, token, vec![other()], Err(Problem::LineOfAnotherToken)),
+            ("older: token, and an unknown one", OLDER, token, vec![unknown()], Err(Problem::LineOfAnotherToken)),
+            ("older: token, own and another", OLDER, token, vec![own(), other()], Err(Problem::LineOfAnotherToken)),
+            ("older: token, own and unknown", OLDER, token, vec![own(), unknown()], Err(Problem::LineOfAnotherToken)),
+            ("older: token of a line gone", OLDER, Some(gone()), vec![own()], Err(Problem::CredentialsInvalid)),
+            ("oldest: two that disagree", OLDEST, None, vec![own(), other()], Ok(first())),
+            ("oldest: token, and another", OLDEST, token, vec![other()], Err(Problem::LineOfAnotherToken)),
+            ("oldest: token, own and another", OLDEST, token, vec![own(), other()], Ok(first())),
         ];
-        for (name, rule, of_token, identifiers, expected) in table {
+        for (name, face, of_token, identifiers, expected) in table {
             let device = Device::new(identifiers);
-            let found = line(&TwoLines, rule, of_token, &device).await.map(|identified| identified.line);
+            let found = line(&TwoLines, face, of_token, &device).await.map(|identified| identified.line);
             assert_eq!(found, expected, "{name}");
         }
     }
 
     #[tokio::test]
     async fn the_identifier_that_was_used_is_told_where_several_were_given() {
-        let several = Device::new(vec![number("+12345"), number("+12346")]);
-        let found = line(&TwoLines, Identification::TokenOrBody, None, &several).await.unwrap();
+        let several = Device::new(vec![access_identifier(), number("+12345"), number("+12346")]);
+        let found = line(&TwoLines, NEWEST, None, &several).await.unwrap();
         assert_eq!(found.told, Some(&number("+12345")));
         let one = Device::new(vec![number("+12345")]);
-        assert_eq!(line(&TwoLines, Identification::TokenOrBody, None, &one).await.unwrap().told, None);
+        assert_eq!(line(&TwoLines, NEWEST, None, &one).await.unwrap().told, None);
+        let agreeing = Device::new(vec![number("+12345"), number("+12345")]);
+        assert_eq!(line(&TwoLines, OLDER, Some(first()), &agreeing).await.unwrap().told, None);
     }
 }

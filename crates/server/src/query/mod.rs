@@ -3,6 +3,9 @@
 //! admit the head → authenticate → authorize → read the body → identify the line → observe the
 //! network → audit → render.
 //!
+//! Where versions share a path, the body tells which is meant. Until it is read, a problem is rendered by
+//! the newest, and the scope of either is enough; then that of the one that is meant is needed.
+//!
 //! Each step takes what the step before it returned, so none can be skipped. A problem at any step
 //! is rendered by the face. Who is not authenticated learns nothing else: a fault of the body is told
 //! only to the bearer of a good token (CAMARA API Design Guide section 3.2.1, note 1).
@@ -13,7 +16,7 @@ mod identify;
 
 use std::{sync::Arc, time::Instant};
 
-use attache_core::{AuditRecord, Device, DeviceIdentifier, PhoneNumber, Problem, Reachability, Roaming};
+use attache_core::{AuditRecord, Device, DeviceIdentifier, NetworkType, PhoneNumber, Problem, Reachability, Roaming};
 use attache_wire::{Answering, Face, Publisher};
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -23,6 +26,7 @@ pub(crate) use head::{admit_host_and_target, media_type_is};
 
 use crate::{
     app::App,
+    mounts::Mount,
     sandbox,
     telemetry::{RequestLabels, RequestLine},
     token::Token,
@@ -31,31 +35,36 @@ use crate::{
 /// The caller showed a good token: who it is.
 struct Authenticated(Arc<Token>);
 
+/// The caller may use one of the versions at this path: which one is meant, the body will tell.
+struct Admitted(Arc<Token>);
+
 /// The caller may ask this face's question.
 struct Entitled(Arc<Token>);
 
 /// What is learned on the way, for the audit, the metrics and the log.
-#[derive(Default)]
 struct Trail {
+    /// The version that is meant, as far as that is known.
+    face: &'static Face,
     token: Option<Arc<Token>>,
 }
 
-/// Answers one request to one face.
+/// Answers one request to one path.
 pub(crate) async fn answer(
     app: &App,
     publisher: &'static Publisher,
-    face: &'static Face,
+    mount: &Mount,
     request: Request<Body>,
 ) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    let (correlator, correlator_fault) = head::correlator(face, request.headers());
-    let mut trail = Trail::default();
-    let correlator_text = correlator.to_str().unwrap_or_default();
+    let (correlator, correlator_fault) = head::correlator(mount.newest, request.headers());
+    let mut trail = Trail { face: mount.newest, token: None };
+    let correlator_text = head::recorded(&correlator);
     let outcome = match correlator_fault {
-        None => ask(app, publisher, face, request, correlator_text, &mut trail).await,
+        None => ask(app, publisher, mount, request, correlator_text, &mut trail).await,
         Some(problem) => Err(problem),
     };
+    let face = trail.face;
     let (mut response, problem) = match outcome {
         Ok(body) => (json_response(200, body), None),
         Err(problem) => {
@@ -91,7 +100,7 @@ pub(crate) async fn answer(
 async fn ask(
     app: &App,
     publisher: &Publisher,
-    face: &Face,
+    mount: &Mount,
     request: Request<Body>,
     correlator: &str,
     trail: &mut Trail,
@@ -100,9 +109,12 @@ async fn ask(
     head::admit_method(&request)?;
     let caller = authenticate(app, publisher, &request)?;
     trail.token = Some(Arc::clone(&caller.0));
-    let entitled = authorize(caller, face)?;
+    let admitted = admit_to_any(caller, mount)?;
     head::admit_media_types(&request)?;
     let body = read_body(app, request).await?;
+    let face = mount.face_of(&body);
+    trail.face = face;
+    let entitled = authorize(admitted, face)?;
     let device = (face.read)(&body)?;
     let mut subject = named_number(&device);
     let outcome = look(app, face, &entitled, &device, &mut subject).await;
@@ -135,8 +147,17 @@ fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Re
     app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref()).map(Authenticated)
 }
 
+/// Whether the caller may ask anything here.
+fn admit_to_any(Authenticated(token): Authenticated, mount: &Mount) -> Result<Admitted, Problem> {
+    if mount.faces().any(|face| token.scopes.contains(&face.scope)) {
+        Ok(Admitted(token))
+    } else {
+        Err(Problem::ScopeMissing { scope: mount.newest.scope.clone() })
+    }
+}
+
 /// Whether the caller may ask this.
-fn authorize(Authenticated(token): Authenticated, face: &Face) -> Result<Entitled, Problem> {
+fn authorize(Admitted(token): Admitted, face: &Face) -> Result<Entitled, Problem> {
     if token.scopes.contains(&face.scope) {
         Ok(Entitled(token))
     } else {
@@ -153,7 +174,7 @@ async fn look(
     device: &Device,
     subject: &mut Option<PhoneNumber>,
 ) -> Result<Vec<u8>, Problem> {
-    let identified = identify::line(app.network.as_ref(), face.identification, token.line, device).await?;
+    let identified = identify::line(app.network.as_ref(), face, token.line, device).await?;
     let line = match app.network.observe(identified.line).await {
         // The line of the token is gone: its number may have passed to somebody else.
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid),
@@ -163,6 +184,7 @@ async fn look(
     match face.answer {
         Answering::Roaming(render) => Ok(render(&Roaming::of(&line)?, identified.told)),
         Answering::Reachability(render) => Ok(render(&Reachability::of(&line)?, identified.told)),
+        Answering::NetworkType(render) => Ok(render(&NetworkType::of(&line), identified.told)),
     }
 }
 
