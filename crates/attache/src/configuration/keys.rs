@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use attache_server::settings::{Key32, Mode};
+use attache_server::settings::{Key32, Mode, Pin};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::filter::Targets;
@@ -157,6 +157,14 @@ keys! {
 
     /// How long requests under way may take to end when the server is stopped.
     shutdown_grace: Duration = ["10s"];
+
+    /// The versions of CAMARA's APIs that have their base paths to themselves, such as
+    /// `device-roaming-status=1.0`. Elsewhere the newest version answers for the others at its path, but
+    /// for a body that only an older one can be meant by.
+    pins: Vec<Pin> = [], flag Flag::Value("pin", "API=VERSION");
+
+    /// Whether the newest version of each of CAMARA's APIs stands at `/<api>/vwip` as well.
+    vwip: bool = ["false"], flag Flag::Switch("vwip", "true");
 
     /// Whether each request leaves a line in the log.
     request_log: bool = ["true"], flag Flag::Switch("no-request-log", "false");

@@ -32,6 +32,13 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
         missing::<()>(&mut faults, "data_dir", "it is needed: this user has no directory for data");
     }
 
+    for (index, pin) in configuration.pins.iter().enumerate() {
+        if let Some(other) = configuration.pins[..index].iter().find(|other| other.contradicts(*pin)) {
+            let sentence = format!("pins: {other} and {pin} want the same path; leave one of them out");
+            faults.add_about("pins", sentence);
+        }
+    }
+
     match configuration.mode {
         Mode::Sandbox => {
             if !configuration.sandbox_beyond_loopback {
@@ -105,6 +112,8 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             body_limit: configuration.body_limit.0,
             shutdown_grace: configuration.shutdown_grace,
             request_log: configuration.request_log,
+            pins: configuration.pins,
+            vwip: configuration.vwip,
         }),
         _ => Err(faults),
     }

@@ -71,6 +71,18 @@ fn a_list_is_replaced_as_a_whole() {
 }
 
 #[test]
+fn two_versions_cannot_be_pinned_to_one_path() {
+    let pins = |pins| load_from(None, &[("ATTACHE_PINS", pins), ("ATTACHE_VWIP", "true")], &[("data_dir", "/data")]);
+    let settings = settings(pins("device-status=0.4,device-roaming-status=1.0")).unwrap();
+    assert_eq!(settings.pins.len(), 2);
+    assert!(settings.vwip);
+    let [refusal] = &refusals(pins("device-status=0.4, device-status=0.5"))[..] else { panic!("one refusal") };
+    assert_eq!(refusal, "pins: device-status=0.4 and device-status=0.5 want the same path; leave one of them out");
+    let [refusal] = &refusals(pins("device-status=1.0"))[..] else { panic!("one refusal") };
+    assert!(refusal.contains("device-status=0.5, device-status=0.4"), "{refusal}");
+}
+
+#[test]
 fn the_file_can_be_named_by_the_environment() {
     let file = file("ciba_interval = \"7s\"\n");
     let loaded = load_from(None, &[(FILE_VARIABLE, file.path().to_str().unwrap())], &[]);

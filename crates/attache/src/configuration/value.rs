@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use attache_server::settings::{Key32, Mode};
+use attache_server::settings::{Key32, Mode, Pin, PinError};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::filter::Targets;
@@ -102,6 +102,12 @@ impl Text for IpNet {
 impl Text for Key32 {
     fn read_text(text: &str) -> Result<Self, String> {
         text.parse().map_err(|error: attache_server::settings::Key32Error| error.to_string())
+    }
+}
+
+impl Text for Pin {
+    fn read_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: PinError| error.to_string())
     }
 }
 

@@ -6,7 +6,7 @@ use attache_wire::PUBLISHERS;
 use serde::Serialize;
 
 use super::demo;
-use crate::{app::App, authorization::endpoints};
+use crate::{app::App, authorization::endpoints, mounts};
 
 /// How many lines are told at most.
 const LINES_TOLD: usize = 1_000;
@@ -52,6 +52,7 @@ pub struct ClientSummary {
 pub struct FaceSummary {
     pub api: &'static str,
     pub version: &'static str,
+    pub contract: &'static str,
     pub url: String,
     pub scope: String,
 }
@@ -101,13 +102,14 @@ pub(crate) fn summary(app: &App) -> Summary {
         let summary = PublisherSummary {
             base_url: endpoints.issuer.clone(),
             clients: clients.collect(),
-            faces: publisher
-                .faces
+            faces: mounts::of(publisher, &app.settings)
                 .iter()
-                .map(|face| FaceSummary {
+                .flat_map(|mount| mount.faces().map(|face| (mount.path.as_str(), face)))
+                .map(|(path, face)| FaceSummary {
                     api: face.api,
                     version: face.version,
-                    url: format!("{}{}", endpoints.issuer, face.path),
+                    contract: face.contract,
+                    url: format!("{}{path}", endpoints.issuer),
                     scope: face.scope.to_string(),
                 })
                 .collect(),
