@@ -416,7 +416,13 @@ fn the_sandbox_lists_every_face_and_line() {
     let line = |number: &str| lines.iter().find(|line| line["phone_number"] == number).unwrap();
     assert_eq!(
         *line(SMS_ONLY_ABROAD),
-        json!({"phone_number": SMS_ONLY_ABROAD, "home_plmn": "20801", "serving_plmn": "26201", "reachable": ["SMS"]})
+        json!({
+            "phone_number": SMS_ONLY_ABROAD,
+            "home_plmn": "20801",
+            "serving_plmn": "26201",
+            "reachable": ["SMS"],
+            "technology": "4G",
+        })
     );
     assert_eq!(line(NEVER_SEEN)["serving_plmn"], Value::Null);
     assert_eq!(line(AT_HOME)["reachable"], json!(["DATA", "SMS"]));

@@ -20,4 +20,5 @@ mod production;
 mod survival;
 mod telefonica;
 mod telefonica_samples;
+mod versions;
 mod vonage;
