@@ -23,9 +23,19 @@ pub(crate) fn banner(server: &Server, data_dir: &Path, makes_admin_token: bool) 
     }
     if let Some(summary) = server.summary() {
         parts.push(newcomers_part(&summary));
+        parts.push(format!(
+            "Change a line, and paste it again:\n{} line roam +33699901032 --country DE --data-dir {:?}",
+            program(),
+            data_dir
+        ));
     }
     parts.push("\nCtrl-C stops the server.\n".to_owned());
     parts.join("\n")
+}
+
+/// This program as it was started, which need not be on the path.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "attache".to_owned())
 }
 
 /// The demo clients, the lines, and a curl for each vendor.
@@ -60,8 +70,7 @@ fn newcomers_part(summary: &Summary) -> String {
     let curls: Vec<String> = SAMPLES.iter().filter_map(|sample| sample.curl(summary)).collect();
     format!(
         "\nThis is a sandbox: its clients and their secrets are documented for everyone.\n\n{}\n{}{more}\n\
-         Paste one of these into another terminal:\n\n{}\n\
-         Change a line and paste it again: attache line roam +33699901032 --country DE",
+         Paste one of these into another terminal:\n\n{}",
         table(["PUBLISHER", "ROOT", "CLIENT", "SECRET"], &clients),
         table(["LINE", "HOME", "SERVED BY", "COUNTRY", "REACHABLE BY"], &lines),
         curls.join("\n"),
