@@ -201,6 +201,9 @@ const CONNECTED: Kind = Kind::OneOf(&["CONNECTED_DATA", "CONNECTED_SMS", "NOT_CO
 const NETWORK_TYPE: Field = Field::required("connectedNetworkType", Kind::OneOf(&["2G", "3G", "4G", "5G", "UNKNOWN"]));
 const TIME_IF_KNOWN: Field = Field::optional("lastStatusTime", Kind::DateTime);
 const TIME: Field = Field::required("lastStatusTime", Kind::DateTime);
+/// connected-network-type 0.2 requires the time in every answer, and has UNKNOWN for lines of which
+/// nothing is known: then there is no time that a server could tell.
+const TIME_UNLESS_UNKNOWN: Field = Field { excused_by: Some(("connectedNetworkType", "UNKNOWN")), ..TIME };
 /// The one identifier that was used of several.
 const DEVICE: Field = Field::optional(
     "device",
@@ -402,7 +405,7 @@ const REACHABILITY_0_6: &[Field] = &[TIME_IF_KNOWN, Field::required("reachabilit
 const REACHABILITY_1_0: &[Field] = &[TIME_IF_KNOWN, REACHABLE, CONNECTIVITY];
 const REACHABILITY_1_1: &[Field] = &[DEVICE, TIME, REACHABLE, CONNECTIVITY];
 const NETWORK_TYPE_0_1: &[Field] = &[TIME_IF_KNOWN, NETWORK_TYPE];
-const NETWORK_TYPE_0_2: &[Field] = &[DEVICE, TIME, NETWORK_TYPE];
+const NETWORK_TYPE_0_2: &[Field] = &[DEVICE, TIME_UNLESS_UNKNOWN, NETWORK_TYPE];
 
 /// Every operation of every version; of those that share a path, the newest is last.
 pub static CONTRACTS: &[Contract] = &[

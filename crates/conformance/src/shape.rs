@@ -11,6 +11,9 @@ pub struct Field {
     pub name: &'static str,
     /// Whether it must be there.
     pub required: bool,
+    /// Another field and a value of it beside which this field may be absent all the same: a list of
+    /// the places where a contract asks for what it cannot mean.
+    pub excused_by: Option<(&'static str, &'static str)>,
     /// What it may hold.
     pub kind: Kind,
 }
@@ -18,12 +21,12 @@ pub struct Field {
 impl Field {
     /// A field that must be there.
     pub(crate) const fn required(name: &'static str, kind: Kind) -> Self {
-        Self { name, required: true, kind }
+        Self { name, required: true, excused_by: None, kind }
     }
 
     /// A field that may be absent.
     pub(crate) const fn optional(name: &'static str, kind: Kind) -> Self {
-        Self { name, required: false, kind }
+        Self { name, required: false, excused_by: None, kind }
     }
 }
 
@@ -92,6 +95,7 @@ fn faults_of_object(path: &str, object: &Map<String, Value>, fields: &'static [F
         let path = if path.is_empty() { field.name.to_owned() } else { format!("{path}.{}", field.name) };
         match object.get(field.name) {
             Some(value) => faults_of_value(&path, value, field.kind, faults),
+            None if field.excused_by.is_some_and(|(other, value)| object.get(other).is_some_and(|it| it == value)) => {}
             None if field.required => faults.push(format!("`{path}` is required and missing")),
             None => {}
         }

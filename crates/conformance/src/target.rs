@@ -327,7 +327,7 @@ struct SandboxLine {
     home_plmn: String,
     serving_plmn: Option<String>,
     reachable: Vec<Bearing>,
-    network_type: Option<String>,
+    technology: Option<String>,
 }
 
 /// What docs/sandbox.md says of the demo lines, and `/sandbox` does not.
@@ -362,13 +362,13 @@ impl Sandbox {
         });
         let foreign = publishers.into_values().filter(|publisher| !publisher.clients.is_empty());
         // The others' clients have no token of their own by CIBA alone.
-        let foreign = foreign.filter(|publisher| publisher.backchannel_authentication_endpoint.is_none());
+        let mut foreign = foreign.filter(|publisher| publisher.backchannel_authentication_endpoint.is_none());
         let lines: Vec<Line> = self.lines.iter().map(Line::from).collect();
         let knows = |number: &str| lines.iter().any(|line| line.phone_number == number);
         let unknown = (!knows(UNKNOWN_NUMBER)).then(|| UNKNOWN_NUMBER.to_owned());
         Target {
             client: camara.and_then(Publisher::client),
-            foreign_client: foreign.filter_map(Publisher::client).next(),
+            foreign_client: foreign.find_map(Publisher::client),
             provoke: Provoke { unknown, ..Provoke::default() },
             faces,
             // Its subscriber never answers, so there is no token about it.
@@ -411,7 +411,11 @@ impl From<&SandboxLine> for Line {
             country_code: visited.map(|plmn| plmn.mcc().number()),
             country_name: visited.map(names),
             reachable: serving.map(|_| line.reachable.clone()),
-            network_type: line.network_type.clone(),
+            network_type: roaming.map(|roaming| {
+                // Of a line that is abroad or out of reach, the home network can't tell it.
+                let is_connected = !roaming && !line.reachable.is_empty();
+                line.technology.clone().filter(|_| is_connected).unwrap_or_else(|| "UNKNOWN".to_owned())
+            }),
             seen: match (serving, line.phone_number.as_str()) {
                 (None, _) => Seen::Never,
                 (Some(_), SEEN_A_DAY_AGO) => Seen::LongAgo,
@@ -441,7 +445,7 @@ mod tests {
             home_plmn: home.to_owned(),
             serving_plmn: serving.map(str::to_owned),
             reachable: vec![Bearing::Sms],
-            network_type: None,
+            technology: None,
         })
     }
 

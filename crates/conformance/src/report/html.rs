@@ -54,21 +54,16 @@ fn table(report: &Report) -> String {
         .to_owned();
     for (index, contract) in report.contracts.iter().enumerate() {
         let name = escape(&contract.name);
-        let _ = match &contract.skipped {
-            Some(reason) => writeln!(
+        let _ = if let Some(reason) = &contract.skipped {
+            writeln!(
                 html,
                 "<tr><th scope=\"row\">{name}</th><td colspan=\"4\" class=\"skipped\">skipped: {}</td></tr>",
                 escape(reason)
-            ),
-            None => {
-                let Counts { tried, passed, failed, skipped } = contract.counts();
-                let cells = [tried, passed, failed, skipped].map(|count| format!("<td class=\"count\">{count}</td>"));
-                writeln!(
-                    html,
-                    "<tr><th scope=\"row\"><a href=\"#contract-{index}\">{name}</a></th>{}</tr>",
-                    cells.concat()
-                )
-            }
+            )
+        } else {
+            let Counts { tried, passed, failed, skipped } = contract.counts();
+            let cells = [tried, passed, failed, skipped].map(|count| format!("<td class=\"count\">{count}</td>"));
+            writeln!(html, "<tr><th scope=\"row\"><a href=\"#contract-{index}\">{name}</a></th>{}</tr>", cells.concat())
         };
     }
     html + "</tbody>\n</table>\n"

@@ -1,4 +1,4 @@
-//! The report as JUnit XML, which build servers read.
+//! The report as `JUnit` XML, which build servers read.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::{Failure, Outcome, Report};
 use crate::exchange::Exchange;
 
 impl Report {
-    /// JUnit XML: a suite for each contract, a case for each scenario.
+    /// `JUnit` XML: a suite for each contract, a case for each scenario.
     #[must_use]
     pub fn junit(&self) -> String {
         let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");

@@ -66,28 +66,39 @@ impl Report {
 impl Failure {
     fn shown(&self) -> String {
         let exchange = self.exchange.as_ref().map(Exchange::shown).unwrap_or_default();
-        let exchange: String = exchange.lines().map(|line| format!("    {line}\n")).collect();
-        format!("  {}\n{exchange}", self.fault)
+        let mut text = format!("  {}\n", self.fault);
+        for line in exchange.lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+        text
     }
 }
 
 impl Exchange {
     /// The request and the answer, as they look on the wire.
     pub(super) fn shown(&self) -> String {
-        let headers = |headers: &[(String, String)]| -> String {
-            headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
-        };
         let request = &self.request;
-        let mut text = format!("{} {}\n{}", request.method, request.url, headers(&request.headers));
-        text += &request.body.as_ref().map(|body| format!("\n{body}\n")).unwrap_or_default();
-        text += "-> ";
-        text += &match (&self.response, &self.error) {
+        let mut text = format!("{} {}\n", request.method, request.url);
+        write_headers(&mut text, &request.headers);
+        if let Some(body) = &request.body {
+            let _ = writeln!(text, "\n{body}");
+        }
+        match (&self.response, &self.error) {
             (Some(response), _) => {
-                format!("{}\n{}\n{}\n", response.status, headers(&response.headers), response.body)
+                let _ = writeln!(text, "-> {}", response.status);
+                write_headers(&mut text, &response.headers);
+                let _ = writeln!(text, "\n{}", response.body);
             }
-            (None, Some(error)) => format!("{error}\n"),
-            (None, None) => "nothing\n".to_owned(),
-        };
+            (None, error) => {
+                let _ = writeln!(text, "-> {}", error.as_deref().unwrap_or("nothing"));
+            }
+        }
         text
+    }
+}
+
+fn write_headers(text: &mut String, headers: &[(String, String)]) {
+    for (name, value) in headers {
+        let _ = writeln!(text, "{name}: {value}");
     }
 }

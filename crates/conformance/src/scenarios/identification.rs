@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Case, named, scenario};
+use super::{Case, SHARED, named, scenario};
 use crate::{
     contract::{Disagreement, Naming, Said},
     plan::{Ask, Bearer, Fact, Identifier, Scenario, Skip, Step, facts, naming, naming_number},
@@ -26,11 +26,16 @@ pub(super) fn scenarios(case: Case<'_>) -> Vec<Scenario> {
     scenarios
 }
 
+/// A body that names nothing.
+fn bare(case: Case<'_>) -> Result<serde_json::Value, Skip> {
+    if case.is_told_by_its_body() { Ok(json!({})) } else { Err(Skip::because(SHARED)) }
+}
+
 fn nothing_named(case: Case<'_>) -> Scenario {
     let codes = case.contract.rules.nothing_named;
     scenario(
         format!("a 2-legged token without {} is {}", thing(case), named(codes)),
-        case.two_legged().map(|bearer| vec![Ask::new(bearer, &json!({})).is(codes)]),
+        bare(case).and_then(|body| Ok(vec![Ask::new(case.two_legged()?, &body).is(codes)])),
     )
 }
 
@@ -47,9 +52,7 @@ fn token_alone(case: Case<'_>) -> Scenario {
         ),
         Said::Refused(codes) => scenario(
             format!("a 3-legged token without {} is {}", thing(case), named(codes)),
-            case.token_line()
-                .and_then(|line| case.three_legged(line))
-                .map(|bearer| vec![Ask::new(bearer, &json!({})).is(codes)]),
+            bare(case).and_then(|body| Ok(vec![Ask::new(case.three_legged(case.token_line()?)?, &body).is(codes)])),
         ),
     }
 }
