@@ -105,6 +105,11 @@ impl Attache {
         });
     }
 
+    /// Leaves out, from the next start on, the variables that it was made with.
+    pub(crate) fn forget_environment(&mut self) {
+        self.environment.clear();
+    }
+
     /// Asks it to end, as Ctrl-C and service managers do, and waits until it has.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal("-TERM")
@@ -197,6 +202,11 @@ impl Attache {
     /// Runs `attache` with arguments, against this server, to its end.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         self.program().args(arguments).arg("--data-dir").arg(self.data_dir()).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Runs `attache` with arguments and nothing else, to its end.
+    pub(crate) fn command_without_data_dir(&self, arguments: &[&str]) -> Output {
+        self.program().args(arguments).stdin(Stdio::null()).output().unwrap()
     }
 
     /// Sends bytes over a connection of their own, and returns all that comes back until the server
