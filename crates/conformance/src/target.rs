@@ -467,6 +467,33 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_file_is_read() {
+        let document = include_str!("../../../docs/conformance.md");
+        let (_, example) = document.split_once("```toml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let target = Target::from_file(&"https://api.operator.example".parse().unwrap(), example).unwrap();
+        let told = format!("{target:?}");
+        assert!(!told.contains("a secret") && !told.contains("eyJ"), "secrets do not print: {told}");
+        assert_eq!(
+            target.lines.iter().map(|line| line.seen).collect::<Vec<_>>(),
+            [Seen::Recently, Seen::LongAgo, Seen::Never]
+        );
+        let tokens = &target.tokens;
+        assert!(
+            [
+                &tokens.two_legged,
+                &tokens.without_scope,
+                &tokens.expired,
+                &tokens.foreign,
+                &tokens.over_rate,
+                &tokens.over_quota
+            ]
+            .iter()
+            .all(|token| token.is_some())
+        );
+    }
+
+    #[test]
     fn a_misspelt_key_of_the_file_is_refused() {
         let error = toml::from_str::<File>("[provoke]\nunknwon = \"+1\"\n").unwrap_err().to_string();
         assert!(error.contains("unknwon"), "{error}");

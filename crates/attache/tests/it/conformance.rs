@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use attache_conformance::{Report, Runner};
+use attache_conformance::{Outcome, Report, Runner};
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -67,6 +67,59 @@ fn an_expired_token_is_refused_by_every_version() {
     let about_it = report.scenarios().filter(|scenario| scenario.name.contains("an expired token is 401"));
     assert!(about_it.count() > 0);
     assert!(!report.skips().keys().any(|reason| reason.contains("expired")), "{:?}", report.skips());
+}
+
+#[test]
+fn a_server_that_says_nothing_of_itself_is_told_by_a_file() {
+    let attache = Attache::sandbox();
+    let runtime = Runtime::new().unwrap();
+    let proxy = Proxy {
+        upstream: attache.url(""),
+        fault: Fault::None,
+        token: String::new(),
+        http: client(),
+        hides_the_sandbox: true,
+    };
+    let url = runtime.block_on(start(proxy));
+    let without_file = runtime.block_on(async { Runner::new(url.parse().unwrap(), None).await.err().unwrap() });
+    assert!(without_file.to_string().contains("--config"), "{without_file}");
+
+    let file = format!(
+        r#"
+        [tokens]
+        two_legged = "{}"
+
+        [[lines]]
+        phone_number = "+33639980002"
+        roaming = false
+        reachable = ["SMS"]
+
+        [[lines]]
+        phone_number = "+33639980006"
+        roaming = true
+        country_code = 262
+        country_name = ["DE"]
+        seen = "long-ago"
+        "#,
+        two_legged_token(&attache)
+    );
+    let report = run(&runtime, &url, Some(&file));
+    assert_eq!(report.failures().count(), 0, "{}", report.details());
+    let passed = |name: &str| {
+        let scenario = report.scenarios().find(|scenario| scenario.name == name);
+        matches!(scenario.unwrap_or_else(|| panic!("{name}")).outcome, Outcome::Passed)
+    };
+    assert!(passed("device-roaming-status/1.1 a line at home is not roaming"));
+    assert!(passed("device-roaming-status/1.1 a line abroad is roaming, in a country with one ISO code"));
+    assert!(passed("device-reachability-status/1.1 a line is reachable by SMS only"));
+    assert!(!passed("device-reachability-status/1.1 a line is reachable by data only"));
+    assert!(!passed("device-roaming-status/1.1 a 3-legged token answers about its own line"));
+
+    // What the file has wrong of a line is found in the answers.
+    let wrong = file.replace("roaming = false", "roaming = true");
+    let report = run(&runtime, &url, Some(&wrong));
+    let faults: Vec<_> = report.failures().flat_map(|(_, failures)| failures).map(|it| it.fault.as_str()).collect();
+    assert!(faults.contains(&"`roaming` is false instead of true"), "{faults:?}");
 }
 
 #[test]
@@ -146,10 +199,11 @@ enum Fault {
     StatusInvented,
 }
 
-/// Each fault, and the scenarios that must find it.
-const FAULTS: &[(Fault, &[&str])] = &[
+/// Each fault, what must be said of it, and the scenarios that must find it.
+const FAULTS: &[(Fault, &str, &[&str])] = &[
     (
         Fault::WrongType,
+        "`roaming` is \"false\", not a boolean",
         &[
             "device-status/0.5 /roaming every answer has the fields and types of its schema",
             "device-roaming-status/1.1 every answer has the fields and types of its schema",
@@ -158,6 +212,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::FieldMissing,
+        "`lastStatusTime` is required and missing",
         &[
             "device-roaming-status/1.1 every answer has the fields and types of its schema",
             "device-reachability-status/1.1 every answer has the fields and types of its schema",
@@ -165,6 +220,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::FieldOfAnotherVersion,
+        "`reachabilityStatus` is a field of another version",
         &[
             "device-status/0.5 /roaming every answer has the fields and types of its schema",
             "device-reachability-status/1.1 every answer has the fields and types of its schema",
@@ -172,6 +228,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::WrongCode,
+        "404 NOT_FOUND instead of 404 IDENTIFIER_NOT_FOUND",
         &[
             "device-status/0.5 /roaming a number of no line is 404 NOT_FOUND",
             "device-roaming-status/1.1 a number of no line is 404 IDENTIFIER_NOT_FOUND",
@@ -180,6 +237,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::WrongStatus,
+        "400 MISSING_IDENTIFIER instead of 422 MISSING_IDENTIFIER",
         &[
             "device-roaming-status/1.1 a 2-legged token without a device is 422 MISSING_IDENTIFIER",
             "device-roaming-status/1.1 a 3-legged token with a device is 422 UNNECESSARY_IDENTIFIER",
@@ -188,6 +246,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::CorrelatorMissing,
+        "x-correlator is missing, not conformance-",
         &[
             "device-roaming-status/1.1 every response has the correlator of its request",
             "device-reachability-status/1.1 every response has the correlator of its request",
@@ -195,6 +254,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::AlwaysNow,
+        "lastStatusTime moves along with the queries",
         &[
             "device-roaming-status/1.1 lastStatusTime is when the status was confirmed, not when it is told",
             "device-roaming-status/1.1 a line last seen long ago has its old status, with its old lastStatusTime",
@@ -203,6 +263,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::TokenOfAnotherLine,
+        "200 instead of 422 UNNECESSARY_IDENTIFIER",
         &[
             "device-status/0.5 /roaming a 3-legged token with a device of another line is 403 PERMISSION_DENIED or \
              403 INVALID_TOKEN_CONTEXT",
@@ -211,14 +272,20 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::ScopeUnchecked,
+        "200 instead of 403 PERMISSION_DENIED",
         &[
             "device-status/0.5 /connectivity a token without the scope is 403 PERMISSION_DENIED",
             "device-roaming-status/1.1 a token without the scope is 403 PERMISSION_DENIED",
         ],
     ),
-    (Fault::IssuerUnchecked, &["device-roaming-status/1.1 a token of another issuer is 401 UNAUTHENTICATED"]),
+    (
+        Fault::IssuerUnchecked,
+        "200 instead of 401 UNAUTHENTICATED",
+        &["device-roaming-status/1.1 a token of another issuer is 401 UNAUTHENTICATED"],
+    ),
     (
         Fault::DeviceTold,
+        "`device` is told, although it must not be",
         &[
             "device-roaming-status/1.1 device is not told to the bearer of a 3-legged token",
             "device-reachability-status/1.1 device is not told to the bearer of a 3-legged token",
@@ -226,6 +293,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::CountryGuessed,
+        "`countryCode` 901 stands for no country",
         &[
             "device-status/0.5 /roaming a line in no country is roaming, and its country is not guessed",
             "device-roaming-status/1.1 a line in no country is roaming, and its country is not guessed",
@@ -235,6 +303,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::StatusInvented,
+        "200 instead of 503 UNAVAILABLE",
         &[
             "device-status/0.5 /roaming a line that the network never saw is 503 UNAVAILABLE",
             "device-roaming-status/1.1 a line that the network never saw is 503 UNAVAILABLE",
@@ -249,18 +318,20 @@ fn every_planted_fault_is_found_by_a_scenario_that_names_it() {
     let token = two_legged_token(&attache);
     let run_with = |fault| {
         let upstream = attache.url("");
-        let url = runtime.block_on(proxy(Proxy { upstream, fault, token: token.clone(), http: client() }));
+        let (token, http) = (token.clone(), client());
+        let url = runtime.block_on(start(Proxy { upstream, fault, token, http, hides_the_sandbox: false }));
         run(&runtime, &url, None)
     };
     let control = run_with(Fault::None);
     assert_eq!(control.failures().count(), 0, "{}", control.details());
-    for (fault, scenarios) in FAULTS {
+    for (fault, said, scenarios) in FAULTS {
         let report = run_with(*fault);
         let found = names_of_failures(&report);
+        let mut faults = report.failures().flat_map(|(_, failures)| failures).map(|failure| &failure.fault);
+        assert!(faults.any(|fault| fault.contains(said)), "{fault:?} is not told by {said:?}:\n{}", report.details());
         for scenario in *scenarios {
             assert!(found.contains(scenario), "{fault:?} is not found by {scenario:?}, but by {found:#?}");
         }
-        println!("{fault:?} is found by {found:#?}");
     }
 }
 
@@ -286,10 +357,12 @@ struct Proxy {
     /// By which it answers what it should refuse.
     token: String,
     http: reqwest::Client,
+    /// Whether it keeps `/sandbox` to itself, as an operator's server has none.
+    hides_the_sandbox: bool,
 }
 
 /// Starts it, and returns its address.
-async fn proxy(proxy: Proxy) -> String {
+async fn start(proxy: Proxy) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(hand_on).with_state(Arc::new(proxy));
@@ -305,7 +378,10 @@ struct Answer {
 }
 
 async fn hand_on(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    if proxy.hides_the_sandbox && head.uri.path() == "/sandbox" {
+        head.uri = "/nothing-here".parse().unwrap();
+    }
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let url = format!("{}{}", proxy.upstream, head.uri);
     let send = async |authorization: Option<&str>| {
