@@ -172,7 +172,8 @@ pub(crate) fn faults(contract: &Contract, invariant: Invariant, exchange: &Excha
             Some((!is_json).then(|| format!("Content-Type is {media_type}")).into_iter().collect())
         }
         Invariant::AnswerFits if response.status != 200 => None,
-        Invariant::ErrorFits if response.status == 200 => None,
+        // Where no operation is, no version's envelope is promised.
+        Invariant::ErrorFits if response.status == 200 || !exchange.is_of_operation => None,
         Invariant::AnswerFits | Invariant::ErrorFits => Some(misfits(contract, response)),
         Invariant::Correlated if !exchange.is_of_operation => None,
         Invariant::Correlated => Some(uncorrelated(contract, exchange, response).into_iter().collect()),

@@ -144,13 +144,11 @@ impl Runner {
         if !self.target.versions.is_empty() {
             return Some(format!("`versions` does not name {version}"));
         }
-        if !contract.is_newest_on_its_path() {
-            return Some(format!(
-                "a newer version has its path and is tried there; to try this one, name {version} by `versions` or --only"
-            ));
-        }
         match self.target.offers(contract) {
             Some(true) => None,
+            _ if !contract.is_newest_on_its_path() => Some(format!(
+                "a newer version has its path and is tried there; to try this one, name {version} by `versions` or --only"
+            )),
             Some(false) => Some("the server does not list it".to_owned()),
             None => self.probe(contract).await,
         }

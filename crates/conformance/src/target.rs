@@ -31,8 +31,17 @@ pub struct Target {
     pub tokens: Tokens,
     /// What provokes problems.
     pub provoke: Provoke,
-    /// Path and scope of every face that the server says it has; `None` if it doesn't say.
-    pub(crate) faces: Option<Vec<(String, String)>>,
+    /// Every face that the server says it has; `None` if it doesn't say.
+    pub(crate) faces: Option<Vec<Face>>,
+}
+
+/// A face that a server says it has.
+#[derive(Clone, Debug)]
+pub(crate) struct Face {
+    path: String,
+    scope: String,
+    /// The version of its contract, where versions share a path.
+    contract: Option<String>,
 }
 
 /// A line and its state. What isn't said isn't known, and isn't tested.
@@ -267,7 +276,19 @@ impl Target {
     /// Whether an operation is there, where the server says what it has.
     pub(crate) fn offers(&self, contract: &Contract) -> Option<bool> {
         let faces = self.faces.as_ref()?;
-        Some(faces.iter().any(|(path, scope)| path == contract.path && scope == contract.scope))
+        Some(faces.iter().any(|face| {
+            let is_version = match &face.contract {
+                Some(version) => version == contract.version,
+                None => contract.is_newest_on_its_path(),
+            };
+            is_version && face.path == contract.path && face.scope == contract.scope
+        }))
+    }
+
+    /// Whether another version may answer at the path of an operation.
+    pub(crate) fn may_share_the_path_of(&self, contract: &Contract) -> bool {
+        let is_other = |face: &Face| face.path == contract.path && face.scope != contract.scope;
+        self.faces.as_ref().is_none_or(|faces| faces.iter().any(is_other))
     }
 
     /// A line that satisfies a condition; one seen recently rather than long ago.
@@ -319,6 +340,7 @@ struct SandboxClient {
 struct SandboxFace {
     url: String,
     scope: String,
+    contract: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -358,7 +380,12 @@ impl Sandbox {
         let camara = publishers.remove("camara");
         let faces = camara.as_ref().map(|camara| {
             let path = |url: &str| url.strip_prefix(camara.base_url.trim_end_matches('/')).unwrap_or(url).to_owned();
-            camara.faces.iter().map(|face| (path(&face.url), face.scope.clone())).collect()
+            let face = |face: &SandboxFace| Face {
+                path: path(&face.url),
+                scope: face.scope.clone(),
+                contract: face.contract.clone(),
+            };
+            camara.faces.iter().map(face).collect()
         });
         let foreign = publishers.into_values().filter(|publisher| !publisher.clients.is_empty());
         // The others' clients have no token of their own by CIBA alone.

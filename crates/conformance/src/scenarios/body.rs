@@ -19,7 +19,7 @@ pub(super) fn scenarios(case: Case<'_>) -> Vec<Scenario> {
             )
         })
         .collect();
-    if case.is_told_by_its_body() {
+    if case.is_meant_anyway() {
         scenarios.extend(no_object(case));
     }
     scenarios.push(unknown_field(case));

@@ -74,9 +74,10 @@ impl<'a> Case<'a> {
         admit(self.target, bearer, self.contract)
     }
 
-    /// Whether a request is meant for this version even if its body is odd.
-    fn is_told_by_its_body(self) -> bool {
-        self.contract.naming == Naming::Device
+    /// Whether a request is meant for this version whatever its body is: where versions share a path, what
+    /// has no `ueId` is meant for the newer one.
+    fn is_meant_anyway(self) -> bool {
+        self.contract.naming == Naming::Device || !self.target.may_share_the_path_of(self.contract)
     }
 
     fn two_legged(self) -> Result<Bearer, Skip> {
