@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     /// Writes the report as an HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Writes the report as JUnit XML
+    /// Writes the report as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Prints JSON

@@ -13,7 +13,7 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use crate::harness::{Attache, eventually};
+use crate::harness::{Attache, eventually, program};
 
 /// Runs all scenarios against a server.
 fn run(runtime: &Runtime, url: &str, file: Option<&str>) -> Report {
@@ -56,7 +56,7 @@ fn an_expired_token_is_refused_by_every_version() {
     let body = json!({"device": {"phoneNumber": "+33639980001"}});
     eventually("the token expires", || {
         let request = attache.post("/device-roaming-status/v1/retrieve").bearer(&token).json(&body);
-        (!request.is_answered()).then_some(())
+        (request.send().status == 401).then_some(())
     });
     attache.stop();
     attache.forget_environment();
@@ -78,7 +78,7 @@ fn a_server_that_says_nothing_of_itself_is_told_by_a_file() {
         fault: Fault::None,
         token: String::new(),
         http: client(),
-        hides_the_sandbox: true,
+        is_an_operator: true,
     };
     let url = runtime.block_on(start(proxy));
     let without_file = runtime.block_on(async { Runner::new(url.parse().unwrap(), None).await.err().unwrap() });
@@ -115,6 +115,25 @@ fn a_server_that_says_nothing_of_itself_is_told_by_a_file() {
     assert!(!passed("device-reachability-status/1.1 a line is reachable by data only"));
     assert!(!passed("device-roaming-status/1.1 a 3-legged token answers about its own line"));
 
+    // Limits and failing networks are tried where the file says what provokes them.
+    let provoking = file.replace(
+        "[tokens]",
+        "[provoke]\nnot_applicable = \"+33600000001\"\nunavailable = \"+33600000002\"\n
+        [tokens]\nover_rate = \"over-rate\"\nover_quota = \"over-quota\"",
+    );
+    let report = run(&runtime, &url, Some(&provoking));
+    assert_eq!(report.failures().count(), 0, "{}", report.details());
+    for rule in [
+        "a line for which the service is not available is 422 SERVICE_NOT_APPLICABLE",
+        "a client over its rate limit is 429 TOO_MANY_REQUESTS",
+        "a client with a used-up quota is 429 QUOTA_EXCEEDED",
+        "a network that fails is 503 UNAVAILABLE",
+    ] {
+        let name = format!("device-roaming-status/1.1 {rule}");
+        let scenario = report.scenarios().find(|scenario| scenario.name == name);
+        assert!(matches!(scenario.unwrap().outcome, Outcome::Passed), "{name}");
+    }
+
     // What the file has wrong of a line is found in the answers.
     let wrong = file.replace("roaming = false", "roaming = true");
     let report = run(&runtime, &url, Some(&wrong));
@@ -131,7 +150,7 @@ fn the_command_prints_a_table_writes_reports_and_fails_if_a_scenario_does() {
         let url = attache.url("");
         let mut arguments = vec!["conformance", "--base-url", &url];
         arguments.extend_from_slice(more);
-        attache.command_without_data_dir(&arguments)
+        program(attache.data_dir()).args(&arguments).output().unwrap()
     };
     let output = conformance(&[
         "--only",
@@ -319,7 +338,7 @@ fn every_planted_fault_is_found_by_a_scenario_that_names_it() {
     let run_with = |fault| {
         let upstream = attache.url("");
         let (token, http) = (token.clone(), client());
-        let url = runtime.block_on(start(Proxy { upstream, fault, token, http, hides_the_sandbox: false }));
+        let url = runtime.block_on(start(Proxy { upstream, fault, token, http, is_an_operator: false }));
         run(&runtime, &url, None)
     };
     let control = run_with(Fault::None);
@@ -357,8 +376,9 @@ struct Proxy {
     /// By which it answers what it should refuse.
     token: String,
     http: reqwest::Client,
-    /// Whether it keeps `/sandbox` to itself, as an operator's server has none.
-    hides_the_sandbox: bool,
+    /// Whether it plays an operator's server: it has no `/sandbox`, but limits, and lines that provoke
+    /// problems.
+    is_an_operator: bool,
 }
 
 /// Starts it, and returns its address.
@@ -379,10 +399,20 @@ struct Answer {
 
 async fn hand_on(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
     let (mut head, body) = request.into_parts();
-    if proxy.hides_the_sandbox && head.uri.path() == "/sandbox" {
+    if proxy.is_an_operator && head.uri.path() == "/sandbox" {
         head.uri = "/nothing-here".parse().unwrap();
     }
     let body = to_bytes(body, usize::MAX).await.unwrap();
+    if let Some((status, code)) = proxy.limit(&head.headers, &body) {
+        let error = json!({"status": status, "code": code, "message": "as the operator has it"});
+        let mut response = Response::new(Body::from(error.to_string()));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(correlator) = head.headers.get("x-correlator") {
+            response.headers_mut().insert("x-correlator", correlator.clone());
+        }
+        return response;
+    }
     let url = format!("{}{}", proxy.upstream, head.uri);
     let send = async |authorization: Option<&str>| {
         let mut headers = head.headers.clone();
@@ -418,6 +448,19 @@ async fn hand_on(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<
 }
 
 impl Proxy {
+    /// What an operator's server answers to clients over their limits, and about lines that provoke it.
+    fn limit(&self, headers: &HeaderMap, body: &[u8]) -> Option<(u16, &'static str)> {
+        let token = headers.get(header::AUTHORIZATION)?.to_str().unwrap();
+        let body = String::from_utf8_lossy(body);
+        let limits = [
+            (token == "Bearer over-rate", (429, "TOO_MANY_REQUESTS")),
+            (token == "Bearer over-quota", (429, "QUOTA_EXCEEDED")),
+            (body.contains("+33600000001"), (422, "SERVICE_NOT_APPLICABLE")),
+            (body.contains("+33600000002"), (503, "UNAVAILABLE")),
+        ];
+        limits.into_iter().find_map(|(is_met, limit)| (self.is_an_operator && is_met).then_some(limit))
+    }
+
     /// Whether it answers this although it was refused.
     fn lets_pass(&self, answer: &Answer, said: &Value) -> bool {
         let code = said["code"].as_str().unwrap_or_default();
@@ -433,7 +476,6 @@ impl Proxy {
     fn spoils(&self, answer: &mut Answer, said: &mut Value, asked: &[u8]) -> bool {
         let is_answer = answer.status == 200;
         match self.fault {
-            Fault::None | Fault::TokenOfAnotherLine | Fault::ScopeUnchecked | Fault::IssuerUnchecked => return false,
             Fault::WrongType if is_answer => {
                 for name in ["roaming", "reachable"] {
                     if let Some(flag) = said[name].as_bool() {

@@ -204,11 +204,6 @@ impl Attache {
         self.program().args(arguments).arg("--data-dir").arg(self.data_dir()).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Runs `attache` with arguments and nothing else, to its end.
-    pub(crate) fn command_without_data_dir(&self, arguments: &[&str]) -> Output {
-        self.program().args(arguments).stdin(Stdio::null()).output().unwrap()
-    }
-
     /// Sends bytes over a connection of their own, and returns all that comes back until the server
     /// closes it.
     pub(crate) fn raw(&self, bytes: &[u8]) -> String {
