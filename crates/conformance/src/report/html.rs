@@ -26,7 +26,7 @@ impl Report {
         let verdict = if counts.failed == 0 {
             "<span class=\"outcome passed\">No scenario failed.</span>".to_owned()
         } else {
-            format!("<span class=\"outcome failed\">{} scenarios failed.</span>", counts.failed)
+            format!("<span class=\"outcome failed\">Scenarios that failed: {}.</span>", counts.failed)
         };
         let mut html = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

@@ -139,3 +139,98 @@ impl Report {
         self.contracts.iter().flat_map(|contract| &contract.scenarios)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Request, Response};
+
+    /// One scenario of each outcome, full of what must be escaped.
+    fn report() -> Report {
+        let exchange = Exchange {
+            request: Request {
+                method: "POST".to_owned(),
+                url: "http://localhost/retrieve?a&b".to_owned(),
+                headers: vec![("authorization".to_owned(), "Bearer ***".to_owned())],
+                body: Some("{}".to_owned()),
+            },
+            response: Some(Response {
+                status: 200,
+                headers: Vec::new(),
+                body: "<script>\u{1}</script>".to_owned(),
+                json: None,
+                at: jiff::Timestamp::UNIX_EPOCH,
+            }),
+            error: None,
+            correlator: None,
+            is_of_operation: true,
+        };
+        let failures = vec![Failure { fault: "`roaming` is \"<b>\"".to_owned(), exchange: Some(exchange) }];
+        let outcomes = [
+            ("api/1 one is right", Outcome::Passed),
+            ("api/1 another is <wrong>", Outcome::Failed { failures }),
+            ("api/1 a third is not tried", Outcome::Skipped { reason: "no token & no line".to_owned() }),
+        ];
+        let contract = |name: &str, skipped: Option<&str>| ContractReport {
+            name: name.to_owned(),
+            api: "api".to_owned(),
+            version: "1".to_owned(),
+            skipped: skipped.map(str::to_owned),
+            scenarios: Vec::new(),
+        };
+        let scenarios = outcomes.map(|(name, outcome)| ScenarioReport { name: name.to_owned(), outcome });
+        Report {
+            target: "http://localhost".to_owned(),
+            at: "2024-02-20T10:41:38Z".to_owned(),
+            contracts: vec![
+                ContractReport { scenarios: scenarios.into(), ..contract("api/1", None) },
+                ContractReport { version: "2".to_owned(), ..contract("api/2", Some("not there")) },
+            ],
+        }
+    }
+
+    /// Whether each tag that is opened is closed in its order.
+    fn is_balanced(markup: &str) -> bool {
+        let mut open = Vec::new();
+        for tag in markup.split('<').skip(1).filter_map(|rest| rest.split('>').next()) {
+            let name = tag.trim_start_matches('/').split(' ').next().unwrap_or_default();
+            match (tag.strip_prefix('/'), name) {
+                (None, "!DOCTYPE" | "meta" | "?xml") => {}
+                (None, _) if tag.ends_with('/') => {}
+                (None, _) => open.push(name),
+                (Some(_), _) if open.pop() == Some(name) => {}
+                (Some(_), _) => return false,
+            }
+        }
+        open.is_empty()
+    }
+
+    #[test]
+    fn the_counts_of_a_report_are_those_of_its_scenarios() {
+        assert_eq!(report().counts(), Counts { tried: 2, passed: 1, failed: 1, skipped: 1 });
+        let rows = report().rows();
+        assert_eq!(rows[0], ["api", "1", "2", "1", "1", "1", ""]);
+        assert_eq!(rows[1], ["api", "2", "-", "-", "-", "-", "skipped: not there"]);
+    }
+
+    #[test]
+    fn a_failure_is_shown_with_request_and_answer() {
+        let details = report().details();
+        assert!(
+            details.contains("Failed: api/1 another is <wrong>\n  `roaming` is \"<b>\"\n    POST http://localhost")
+        );
+        assert!(details.contains("    -> 200\n"), "{details}");
+        assert!(details.contains("  no token & no line\n    api/1 a third is not tried\n"), "{details}");
+    }
+
+    #[test]
+    fn reports_in_markup_are_well_formed_whatever_a_server_says() {
+        for markup in [report().html(), report().junit()] {
+            assert!(is_balanced(&markup), "{markup}");
+            assert!(!markup.contains("<script>") && !markup.contains('\u{1}'), "{markup}");
+            assert!(markup.contains("another is &lt;wrong&gt;"), "{markup}");
+        }
+        assert!(report().html().contains("Scenarios that failed: 1."));
+        assert!(report().junit().contains("tests=\"3\" failures=\"1\" skipped=\"1\""));
+    }
+}

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Case, SHARED, named, scenario};
 use crate::{
     contract::{Disagreement, Naming, Said},
-    plan::{Ask, Bearer, Fact, Identifier, Scenario, Skip, Step, facts, naming, naming_number},
+    plan::{Ask, Fact, Identifier, Scenario, Skip, Step, facts, naming, naming_number},
     target::Line,
 };
 
@@ -40,15 +40,11 @@ fn nothing_named(case: Case<'_>) -> Scenario {
 }
 
 fn token_alone(case: Case<'_>) -> Scenario {
-    let steps = |step: fn(Case<'_>, &Line, Bearer) -> Step| {
-        two_token_lines(case).and_then(|lines| {
-            lines.into_iter().map(|line| Ok(step(case, line, case.three_legged(line)?))).collect::<Result<Vec<_>, _>>()
-        })
-    };
+    let own_line = |line: &Line| Ok(Ask::new(case.three_legged(line)?, &json!({})).answers(case.facts(line)?));
     match case.contract.rules.token_alone {
         Said::Answered => scenario(
             "a 3-legged token answers about its own line",
-            steps(|case, line, bearer| Ask::new(bearer, &json!({})).answers(facts(case.contract, line))),
+            two_token_lines(case).and_then(|lines| lines.into_iter().map(own_line).collect()),
         ),
         Said::Refused(codes) => scenario(
             format!("a 3-legged token without {} is {}", thing(case), named(codes)),
@@ -119,7 +115,7 @@ fn addresses(case: Case<'_>) -> Vec<Scenario> {
     let by = |rule: &str, identifier: Result<(&Line, Identifier), Skip>| {
         let steps = identifier.and_then(|(line, identifier)| {
             let body = naming(case.contract, &[identifier]);
-            Ok(vec![Ask::new(case.two_legged()?, &body).answers(facts(case.contract, line))])
+            Ok(vec![Ask::new(case.two_legged()?, &body).answers(case.facts(line)?)])
         });
         scenario(rule, steps)
     };

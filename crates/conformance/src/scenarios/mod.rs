@@ -11,7 +11,7 @@ mod status;
 
 use crate::{
     contract::{Code, Contract, Naming, Question},
-    plan::{Bearer, Invariant, Plan, Scenario, Skip, Step, admit},
+    plan::{Bearer, Fact, Invariant, Plan, Scenario, Skip, Step, admit},
     target::{Line, Target},
 };
 
@@ -91,6 +91,18 @@ impl<'a> Case<'a> {
     /// Any line that has a status.
     fn any_line(self) -> Result<&'a Line, Skip> {
         self.target.any_line().ok_or_else(|| Skip::because("no line that the network saw recently is given (lines)"))
+    }
+
+    /// What must be said of a line. Where nothing is known of it, an answer proves nothing.
+    fn facts(self, line: &Line) -> Result<Vec<Fact>, Skip> {
+        let said = crate::plan::facts(self.contract, line);
+        if said.is_empty() {
+            return Err(Skip::because(format!(
+                "nothing that this API tells is given of {} (lines)",
+                line.phone_number
+            )));
+        }
+        Ok(said)
     }
 
     /// A line with a 3-legged token.

@@ -110,7 +110,8 @@ fn found<'a>(target: &'a Target, is: fn(&Line) -> bool, wanted: &str) -> Result<
 
 /// A line asked about with a 2-legged token; if there is none, with the line's own.
 fn asked(case: Case<'_>, line: &Line, also: Vec<Fact>) -> Result<Vec<Step>, Skip> {
-    let said = facts(case.contract, line).into_iter().chain(also).collect();
+    let said = if also.is_empty() { case.facts(line)? } else { facts(case.contract, line) };
+    let said = said.into_iter().chain(also).collect();
     Ok(vec![query(case, line)?.answers(said)])
 }
 
