@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::contract::Contract;
+use crate::contract::{CONTRACTS, Contract};
 
 /// A server, and what is known of it.
 #[derive(Clone, Debug)]
@@ -287,6 +287,11 @@ impl Target {
 
     /// Whether another version may answer at the path of an operation.
     pub(crate) fn may_share_the_path_of(&self, contract: &Contract) -> bool {
+        if !self.versions.is_empty() {
+            let shares = |other: &Contract| other.path == contract.path && other.naming != contract.naming;
+            let is_named = |other: &Contract| self.versions.contains(&format!("{}/{}", other.api, other.version));
+            return CONTRACTS.iter().any(|other| shares(other) && is_named(other));
+        }
         let is_other = |face: &Face| face.path == contract.path && face.scope != contract.scope;
         self.faces.as_ref().is_none_or(|faces| faces.iter().any(is_other))
     }

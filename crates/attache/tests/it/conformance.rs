@@ -121,6 +121,7 @@ fn a_server_that_says_nothing_of_itself_is_told_by_a_file() {
         "[provoke]\nnot_applicable = \"+33600000001\"\nunavailable = \"+33600000002\"\n
         [tokens]\nover_rate = \"over-rate\"\nover_quota = \"over-quota\"",
     );
+    let provoking = format!("versions = [\"device-roaming-status/1.1\"]\n{provoking}");
     let report = run(&runtime, &url, Some(&provoking));
     assert_eq!(report.failures().count(), 0, "{}", report.details());
     for rule in [
