@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod conformance;
 mod line;
 mod serve;
 
@@ -27,6 +28,8 @@ enum Command {
     Line(line::Arguments),
     /// Shows, registers and removes the clients of a running server
     Client(client::Arguments),
+    /// Holds a server, this one or anybody's, against the CAMARA contracts
+    Conformance(conformance::Arguments),
 }
 
 impl Cli {
@@ -37,6 +40,7 @@ impl Cli {
             Command::Config(command) => command.run(),
             Command::Line(command) => command.run().await,
             Command::Client(command) => command.run().await,
+            Command::Conformance(command) => command.run().await,
         }
     }
 }

@@ -105,6 +105,11 @@ impl Attache {
         });
     }
 
+    /// Leaves out, from the next start on, the variables that it was made with.
+    pub(crate) fn forget_environment(&mut self) {
+        self.environment.clear();
+    }
+
     /// Asks it to end, as Ctrl-C and service managers do, and waits until it has.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal("-TERM")

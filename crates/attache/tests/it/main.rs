@@ -7,6 +7,7 @@ mod by_hand;
 mod callers;
 mod camara;
 mod command_line;
+mod conformance;
 mod contracts;
 mod cross_origin;
 mod curls;

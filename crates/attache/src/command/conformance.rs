@@ -1,0 +1,64 @@
+//! `attache conformance`: holds a server, ours or anybody's, against the CAMARA contracts.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use attache_conformance::{Only, Runner};
+use clap::Args;
+use url::Url;
+
+use crate::output;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The root of the server's APIs, such as <http://localhost:9091>
+    #[arg(long, value_name = "URL")]
+    base_url: Url,
+    /// What is known of the server, TOML: which line is in which state, which tokens to use; an
+    /// Attache sandbox needs none
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Tries one API, or one version of it, such as `device-roaming-status/1.1`
+    #[arg(long, value_name = "API[/VERSION]")]
+    only: Option<Only>,
+    /// Writes the report as an HTML page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Writes the report as `JUnit` XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const HEADINGS: [&str; 7] = ["API", "VERSION", "TRIED", "PASSED", "FAILED", "SKIPPED", ""];
+
+impl Arguments {
+    /// Tries the scenarios, reports, and fails if one of them failed, or none was tried.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let read =
+            |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()));
+        let file = self.config.as_ref().map(read).transpose()?;
+        let runner = Runner::new(self.base_url, file.as_deref()).await?;
+        let report = runner.run(self.only.as_ref()).await;
+        for (path, text) in [(&self.html, report.html()), (&self.junit, report.junit())] {
+            if let Some(path) = path {
+                fs::write(path, text).with_context(|| format!("{} can't be written", path.display()))?;
+            }
+        }
+        let counts = report.counts();
+        if self.json {
+            output::print_json(&report)?;
+        } else {
+            output::print(&output::table(HEADINGS, &report.rows()))?;
+            output::print(&report.details())?;
+            output::print(&format!(
+                "\n{} scenarios tried against {}: {} passed, {} failed; {} skipped\n",
+                counts.tried, report.target, counts.passed, counts.failed, counts.skipped
+            ))?;
+        }
+        // Nothing tried proves nothing.
+        Ok(if counts.failed == 0 && counts.tried > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

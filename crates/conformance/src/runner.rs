@@ -1,0 +1,301 @@
+//! Tries the scenarios, one after the other, and writes down what came of each.
+
+use std::{
+    str::FromStr,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use crate::{
+    contract::{CONTRACTS, Contract, Naming},
+    exchange::{Exchange, now, send},
+    judge::{self, Verdict},
+    plan::{Ask, Bearer, Invariant, Plan, Scenario, Skip, Step, admit, naming_number},
+    report::{ContractReport, Failure, Outcome, Report, ScenarioReport},
+    scenarios::scenarios,
+    target::{Target, TargetError},
+    token::Tokens,
+};
+
+/// How long a server may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many responses at fault a report shows by one rule.
+const SHOWN: usize = 3;
+
+/// Which contracts are tried: `device-roaming-status` or `device-roaming-status/1.1`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Only {
+    api: String,
+    version: Option<String>,
+}
+
+/// No such API or version is known.
+#[derive(Debug, thiserror::Error)]
+#[error("`{asked}` is not known; known are {}", known().join(", "))]
+pub struct OnlyError {
+    asked: String,
+}
+
+impl FromStr for Only {
+    type Err = OnlyError;
+
+    fn from_str(text: &str) -> Result<Self, OnlyError> {
+        let (api, version) = match text.split_once('/') {
+            Some((api, version)) => (api, Some(version)),
+            None => (text, None),
+        };
+        let only = Self { api: api.to_owned(), version: version.map(str::to_owned) };
+        if CONTRACTS.iter().any(|contract| only.is_about(contract)) {
+            Ok(only)
+        } else {
+            Err(OnlyError { asked: text.to_owned() })
+        }
+    }
+}
+
+impl Only {
+    fn is_about(&self, contract: &Contract) -> bool {
+        contract.api == self.api && self.version.as_ref().is_none_or(|version| contract.version == version)
+    }
+}
+
+/// Every API with its version.
+fn known() -> Vec<String> {
+    let mut known: Vec<String> = CONTRACTS.iter().map(version_of).collect();
+    known.dedup();
+    known
+}
+
+fn version_of(contract: &Contract) -> String {
+    format!("{}/{}", contract.api, contract.version)
+}
+
+/// Why nothing can be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// No HTTP client can be made.
+    #[error("can't prepare an HTTP client")]
+    Http(#[source] reqwest::Error),
+    /// The target can't be told.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The file names a version that isn't known.
+    #[error("in `versions`: {0}")]
+    Version(#[from] OnlyError),
+}
+
+/// Tries scenarios against a target.
+pub struct Runner {
+    http: reqwest::Client,
+    target: Target,
+    tokens: Tokens,
+    sent: AtomicUsize,
+}
+
+impl Runner {
+    /// A runner for a server, by what a file says of it, if there is one.
+    pub async fn new(base_url: url::Url, file: Option<&str>) -> Result<Self, RunnerError> {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
+        // The system's certificates are read only if they are needed: a small container has none.
+        let http = if base_url.scheme() == "http" && !file.is_some_and(|file| file.contains("https://")) {
+            http.no_proxy().tls_certs_only([])
+        } else {
+            http
+        };
+        let http = http.build().map_err(RunnerError::Http)?;
+        let target = Target::find(&http, base_url, file).await?;
+        for version in &target.versions {
+            version.parse::<Only>()?;
+        }
+        Ok(Self { http, target, tokens: Tokens::default(), sent: AtomicUsize::new(0) })
+    }
+
+    /// What is known of the server.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Tries everything, or only what is asked for.
+    pub async fn run(&self, only: Option<&Only>) -> Report {
+        let began = now();
+        let mut contracts = Vec::new();
+        for contract in CONTRACTS.iter().filter(|contract| only.is_none_or(|only| only.is_about(contract))) {
+            let reason = self.reason_to_skip(contract, only).await;
+            let scenarios = if reason.is_none() { self.run_contract(contract).await } else { Vec::new() };
+            contracts.push(ContractReport {
+                name: contract.name(),
+                api: contract.api.to_owned(),
+                version: contract.version.to_owned(),
+                skipped: reason,
+                scenarios,
+            });
+        }
+        Report { target: self.target.to_string(), at: began.to_string(), contracts }
+    }
+
+    /// Why a contract isn't tried at all, if it isn't.
+    async fn reason_to_skip(&self, contract: &Contract, only: Option<&Only>) -> Option<String> {
+        let version = version_of(contract);
+        if only.is_some_and(|only| only.version.is_some()) || self.target.versions.contains(&version) {
+            return None;
+        }
+        if !self.target.versions.is_empty() {
+            return Some(format!("`versions` does not name {version}"));
+        }
+        match self.target.offers(contract) {
+            Some(true) => None,
+            _ if !contract.is_newest_on_its_path() => Some(format!(
+                "a newer version has its path and is tried there; to try this one, name {version} by `versions` or --only"
+            )),
+            Some(false) => Some("the server does not list it".to_owned()),
+            None => self.probe(contract).await,
+        }
+    }
+
+    /// Asks once whether a version is there.
+    async fn probe(&self, contract: &Contract) -> Option<String> {
+        let bearer = admit(&self.target, Bearer::TwoLegged, contract).unwrap_or(Bearer::Missing);
+        let number = self.target.any_line().map_or("+33639980001", |line| line.phone_number.as_str());
+        let exchange = self.ask(contract, &Ask::new(bearer, &naming_number(contract, number))).await.ok()?;
+        let response = exchange.response.as_ref()?;
+        if response.status == 404 {
+            return Some(format!("POST {} is answered with 404", exchange.request.url));
+        }
+        // 0.4 and 0.5 share a path; errors with a status are not 0.4's.
+        let is_later =
+            contract.naming == Naming::UeId && response.json.as_ref().is_some_and(|body| body.get("status").is_some());
+        is_later.then(|| format!("POST {} answers as a later version does", exchange.request.url))
+    }
+
+    async fn run_contract(&self, contract: &'static Contract) -> Vec<ScenarioReport> {
+        let mut reports = Vec::new();
+        let mut exchanges = Vec::new();
+        let (always, tried): (Vec<Scenario>, Vec<Scenario>) = scenarios(contract, &self.target)
+            .into_iter()
+            .partition(|scenario| matches!(scenario.plan, Ok(Plan::Always(_))));
+        for scenario in tried.into_iter().chain(always) {
+            let outcome = match scenario.plan {
+                Err(Skip(reason)) => Outcome::Skipped { reason },
+                Ok(Plan::Steps(steps)) => self.run_steps(contract, &steps, &mut exchanges).await,
+                Ok(Plan::TimeStands(ask)) => self.run_time_stands(contract, &ask, &mut exchanges).await,
+                Ok(Plan::Always(invariant)) => hold(contract, invariant, &exchanges),
+            };
+            reports.push(ScenarioReport { name: format!("{} {}", contract.name(), scenario.rule), outcome });
+        }
+        reports
+    }
+
+    async fn run_steps(&self, contract: &Contract, steps: &[Step], exchanges: &mut Vec<Exchange>) -> Outcome {
+        let mut failures = Vec::new();
+        let mut untold = None;
+        for step in steps {
+            let exchange = match self.ask(contract, &step.ask).await {
+                Ok(exchange) => exchange,
+                Err(fault) => {
+                    failures.push(Failure { fault, exchange: None });
+                    continue;
+                }
+            };
+            match judge::judge(contract, &step.expect, &exchange) {
+                Verdict::Right => {}
+                Verdict::Untold(what) => untold = Some(what),
+                Verdict::Wrong(faults) => {
+                    failures.push(Failure { fault: faults.join("; "), exchange: Some(exchange.clone()) });
+                }
+            }
+            exchanges.push(exchange);
+        }
+        outcome(failures, untold)
+    }
+
+    /// The same query thrice. Servers that tell seconds only are given one between the queries.
+    async fn run_time_stands(&self, contract: &Contract, ask: &Ask, exchanges: &mut Vec<Exchange>) -> Outcome {
+        let mut times = Vec::new();
+        let mut last = None;
+        for number in 0..3 {
+            let exchange = match self.ask(contract, ask).await {
+                Ok(exchange) => exchange,
+                Err(fault) => return outcome(vec![Failure { fault, exchange: None }], None),
+            };
+            if let Some(response) = &exchange.response {
+                times.push(response.last_status_time());
+                let tells_seconds_only = response.last_status_time().is_some_and(|time| time.subsec_nanosecond() == 0);
+                if number < 2 {
+                    let pause = if tells_seconds_only { 1_100 } else { 20 };
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+            }
+            exchanges.push(exchange.clone());
+            last = Some(exchange);
+        }
+        match judge::time_faults(&times) {
+            Verdict::Right => Outcome::Passed,
+            Verdict::Untold(what) => outcome(Vec::new(), Some(what)),
+            Verdict::Wrong(faults) => outcome(vec![Failure { fault: faults.join("; "), exchange: last }], None),
+        }
+    }
+
+    async fn ask(&self, contract: &Contract, ask: &Ask) -> Result<Exchange, String> {
+        let authorization = self.tokens.authorization(&self.http, &self.target, contract, &ask.bearer).await?;
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
+        let url = self.target.url(contract);
+        Ok(send(&self.http, contract, &url, ask, authorization.as_deref(), number).await)
+    }
+}
+
+fn outcome(failures: Vec<Failure>, untold: Option<&str>) -> Outcome {
+    match (failures.is_empty(), untold) {
+        (false, _) => Outcome::Failed { failures },
+        (true, Some(what)) => Outcome::Skipped { reason: format!("{what}, as the contract permits") },
+        (true, None) => Outcome::Passed,
+    }
+}
+
+/// Holds all responses against a rule.
+fn hold(contract: &Contract, invariant: Invariant, exchanges: &[Exchange]) -> Outcome {
+    let judged: Vec<_> = exchanges
+        .iter()
+        .filter_map(|exchange| Some((exchange, judge::faults(contract, invariant, exchange)?)))
+        .collect();
+    if judged.is_empty() {
+        return Outcome::Skipped { reason: "no response came that it speaks of".to_owned() };
+    }
+    let wrong: Vec<_> = judged.into_iter().filter(|(_, faults)| !faults.is_empty()).collect();
+    let more = wrong.len().saturating_sub(SHOWN);
+    let mut failures: Vec<Failure> = wrong
+        .into_iter()
+        .take(SHOWN)
+        .map(|(exchange, faults)| Failure { fault: faults.join("; "), exchange: Some(exchange.clone()) })
+        .collect();
+    if let Some(last) = failures.last_mut().filter(|_| more > 0) {
+        last.fault = format!("{} (and {more} more responses at fault)", last.fault);
+    }
+    outcome(failures, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_tried_can_be_narrowed_to_an_api_or_a_version() {
+        let of = |text: &str| {
+            let only: Only = text.parse().unwrap();
+            CONTRACTS.iter().filter(|contract| only.is_about(contract)).map(Contract::name).collect::<Vec<_>>()
+        };
+        assert_eq!(of("device-roaming-status/1.1"), ["device-roaming-status/1.1"]);
+        assert_eq!(of("connected-network-type"), ["connected-network-type/0.1", "connected-network-type/0.2"]);
+        assert_eq!(of("device-status/0.5"), ["device-status/0.5 /roaming", "device-status/0.5 /connectivity"]);
+        let error = "device-roaming-status/9".parse::<Only>().unwrap_err().to_string();
+        assert!(error.contains("device-roaming-status/1.1"), "{error}");
+    }
+
+    #[test]
+    fn of_versions_that_share_a_path_the_newest_is_tried() {
+        let newest: Vec<_> =
+            CONTRACTS.iter().filter(|contract| !contract.is_newest_on_its_path()).map(Contract::name).collect();
+        assert_eq!(newest, ["device-roaming-status/1.0", "device-reachability-status/1.0"]);
+    }
+}
