@@ -24,9 +24,9 @@ pub(crate) fn banner(server: &Server, data_dir: &Path, makes_admin_token: bool) 
     if let Some(summary) = server.summary() {
         parts.push(newcomers_part(&summary));
         parts.push(format!(
-            "Change a line, and paste it again:\n{} line roam +33699901032 --country DE --data-dir {:?}",
+            "Change a line, and paste it again:\n{} line roam +33699901032 --country DE --data-dir '{}'",
             program(),
-            data_dir
+            data_dir.display()
         ));
     }
     parts.push("\nCtrl-C stops the server.\n".to_owned());
