@@ -8,7 +8,8 @@ use attache_core::{Client, ClientId, Clients, PublisherName, StoreError};
 
 #[derive(Default)]
 struct Snapshot {
-    by_id: HashMap<ClientId, Arc<Client>>,
+    /// Asked for every request, and by identifiers that are drawn here: it needs no guarded hash.
+    by_id: hashbrown::HashMap<ClientId, Arc<Client>>,
     /// By publisher, then by the name that the client has there.
     by_name: HashMap<PublisherName, HashMap<String, Arc<Client>>>,
 }
