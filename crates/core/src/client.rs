@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::{Id, PublisherName, Purpose, Scope, StoreError, Timestamp};
+use crate::{Id, Plan, PublisherName, Purpose, Scope, StoreError, Timestamp};
 
 /// The identifier of a [`Client`]'s record, which no later client of the same name shares.
 pub type ClientId = Id<Client>;
@@ -26,6 +26,8 @@ pub struct Client {
     pub scopes: Vec<Scope>,
     /// What it may ask for it for. The first is assumed where a publisher's requests name none.
     pub purposes: Vec<Purpose>,
+    /// How much it may ask.
+    pub plan: Plan,
     /// When it was registered.
     pub registered_at: Timestamp,
 }

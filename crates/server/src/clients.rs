@@ -1,29 +1,46 @@
 //! The clients in memory: a snapshot that is read without a lock and swapped whole when a client
-//! comes or goes, after the store has it.
+//! comes or goes, after the store has it. Beside each stands what it may still ask.
 
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use attache_core::{Client, ClientId, Clients, PublisherName, StoreError};
+use attache_core::{Client, ClientId, Clients, Problem, PublisherName, StoreError};
+
+use crate::limit::Limiter;
+
+/// A registered client.
+#[derive(Clone)]
+struct Registered {
+    client: Arc<Client>,
+    /// What it may still ask; `None` where its plan limits nothing.
+    limiter: Option<Arc<Limiter>>,
+}
+
+impl Registered {
+    fn new(client: Client) -> Self {
+        Self { limiter: Limiter::of(&client.plan).map(Arc::new), client: Arc::new(client) }
+    }
+}
 
 #[derive(Default)]
 struct Snapshot {
     /// Asked for every request, and by identifiers that are drawn here: it needs no guarded hash.
-    by_id: hashbrown::HashMap<ClientId, Arc<Client>>,
+    by_id: hashbrown::HashMap<ClientId, Registered>,
     /// By publisher, then by the name that the client has there.
     by_name: HashMap<PublisherName, HashMap<String, Arc<Client>>>,
 }
 
 impl Snapshot {
-    fn of(clients: impl IntoIterator<Item = Arc<Client>>) -> Self {
+    fn of(clients: impl IntoIterator<Item = Registered>) -> Self {
         let mut snapshot = Self::default();
-        for client in clients {
+        for registered in clients {
+            let client = &registered.client;
             snapshot
                 .by_name
                 .entry(client.publisher.clone())
                 .or_default()
-                .insert(client.client_id.clone(), Arc::clone(&client));
-            snapshot.by_id.insert(client.id, client);
+                .insert(client.client_id.clone(), Arc::clone(client));
+            snapshot.by_id.insert(client.id, registered);
         }
         snapshot
     }
@@ -40,13 +57,17 @@ pub(crate) struct ClientRegistry {
 impl ClientRegistry {
     /// Reads them from their store.
     pub(crate) fn load(store: Arc<dyn Clients>) -> Result<Self, StoreError> {
-        let snapshot = Snapshot::of(store.load()?.into_iter().map(Arc::new));
+        let snapshot = Snapshot::of(store.load()?.into_iter().map(Registered::new));
         Ok(Self { store, snapshot: ArcSwap::from_pointee(snapshot), changing: tokio::sync::Mutex::new(()) })
     }
 
-    /// Whether a client is still registered.
-    pub(crate) fn is_registered(&self, id: ClientId) -> bool {
-        self.snapshot.load().by_id.contains_key(&id)
+    /// What a client may still ask; `None` where its plan limits nothing.
+    ///
+    /// # Errors
+    /// [`Problem::CredentialsInvalid`] when it is not registered any more.
+    pub(crate) fn limiter(&self, id: ClientId) -> Result<Option<Arc<Limiter>>, Problem> {
+        let snapshot = self.snapshot.load();
+        snapshot.by_id.get(&id).map(|registered| registered.limiter.clone()).ok_or(Problem::CredentialsInvalid)
     }
 
     /// A client by the name that it has at a publisher.
@@ -56,7 +77,7 @@ impl ClientRegistry {
 
     /// All clients, by publisher and name.
     pub(crate) fn list(&self) -> Vec<Arc<Client>> {
-        let mut clients: Vec<_> = self.snapshot.load().by_id.values().cloned().collect();
+        let mut clients: Vec<_> = self.snapshot.load().by_id.values().map(|it| Arc::clone(&it.client)).collect();
         clients.sort_by(|a, b| (&a.publisher, &a.client_id).cmp(&(&b.publisher, &b.client_id)));
         clients
     }
@@ -78,8 +99,9 @@ impl ClientRegistry {
             return Err(StoreError::Exists);
         }
         self.store.add(client.clone()).await?;
-        let client = Arc::new(client);
-        let clients = self.snapshot.load().by_id.values().cloned().chain([Arc::clone(&client)]).collect::<Vec<_>>();
+        let registered = Registered::new(client);
+        let client = Arc::clone(&registered.client);
+        let clients = self.snapshot.load().by_id.values().cloned().chain([registered]).collect::<Vec<_>>();
         self.snapshot.store(Arc::new(Snapshot::of(clients)));
         Ok(client)
     }
@@ -93,8 +115,14 @@ impl ClientRegistry {
         let _changing = self.changing.lock().await;
         let Some(client) = self.find(publisher, name) else { return Ok(None) };
         self.store.remove(client.id).await?;
-        let clients =
-            self.snapshot.load().by_id.values().filter(|other| other.id != client.id).cloned().collect::<Vec<_>>();
+        let clients = self
+            .snapshot
+            .load()
+            .by_id
+            .values()
+            .filter(|other| other.client.id != client.id)
+            .cloned()
+            .collect::<Vec<_>>();
         self.snapshot.store(Arc::new(Snapshot::of(clients)));
         Ok(Some(client))
     }

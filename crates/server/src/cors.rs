@@ -40,6 +40,9 @@ pub(crate) fn preflight(
 /// Lets the page of this origin read a response.
 pub(crate) fn allow(headers: &mut HeaderMap, origin: &HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-correlator, retry-after"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("x-correlator, retry-after, ratelimit, ratelimit-policy"),
+    );
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }

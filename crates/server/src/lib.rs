@@ -14,6 +14,7 @@ mod clock;
 mod cors;
 mod entropy;
 mod keyring;
+mod limit;
 mod linger;
 mod mounts;
 mod query;

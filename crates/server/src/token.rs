@@ -26,6 +26,7 @@ use crate::{
     clients::ClientRegistry,
     entropy,
     keyring::{Keyring, WrongSecretsKey},
+    limit::Limiter,
 };
 
 /// How many tokens are remembered: at some 300 bytes each.
@@ -218,7 +219,7 @@ impl Tokens {
         }
     }
 
-    /// What a token says, if it is good at this publisher now.
+    /// What a token says, if it is good at this publisher now; and what its client may still ask.
     ///
     /// # Errors
     /// [`Problem::CredentialsInvalid`], [`Problem::CredentialsExpired`].
@@ -228,7 +229,7 @@ impl Tokens {
         publisher: &PublisherName,
         clients: &ClientRegistry,
         clock: &dyn Clock,
-    ) -> Result<Arc<Token>, Problem> {
+    ) -> Result<(Arc<Token>, Option<Arc<Limiter>>), Problem> {
         let hash = hash(text);
         let token = if let Some(token) = self.remembered.get(&hash) {
             token
@@ -237,13 +238,14 @@ impl Tokens {
             self.remembered.insert(hash, Arc::clone(&token));
             token
         };
-        if token.publisher != *publisher || !clients.is_registered(token.client) {
+        if token.publisher != *publisher {
             return Err(Problem::CredentialsInvalid);
         }
+        let limiter = clients.limiter(token.client)?;
         if token.expires_at <= clock.now() {
             return Err(Problem::CredentialsExpired);
         }
-        Ok(token)
+        Ok((token, limiter))
     }
 
     /// Checks the signature and reads the claims.

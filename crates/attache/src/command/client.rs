@@ -2,13 +2,14 @@
 
 use std::{
     fs,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, bail};
-use attache_core::{PublisherName, Purpose, Scope};
-use attache_server::admin::api::{Client, ClientList, NewClient, Removed};
+use attache_core::{Pace, PublisherName, Purpose, Quota, Scope};
+use attache_server::admin::api::{Client, ClientList, NewClient, Plan, Removed};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::Value;
@@ -65,6 +66,15 @@ struct Add {
     /// What it may ask it for, such as `dpv:FraudPreventionAndDetection`
     #[arg(long = "purpose", value_name = "PURPOSE")]
     purposes: Vec<Purpose>,
+    /// How fast it may ask, such as 10/s, 600/min or 1/h; by default, as fast as it can
+    #[arg(long)]
+    rate: Option<Pace>,
+    /// How many requests may come at once after a pause; by default, those of the rate
+    #[arg(long, value_name = "REQUESTS", requires = "rate")]
+    burst: Option<NonZeroU32>,
+    /// How much it may ask on one day of UTC, such as 1000/day
+    #[arg(long)]
+    quota: Option<Quota>,
 }
 
 impl Arguments {
@@ -119,6 +129,7 @@ impl TryFrom<Add> for NewClient {
             origins: add.origins,
             scopes: add.scopes,
             purposes: add.purposes,
+            plan: Plan { rate: add.rate, burst: add.burst, quota: add.quota },
         })
     }
 }
@@ -142,9 +153,9 @@ fn read_keys(path: &Path) -> anyhow::Result<Vec<Value>> {
     Ok(keys)
 }
 
-const HEADINGS: [&str; 6] = ["PUBLISHER", "CLIENT", "CREDENTIAL", "SCOPES", "PURPOSES", "REDIRECT URIS"];
+const HEADINGS: [&str; 7] = ["PUBLISHER", "CLIENT", "CREDENTIAL", "PLAN", "SCOPES", "PURPOSES", "REDIRECT URIS"];
 
-fn row(client: &Client) -> [String; 6] {
+fn row(client: &Client) -> [String; 7] {
     let credential = match (client.has_secret, client.keys.len()) {
         (true, 0) => "secret".to_owned(),
         (true, keys) => format!("secret, {keys} keys"),
@@ -156,10 +167,20 @@ fn row(client: &Client) -> [String; 6] {
         client.publisher.to_string(),
         client.client_id.clone(),
         credential,
+        plan(&client.plan),
         join(&mut client.scopes.iter().map(Scope::as_str)),
         join(&mut client.purposes.iter().map(Purpose::as_str)),
         client.redirect_uris.join(" "),
     ]
+}
+
+/// What limits a client, in the words of the flags.
+fn plan(plan: &Plan) -> String {
+    let rate = plan.rate.map(|rate| rate.to_string());
+    let burst = plan.burst.map(|burst| format!("burst {burst}"));
+    let quota = plan.quota.map(|quota| quota.to_string());
+    let limits: Vec<String> = [rate, burst, quota].into_iter().flatten().collect();
+    if limits.is_empty() { "-".to_owned() } else { limits.join(", ") }
 }
 
 #[cfg(test)]

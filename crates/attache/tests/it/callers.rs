@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Attache;
+use crate::harness::{Answer, Attache};
 
 const CIBA: &str = "urn:openid:params:grant-type:ciba";
 
@@ -21,6 +21,8 @@ pub(crate) struct Caller {
 pub(crate) struct FaceCall {
     pub(crate) publisher: String,
     pub(crate) api: String,
+    /// The version of its contract.
+    pub(crate) contract: String,
     pub(crate) path: String,
     /// A good token for it.
     pub(crate) token: String,
@@ -95,29 +97,48 @@ impl Caller {
 impl FaceCall {
     /// A call to every path that a face has, to the version that answers there what is meant for none.
     pub(crate) fn all(attache: &Attache) -> Vec<Self> {
-        let facts = attache.facts();
-        let mut calls = Vec::new();
-        for caller in Caller::all(&facts) {
-            for face in facts["publishers"][&caller.publisher]["faces"].as_array().unwrap() {
-                let scope = face["scope"].as_str().unwrap();
-                let is_known = |call: &Self| call.publisher == caller.publisher && call.path == path_of(&face["url"]);
-                if calls.iter().any(is_known) {
-                    continue;
-                }
-                calls.push(Self {
-                    publisher: caller.publisher.clone(),
-                    api: face["api"].as_str().unwrap().to_owned(),
-                    path: path_of(&face["url"]),
-                    token: caller.token(attache, scope),
-                    body: match caller.publisher.as_str() {
-                        "telefonica" => json!({"ueId": {"msisdn": caller.line()}}),
-                        _ => json!({"device": {"phoneNumber": caller.line()}}),
-                    },
-                });
+        let mut calls: Vec<Self> = Vec::new();
+        for call in Self::by(attache, &Caller::all(&attache.facts())) {
+            if !calls.iter().any(|known| known.path == call.path) {
+                calls.push(call);
             }
         }
         assert!(calls.len() >= 13, "a face is missing");
         calls
+    }
+
+    /// A call to every version, also to those that share a path, by these callers.
+    pub(crate) fn by(attache: &Attache, callers: &[Caller]) -> Vec<Self> {
+        let facts = attache.facts();
+        let call = |caller: &Caller, face: &Value| {
+            let contract = face["contract"].as_str().unwrap();
+            Self {
+                publisher: caller.publisher.clone(),
+                api: face["api"].as_str().unwrap().to_owned(),
+                contract: contract.to_owned(),
+                path: path_of(&face["url"]),
+                token: caller.token(attache, face["scope"].as_str().unwrap()),
+                body: match (caller.publisher.as_str(), contract) {
+                    ("telefonica", _) | ("camara", "0.4") => json!({"ueId": {"msisdn": caller.line()}}),
+                    _ => json!({"device": {"phoneNumber": caller.line()}}),
+                },
+            }
+        };
+        let listed = |caller: &Caller| facts["publishers"][&caller.publisher]["faces"].as_array().unwrap().clone();
+        callers.iter().flat_map(|caller| listed(caller).into_iter().map(move |face| call(caller, &face))).collect()
+    }
+
+    /// Asks.
+    pub(crate) fn ask(&self, attache: &Attache) -> Answer {
+        attache.post(&self.path).bearer(&self.token).json(&self.body).send()
+    }
+
+    /// Holds an answer against what this version says in its own words: a status and a code.
+    pub(crate) fn says(&self, attache: &Attache, (status, code): (u16, Value)) -> Answer {
+        let answer = self.ask(attache);
+        let said = (answer.status, answer.json()["code"].clone());
+        assert_eq!(said, (status, code), "{} {} {}: {}", self.publisher, self.api, self.contract, answer.body);
+        answer
     }
 }
 

@@ -15,6 +15,7 @@ mod faces;
 mod harness;
 mod hostile_input;
 mod lifecycle;
+mod limits;
 mod orange;
 mod privacy;
 mod production;

@@ -1,6 +1,10 @@
 //! What the admin API reads and writes; the command line uses the same types from the other side.
 
-use attache_core::{PhoneNumber, Plmn, PublisherName, Purpose, Scope, Technology, Timestamp};
+use std::num::NonZeroU32;
+
+use attache_core::{
+    Pace, PhoneNumber, PlanError, Plmn, PublisherName, Purpose, Quota, Rate, Scope, Technology, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// A line of the simulated network.
@@ -219,6 +223,9 @@ pub struct Client {
     pub scopes: Vec<Scope>,
     /// What for.
     pub purposes: Vec<Purpose>,
+    /// How much; absent if nothing is limited.
+    #[serde(default, skip_serializing_if = "Plan::is_unlimited")]
+    pub plan: Plan,
     /// When it was registered.
     pub registered_at: Timestamp,
 }
@@ -257,6 +264,49 @@ pub struct NewClient {
     /// What for.
     #[serde(default)]
     pub purposes: Vec<Purpose>,
+    /// How much; absent, nothing is limited.
+    #[serde(default, skip_serializing_if = "Plan::is_unlimited")]
+    pub plan: Plan,
+}
+
+/// How much a client may ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// How fast, such as `10/s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Pace>,
+    /// How many requests may come at once after a pause; absent, those of a whole period of the rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<NonZeroU32>,
+    /// How much on one day of UTC, such as `1000/day`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
+}
+
+impl Plan {
+    fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl TryFrom<Plan> for attache_core::Plan {
+    type Error = PlanError;
+
+    fn try_from(plan: Plan) -> Result<Self, PlanError> {
+        let rate = match (plan.rate, plan.burst) {
+            (Some(pace), burst) => Some(Rate::new(pace, burst)?),
+            (None, Some(_)) => return Err(PlanError::Pace),
+            (None, None) => None,
+        };
+        Ok(Self { rate, quota: plan.quota })
+    }
+}
+
+impl From<attache_core::Plan> for Plan {
+    fn from(plan: attache_core::Plan) -> Self {
+        Self { rate: plan.rate.map(|rate| rate.pace()), burst: plan.rate.map(|rate| rate.burst()), quota: plan.quota }
+    }
 }
 
 /// What was removed is told in no more than this.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attache_core::{Client, Id, PublicKey, Purpose, Scope, StoreError};
+use attache_core::{Client, Id, PlanError, PublicKey, Purpose, Scope, StoreError};
 use attache_wire::{PUBLISHERS, Publisher};
 use axum::{
     Json,
@@ -32,6 +32,7 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<api::Client>), AdminError> {
     let publisher = publisher_named(new.publisher.as_str()).ok_or_else(|| unknown_publisher(new.publisher.as_str()))?;
     check(&app, publisher, &new).map_err(AdminError::Invalid)?;
+    let plan = new.plan.try_into().map_err(|error: PlanError| AdminError::Invalid(format!("plan: {error}")))?;
     let made_secret = match (&new.client_secret, new.keys.is_empty()) {
         (None, true) => Some(entropy::secret().map_err(AdminError::internal)?),
         _ => None,
@@ -50,6 +51,7 @@ pub(super) async fn add(
         origins: new.origins,
         scopes: if new.scopes.is_empty() { scopes_of(publisher) } else { new.scopes },
         purposes: if new.purposes.is_empty() { usual_purposes() } else { new.purposes },
+        plan,
         registered_at: now,
     };
     let client_id = client.client_id.clone();
@@ -178,6 +180,7 @@ fn shown(client: &Client) -> api::Client {
         origins: client.origins.clone(),
         scopes: client.scopes.clone(),
         purposes: client.purposes.clone(),
+        plan: client.plan.into(),
         registered_at: client.registered_at,
     }
 }

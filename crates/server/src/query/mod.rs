@@ -1,7 +1,7 @@
 //! The pipeline that every question goes through, written once and generic over the face:
 //!
-//! admit the head → authenticate → authorize → read the body → identify the line → observe the
-//! network → audit → render.
+//! admit the head → authenticate → authorize → read the body → identify the line → limit → observe
+//! the network → audit → render.
 //!
 //! Where versions share a path, the body tells which is meant. Until it is read, a problem is rendered by
 //! the newest, and the scope of either is enough; then that of the one that is meant is needed.
@@ -26,6 +26,7 @@ pub(crate) use head::{admit_host_and_target, media_type_is};
 
 use crate::{
     app::App,
+    limit::Limiter,
     mounts::Mount,
     sandbox,
     telemetry::{RequestLabels, RequestLine},
@@ -33,7 +34,11 @@ use crate::{
 };
 
 /// The caller showed a good token: who it is.
-struct Authenticated(Arc<Token>);
+struct Authenticated {
+    token: Arc<Token>,
+    /// What it may still ask, where its plan limits that.
+    limiter: Option<Arc<Limiter>>,
+}
 
 /// The caller may use one of the versions at this path: which one is meant, the body will tell.
 struct Admitted(Arc<Token>);
@@ -46,6 +51,8 @@ struct Trail {
     /// The version that is meant, as far as that is known.
     face: &'static Face,
     token: Option<Arc<Token>>,
+    /// What the caller may still ask, where its plan limits that.
+    limiter: Option<Arc<Limiter>>,
 }
 
 /// Answers one request to one path.
@@ -58,7 +65,7 @@ pub(crate) async fn answer(
     let began = Instant::now();
     let method = request.method().clone();
     let (correlator, correlator_fault) = head::correlator(mount.newest, request.headers());
-    let mut trail = Trail { face: mount.newest, token: None };
+    let mut trail = Trail { face: mount.newest, token: None, limiter: None };
     let correlator_text = head::recorded(&correlator);
     let outcome = match correlator_fault {
         None => ask(app, publisher, mount, request, correlator_text, &mut trail).await,
@@ -75,6 +82,9 @@ pub(crate) async fn answer(
         }
     };
     response.headers_mut().insert(head::X_CORRELATOR, correlator.clone());
+    if let Some(limiter) = &trail.limiter {
+        limiter.tell(app.clock.now(), response.headers_mut());
+    }
     let labels = RequestLabels {
         publisher: publisher.name.as_str(),
         api: face.api,
@@ -108,8 +118,9 @@ async fn ask(
     admit_host_and_target(app, &request)?;
     head::admit_method(&request)?;
     let caller = authenticate(app, publisher, &request)?;
-    trail.token = Some(Arc::clone(&caller.0));
-    let admitted = admit_to_any(caller, mount)?;
+    trail.token = Some(Arc::clone(&caller.token));
+    trail.limiter = caller.limiter;
+    let admitted = admit_to_any(caller.token, mount)?;
     head::admit_media_types(&request)?;
     let body = read_body(app, request).await?;
     let face = mount.face_of(&body);
@@ -117,7 +128,7 @@ async fn ask(
     let entitled = authorize(admitted, face)?;
     let device = (face.read)(&body)?;
     let mut subject = named_number(&device);
-    let outcome = look(app, face, &entitled, &device, &mut subject).await;
+    let outcome = look(app, face, &entitled, &device, trail.limiter.as_deref(), &mut subject).await;
     // Personal data was used once a line was looked for, whatever came of it.
     audit(app, face, &entitled, subject, correlator, outcome.as_ref().err()).await?;
     outcome
@@ -142,13 +153,15 @@ fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Re
     if app.is_sandbox()
         && let Some(token) = sandbox::documented_token(app, publisher, token)
     {
-        return Ok(Authenticated(Arc::new(token)));
+        let limiter = app.clients.limiter(token.client)?;
+        return Ok(Authenticated { token: Arc::new(token), limiter });
     }
-    app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref()).map(Authenticated)
+    let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    Ok(Authenticated { token, limiter })
 }
 
 /// Whether the caller may ask anything here.
-fn admit_to_any(Authenticated(token): Authenticated, mount: &Mount) -> Result<Admitted, Problem> {
+fn admit_to_any(token: Arc<Token>, mount: &Mount) -> Result<Admitted, Problem> {
     if mount.faces().any(|face| token.scopes.contains(&face.scope)) {
         Ok(Admitted(token))
     } else {
@@ -165,16 +178,20 @@ fn authorize(Admitted(token): Admitted, face: &Face) -> Result<Entitled, Problem
     }
 }
 
-/// Finds the line, asks the network, and renders the answer. Tells the number of the line as soon
+/// Finds the line, asks the network unless the caller asks too much, and renders the answer. Tells the number of the line as soon
 /// as it is known.
 async fn look(
     app: &App,
     face: &Face,
     Entitled(token): &Entitled,
     device: &Device,
+    limiter: Option<&Limiter>,
     subject: &mut Option<PhoneNumber>,
 ) -> Result<Vec<u8>, Problem> {
     let identified = identify::line(app.network.as_ref(), face, token.line, device).await?;
+    if let Some(limiter) = limiter {
+        limiter.take(app.clock.now())?;
+    }
     let line = match app.network.observe(identified.line).await {
         // The line of the token is gone: its number may have passed to somebody else.
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid),

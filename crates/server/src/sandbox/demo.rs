@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use attache_core::{
-    Addresses, Client, ClientId, Id, Line, LineId, PhoneNumber, PublisherName, Purpose, Scope, Status, Technology,
-    Timestamp,
+    Addresses, Client, ClientId, Id, Line, LineId, PhoneNumber, Plan, PublisherName, Purpose, Scope, Status,
+    Technology, Timestamp,
 };
 
 use crate::{
@@ -107,6 +107,7 @@ pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, 
                 origins: demo.origins.iter().copied().map(str::to_owned).collect(),
                 scopes: demo.scopes.iter().copied().map(Scope::new_static).collect(),
                 purposes: demo.purposes.iter().copied().map(Purpose::new_static).collect(),
+                plan: Plan::default(),
                 registered_at: now,
             })
         })

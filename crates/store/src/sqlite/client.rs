@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use attache_core::{Client, ClientId, Clients, PublicKey, SecretHash, StoreError, Timestamp};
+use attache_core::{Client, ClientId, Clients, Plan, PublicKey, Quota, Rate, SecretHash, StoreError, Timestamp};
 use rusqlite::{Connection, ErrorCode, Row, params, types::Type};
 
 use super::{SqliteStore, damaged, failed};
@@ -36,8 +36,8 @@ pub(super) fn insert(connection: &Connection, client: &Client) -> Result<(), Sto
     let inserted = connection
         .prepare_cached(
             "INSERT INTO client (id, publisher, client_id, secret, keys, redirect_uris, origins, scopes, purposes,
-                                 registered_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                 registered_at, rate, burst, quota)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )
         .and_then(|mut statement| {
             statement.execute(params![
@@ -51,6 +51,9 @@ pub(super) fn insert(connection: &Connection, client: &Client) -> Result<(), Sto
                 to_list(client.scopes.iter().map(attache_core::Scope::as_str)),
                 to_list(client.purposes.iter().map(attache_core::Purpose::as_str)),
                 client.registered_at.unix_nanoseconds(),
+                client.plan.rate.map(|rate| rate.pace().to_string()),
+                client.plan.rate.map(|rate| rate.burst().get()),
+                client.plan.quota.map(|quota| quota.requests().get()),
             ])
         });
     match inserted {
@@ -63,7 +66,8 @@ pub(super) fn insert(connection: &Connection, client: &Client) -> Result<(), Sto
 fn read(connection: &Connection) -> rusqlite::Result<Vec<Client>> {
     connection
         .prepare(
-            "SELECT id, publisher, client_id, secret, keys, redirect_uris, origins, scopes, purposes, registered_at
+            "SELECT id, publisher, client_id, secret, keys, redirect_uris, origins, scopes, purposes, registered_at,
+                    rate, burst, quota
              FROM client ORDER BY id",
         )?
         .query_map([], client)?
@@ -82,7 +86,19 @@ fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         scopes: list(row, 7)?,
         purposes: list(row, 8)?,
         registered_at: Timestamp::from_unix_nanoseconds(row.get(9)?),
+        plan: plan(row)?,
     })
+}
+
+fn plan(row: &Row<'_>) -> rusqlite::Result<Plan> {
+    let rate = match row.get::<_, Option<String>>(10)? {
+        None => None,
+        Some(pace) => {
+            let pace = pace.parse().map_err(damaged(10, Type::Text))?;
+            Some(Rate::new(pace, row.get(11)?).map_err(damaged(11, Type::Integer))?)
+        }
+    };
+    Ok(Plan { rate, quota: row.get::<_, Option<_>>(12)?.map(Quota::new) })
 }
 
 /// A list of texts as it is stored: a JSON array.

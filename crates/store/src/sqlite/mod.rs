@@ -39,6 +39,7 @@ pub use key::StoredKey;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_technology.sql"),
+    include_str!("../../migrations/sqlite/0003_plan.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -353,6 +354,8 @@ fn damaged<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use attache_core::{
         ClientId, Clients, CodeChallenge, Grant, GrantKind, Grants, LineId, Lines, PublisherName, Purpose, Redirect,
         Scope, SecretHash, Status, Technology, Timestamp,
@@ -399,6 +402,10 @@ mod tests {
             origins: vec![],
             scopes: vec![Scope::new_static("b"), Scope::new_static("a")],
             purposes: vec![Purpose::new_static("dpv:FraudPreventionAndDetection")],
+            plan: attache_core::Plan {
+                rate: Some(attache_core::Rate::new("600/min".parse().unwrap(), NonZeroU32::new(7)).unwrap()),
+                quota: Some(attache_core::Quota::new(NonZeroU32::MAX)),
+            },
             registered_at: Timestamp::from_unix_seconds(1_700_000_000),
         }
     }
