@@ -135,6 +135,7 @@ mod tests {
                 technology_confirmed_at: confirmed_at.plus(std::time::Duration::from_secs(2)),
             }),
             addresses: None,
+            eligible: true,
         }
     }
 

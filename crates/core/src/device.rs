@@ -15,6 +15,48 @@ pub enum DeviceIdentifier {
     NetworkAccessIdentifier(String),
 }
 
+/// The kind of an identifier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IdentifierKind {
+    /// Phone numbers.
+    PhoneNumber,
+    /// IPv4 addresses.
+    Ipv4,
+    /// IPv6 addresses.
+    Ipv6,
+    /// Network access identifiers.
+    NetworkAccessIdentifier,
+}
+
+impl IdentifierKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::PhoneNumber, Self::Ipv4, Self::Ipv6, Self::NetworkAccessIdentifier];
+
+    /// The name of the kind.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PhoneNumber => "phone_number",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::NetworkAccessIdentifier => "network_access_identifier",
+        }
+    }
+}
+
+impl DeviceIdentifier {
+    /// Of which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> IdentifierKind {
+        match self {
+            Self::PhoneNumber(_) => IdentifierKind::PhoneNumber,
+            Self::Ipv4(_) => IdentifierKind::Ipv4,
+            Self::Ipv6(_) => IdentifierKind::Ipv6,
+            Self::NetworkAccessIdentifier(_) => IdentifierKind::NetworkAccessIdentifier,
+        }
+    }
+}
+
 /// A public IPv4 address, and the port or the private address behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ipv4Identifier {

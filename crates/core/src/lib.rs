@@ -32,7 +32,7 @@ pub use audit::{AuditError, AuditLog, AuditRecord};
 pub use client::{Client, ClientId, Clients, PublicKey, SecretHash};
 pub use clock::Clock;
 pub use country::{Country, countries, first_plmn};
-pub use device::{Device, DeviceIdentifier, Ipv4Identifier};
+pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};
 pub use grant::{CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect};
 pub use id::{Id, IdError};
 pub use line::{Addresses, Line, LineId, Lines};

@@ -21,6 +21,8 @@ pub struct Line {
     pub status: Option<Status>,
     /// The IP addresses that it holds now, if any.
     pub addresses: Option<Box<Addresses>>,
+    /// Whether the service is offered for it.
+    pub eligible: bool,
 }
 
 /// The IP addresses that a line holds.

@@ -47,7 +47,7 @@ async fn import() -> Result<(), Box<dyn Error>> {
     println!("csv read: {:?}", before.elapsed());
 
     let store = Arc::new(SqliteStore::open(&path, "sandbox")?);
-    let simulator = Simulator::load(store.clone(), Arc::new(Noon))?;
+    let simulator = Simulator::load(store.clone(), Arc::new(Noon), Duration::ZERO)?;
     let before = Instant::now();
     let imported = simulator.import(lines, Box::new(|_| ())).await?;
     println!("import: {:?}, {imported:?}", before.elapsed());
@@ -81,7 +81,7 @@ async fn start(path: &str) -> Result<(), Box<dyn Error>> {
     let empty = resident_megabytes()?;
     let before = Instant::now();
     let store = Arc::new(SqliteStore::open(path, "sandbox")?);
-    let simulator = Simulator::load(store, Arc::new(Noon))?;
+    let simulator = Simulator::load(store, Arc::new(Noon), Duration::ZERO)?;
     println!("start: {:?}, {} lines", before.elapsed(), simulator.count());
     println!("resident: {} MB, before {empty} MB", resident_megabytes()?);
     let before = Instant::now();

@@ -32,7 +32,8 @@ pub const REQUIRED: [&str; 5] = ["phone_number", "home_plmn", "serving_plmn", "r
 /// - `ipv6_prefix`: the /64 prefix, such as `2001:db8:1:2::/64`.
 /// - `technology`: the access technology, `2G` to `5G`; empty when the network cannot tell.
 /// - `technology_last_seen`: when that was last confirmed, where it is not `last_seen`.
-pub const OPTIONAL: [&str; 7] = [
+/// - `eligible`: `no` when the service is not offered for the line, else `yes` or empty.
+pub const OPTIONAL: [&str; 8] = [
     "reachability_last_seen",
     "public_ipv4",
     "public_ports",
@@ -40,6 +41,7 @@ pub const OPTIONAL: [&str; 7] = [
     "ipv6_prefix",
     "technology",
     "technology_last_seen",
+    "eligible",
 ];
 
 /// The most faults that are told apart.
@@ -151,6 +153,7 @@ impl<W: Write> Writer<W> {
         self.field(status.and_then(|status| status.technology))?;
         let technology = status.filter(|status| status.technology_confirmed_at != status.serving_confirmed_at);
         self.field(technology.map(|status| status.technology_confirmed_at))?;
+        self.field((!line.eligible).then_some("no"))?;
         Ok(self.writer.write_record(None::<&[u8]>)?)
     }
 
@@ -235,6 +238,7 @@ impl Columns {
             ipv6_prefix,
             technology,
             technology_last_seen,
+            eligible,
         ] = self.optional.map(|place| place.map_or("", field));
         let status = if serving.is_empty() {
             never_seen([
@@ -273,6 +277,7 @@ impl Columns {
             home: parse("home_plmn", home, plmn)?,
             status,
             addresses: (addresses != Addresses::default()).then(|| Box::new(addresses)),
+            eligible: optional("eligible", eligible, yes_or_no)?.unwrap_or(true),
         })
     }
 }
@@ -317,6 +322,14 @@ fn plmn(text: &str) -> Result<Plmn, &'static str> {
 
 fn generation(text: &str) -> Result<Technology, &'static str> {
     text.parse().map_err(|_| "not an access technology: 2G, 3G, 4G, 5G, or empty when the network cannot tell")
+}
+
+fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("neither yes, no nor empty"),
+    }
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, &'static str> {
@@ -369,8 +382,8 @@ mod tests {
     }
 
     fn new(line: &Line) -> NewLine {
-        let Line { phone_number, home, status, addresses, .. } = line.clone();
-        NewLine { phone_number, home, status, addresses }
+        let Line { phone_number, home, status, addresses, eligible, .. } = line.clone();
+        NewLine { phone_number, home, status, addresses, eligible }
     }
 
     #[test]
@@ -415,6 +428,7 @@ mod tests {
             home: "00101".parse().unwrap(),
             status,
             addresses: (addresses != Addresses::default()).then(|| Box::new(addresses)),
+            eligible: status.is_some(),
         };
         let all = Addresses {
             public_ipv4: Some([203, 0, 113, 7].into()),

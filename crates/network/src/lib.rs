@@ -6,4 +6,4 @@
 pub mod csv;
 mod simulator;
 
-pub use simulator::{ChangeError, Filter, Imported, NewLine, Simulator};
+pub use simulator::{ChangeError, Condition, Filter, Imported, NewLine, Simulator};

@@ -3,6 +3,7 @@
 
 use std::{collections::HashSet, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
+use attache_core::IdentifierKind;
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -56,6 +57,10 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// How many bytes a request's body may have.
     pub body_limit: usize,
+    /// How long the network may take to answer.
+    pub network_timeout: Duration,
+    /// The kinds of identifiers by which no line can be named.
+    pub unsupported_identifiers: Vec<IdentifierKind>,
     /// How long requests under way may take to end once the server is asked to stop.
     pub shutdown_grace: Duration,
     /// Whether each request leaves a line in the log.

@@ -110,7 +110,11 @@ impl Server {
             store.seed(sandbox::clients(&keyring, now)?, sandbox::lines(now)?).await?;
         }
         let keys = signing_keys(&store, &keyring, clock.as_ref()).await?;
-        let simulator = Arc::new(Simulator::load(Arc::clone(&store) as Arc<dyn Lines>, Arc::clone(&clock))?);
+        let simulator = Arc::new(Simulator::load(
+            Arc::clone(&store) as Arc<dyn Lines>,
+            Arc::clone(&clock),
+            settings.network_timeout,
+        )?);
         let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit())).map_err(in_data_dir)?;
 
         let sockets = listen(&settings)?;

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use attache_core::{Country, PhoneNumber, Plmn, Technology, Timestamp};
 use attache_server::admin::api::{
-    Bearer, Connected, ImportError, ImportEvent, Line, LinePage, NewLine, Reach, Removed, Visited,
+    Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, NewLine, Reach, Removed, Visited,
 };
 use clap::{ArgGroup, Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -81,6 +81,16 @@ enum Command {
         /// 2G, 3G, 4G, 5G, or none when the network cannot tell
         technology: Told,
     },
+    /// Says that the service is offered for a line
+    Eligible {
+        /// Its number
+        number: PhoneNumber,
+    },
+    /// Says that the service is not offered for a line
+    Ineligible {
+        /// Its number
+        number: PhoneNumber,
+    },
     /// Adds the lines of a CSV file, or replaces those with the same numbers: all or none
     Import {
         /// The file, of the form that `export` writes
@@ -113,6 +123,9 @@ struct Add {
     /// The network never saw it
     #[arg(long, conflicts_with_all = ["data", "sms", "none", "technology", "seen_at", "country", "plmn"])]
     never_seen: bool,
+    /// The service is not offered for it
+    #[arg(long)]
+    ineligible: bool,
 }
 
 /// Where a line is.
@@ -193,6 +206,12 @@ impl Arguments {
             Command::Technology { number, technology: Told(technology) } => {
                 change(&operator, json, number, "technology", &Connected { technology }).await?;
             }
+            Command::Eligible { number } => {
+                change(&operator, json, number, "eligibility", &Eligibility { eligible: true }).await?;
+            }
+            Command::Ineligible { number } => {
+                change(&operator, json, number, "eligibility", &Eligibility { eligible: false }).await?;
+            }
             Command::Import { file } => import(&operator, json, &file).await?,
             Command::Export { file } => export(&operator, json, &file).await?,
         }
@@ -211,6 +230,7 @@ impl From<Add> for NewLine {
             technology: add.technology,
             seen_at: add.seen_at,
             never_seen: add.never_seen,
+            ineligible: add.ineligible,
         }
     }
 }
@@ -252,9 +272,10 @@ fn show(line: &Line, json: bool) -> anyhow::Result<()> {
     if json { output::print_json(line) } else { Ok(output::print(&output::table(HEADINGS, &[row(line)]))?) }
 }
 
-const HEADINGS: [&str; 7] = ["NUMBER", "HOME", "SERVED BY", "COUNTRY", "REACHABLE BY", "TECHNOLOGY", "LAST CONFIRMED"];
+const HEADINGS: [&str; 8] =
+    ["NUMBER", "HOME", "SERVED BY", "COUNTRY", "REACHABLE BY", "TECHNOLOGY", "LAST CONFIRMED", "ELIGIBLE"];
 
-fn row(line: &Line) -> [String; 7] {
+fn row(line: &Line) -> [String; 8] {
     let country = |plmn: Plmn| Country::of(plmn.mcc()).names().join(" ");
     let reachable = line.reachable.iter().map(|bearer| match bearer {
         Bearer::Data => "data",
@@ -271,6 +292,7 @@ fn row(line: &Line) -> [String; 7] {
         if reachable.is_empty() { "-".to_owned() } else { reachable },
         line.technology.map_or("-", Technology::as_str).to_owned(),
         last_confirmed.map(|at| format!("{at:.0}")).unwrap_or_default(),
+        if line.eligible { "yes" } else { "no" }.to_owned(),
     ]
 }
 

@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod conformance;
 mod line;
+mod network;
 mod serve;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Config(config::Show),
     /// Shows and changes the lines of a running server's simulated network
     Line(line::Arguments),
+    /// Shows how a running sandbox's simulated network fares, and lets it fail
+    Network(network::Arguments),
     /// Shows, registers and removes the clients of a running server
     Client(client::Arguments),
     /// Holds a server, this one or anybody's, against the CAMARA contracts
@@ -39,6 +42,7 @@ impl Cli {
             Command::Serve(command) => command.run().await,
             Command::Config(command) => command.run(),
             Command::Line(command) => command.run().await,
+            Command::Network(command) => command.run().await,
             Command::Client(command) => command.run().await,
             Command::Conformance(command) => command.run().await,
         }

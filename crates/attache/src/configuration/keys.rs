@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use attache_core::IdentifierKind;
 use attache_server::settings::{Key32, Mode, Pin};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -154,6 +155,13 @@ keys! {
 
     /// How long a request's body may be.
     body_limit: Size = ["64KiB"];
+
+    /// How long the network may take to answer.
+    network_timeout: Duration = ["3s"];
+
+    /// The kinds of identifiers by which no line can be named, of `phone_number`, `ipv4` and `ipv6`. Network
+    /// access identifiers are not known in any case.
+    unsupported_identifiers: Vec<IdentifierKind> = [], flag Flag::Value("unsupported-identifier", "KIND");
 
     /// How long requests under way may take to end when the server is stopped.
     shutdown_grace: Duration = ["10s"];

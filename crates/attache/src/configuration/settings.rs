@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use attache_server::settings::{Mode, Settings, TlsFiles, is_random};
+use attache_server::settings::{Mode, Pin, Settings, TlsFiles, is_random};
 use secrecy::ExposeSecret;
 
 use super::{Entry, Faults, Loaded};
@@ -32,12 +32,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
         missing::<()>(&mut faults, "data_dir", "it is needed: this user has no directory for data");
     }
 
-    for (index, pin) in configuration.pins.iter().enumerate() {
-        if let Some(other) = configuration.pins[..index].iter().find(|other| other.contradicts(*pin)) {
-            let sentence = format!("pins: {other} and {pin} want the same path; leave one of them out");
-            faults.add_about("pins", sentence);
-        }
-    }
+    refuse_contradictions(&configuration.pins, &mut faults);
 
     match configuration.mode {
         Mode::Sandbox => {
@@ -110,6 +105,8 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             head_timeout: configuration.head_timeout,
             body_timeout: configuration.body_timeout,
             body_limit: configuration.body_limit.0,
+            network_timeout: configuration.network_timeout,
+            unsupported_identifiers: configuration.unsupported_identifiers,
             shutdown_grace: configuration.shutdown_grace,
             request_log: configuration.request_log,
             pins: configuration.pins,
@@ -138,6 +135,14 @@ fn resolve(
         faults.add_about(key, format!("{key} (from {origin}): `{text}` is no address HOST:PORT to listen on: {cause}"));
     }
     addresses.into_iter().flatten()
+}
+
+fn refuse_contradictions(pins: &[Pin], faults: &mut Faults) {
+    for (index, pin) in pins.iter().enumerate() {
+        if let Some(other) = pins[..index].iter().find(|other| other.contradicts(*pin)) {
+            faults.add_about("pins", format!("pins: {other} and {pin} want the same path; leave one of them out"));
+        }
+    }
 }
 
 fn refuse_beyond_loopback(key: &'static str, addresses: &[SocketAddr], faults: &mut Faults) {

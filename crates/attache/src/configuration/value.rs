@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use attache_core::IdentifierKind;
 use attache_server::settings::{Key32, Mode, Pin, PinError};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -108,6 +109,13 @@ impl Text for Key32 {
 impl Text for Pin {
     fn read_text(text: &str) -> Result<Self, String> {
         text.parse().map_err(|error: PinError| error.to_string())
+    }
+}
+
+impl Text for IdentifierKind {
+    fn read_text(text: &str) -> Result<Self, String> {
+        let kind = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        kind.ok_or_else(|| "`phone_number`, `ipv4` or `ipv6` is needed".to_owned())
     }
 }
 

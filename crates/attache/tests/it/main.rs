@@ -16,6 +16,7 @@ mod harness;
 mod hostile_input;
 mod lifecycle;
 mod limits;
+mod network_faults;
 mod orange;
 mod privacy;
 mod production;

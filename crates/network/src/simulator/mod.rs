@@ -13,7 +13,13 @@
 //! - A line keeps its identifier through every change of its status. Adding begins a new line; an
 //!   import begins one for each number that is new.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use attache_core::{
@@ -40,6 +46,28 @@ struct Inner {
     changing: tokio::sync::Mutex<()>,
     store: Arc<dyn Lines>,
     clock: Arc<dyn Clock>,
+    /// The [`Condition`], by its place in [`Condition::ALL`].
+    condition: AtomicU8,
+    /// How long a silent network is waited for.
+    patience: Duration,
+}
+
+/// How the network fares: developers let it fail, to see what their programs make of that. It knows
+/// which line an identifier names in any condition, but not always where that line is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// It answers.
+    Up,
+    /// It cannot be asked: [`Problem::NetworkUnavailable`].
+    Failing,
+    /// It does not answer in time: [`Problem::NetworkTimedOut`].
+    Silent,
+    /// It answers as if it had never seen any line.
+    Unknowing,
+}
+
+impl Condition {
+    const ALL: [Self; 4] = [Self::Up, Self::Failing, Self::Silent, Self::Unknowing];
 }
 
 /// A line that shall begin: all of it but its identifier.
@@ -53,6 +81,8 @@ pub struct NewLine {
     pub status: Option<Status>,
     /// The IP addresses that it holds, if any.
     pub addresses: Option<Box<Addresses>>,
+    /// Whether the service is offered for it.
+    pub eligible: bool,
 }
 
 /// Which lines a list shall have: those that meet every condition that is set.
@@ -96,7 +126,8 @@ pub enum ChangeError {
 
 impl NewLine {
     fn begin(self, id: LineId) -> Line {
-        Line { id, phone_number: self.phone_number, home: self.home, status: self.status, addresses: self.addresses }
+        let Self { phone_number, home, status, addresses, eligible } = self;
+        Line { id, phone_number, home, status, addresses, eligible }
     }
 }
 
@@ -118,8 +149,9 @@ impl Filter {
 }
 
 impl Simulator {
-    /// A network with the lines of this store. Blocks while it reads them.
-    pub fn load(store: Arc<dyn Lines>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+    /// A network with the lines of this store, which is up. Blocks while it reads them. When it is
+    /// silent, it is waited for as long as `patience`.
+    pub fn load(store: Arc<dyn Lines>, clock: Arc<dyn Clock>, patience: Duration) -> Result<Self, StoreError> {
         let mut lines = Vec::new();
         store.load(&mut |line| lines.push(Some(line)))?;
         Ok(Self(Arc::new(Inner {
@@ -128,7 +160,22 @@ impl Simulator {
             changing: tokio::sync::Mutex::default(),
             store,
             clock,
+            condition: AtomicU8::new(0),
+            patience,
         })))
+    }
+
+    /// How the network fares.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        let place = self.0.condition.load(Ordering::Relaxed);
+        Condition::ALL.get(usize::from(place)).copied().unwrap_or(Condition::Up)
+    }
+
+    /// Lets the network fare like this from now on, until it is told otherwise or starts anew.
+    pub fn set_condition(&self, condition: Condition) {
+        let place = (0..).zip(Condition::ALL).find(|(_, known)| *known == condition).map_or(0, |(place, _)| place);
+        self.0.condition.store(place, Ordering::Relaxed);
     }
 
     /// How many lines there are.
@@ -247,6 +294,18 @@ impl Simulator {
         .await
     }
 
+    /// Says whether the service is offered for a line. That is no news of its status.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`] when there is none with this number.
+    pub async fn set_eligible(&self, number: PhoneNumber, eligible: bool) -> Result<Line, ChangeError> {
+        self.change(move |inner| async move {
+            let line = inner.lines().by_number(number).cloned().ok_or(ChangeError::Unknown)?;
+            inner.keep(Line { eligible, ..line }).await
+        })
+        .await
+    }
+
     /// Puts many lines in, all or none in the store; who asks meanwhile may see the first of them
     /// before the last. A number that is there keeps its line and gets all else. `progress` hears how
     /// many have been written, and may be called from another thread.
@@ -321,7 +380,16 @@ impl Network for Simulator {
     }
 
     async fn observe(&self, line: LineId) -> Result<Line, Problem> {
-        self.0.lines().by_id(line).cloned().ok_or(Problem::UnknownLine)
+        match self.condition() {
+            Condition::Up => self.0.line(line),
+            Condition::Failing => Err(Problem::NetworkUnavailable),
+            // In a future of its own, which a network that is up makes no room for.
+            Condition::Silent => {
+                Box::pin(tokio::time::sleep(self.0.patience)).await;
+                Err(Problem::NetworkTimedOut)
+            }
+            Condition::Unknowing => Ok(Line { status: None, ..self.0.line(line)? }),
+        }
     }
 }
 
@@ -334,6 +402,10 @@ impl Inner {
 
     fn lines_mut(&self) -> RwLockWriteGuard<'_, Table> {
         self.lines.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line(&self, id: LineId) -> Result<Line, Problem> {
+        self.lines().by_id(id).cloned().ok_or(Problem::UnknownLine)
     }
 
     /// All numbers in order.
@@ -408,7 +480,7 @@ fn random_bytes() -> Result<[u8; 10], ChangeError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::sync::atomic::AtomicI64;
 
     use attache_core::Ipv4Identifier;
 
@@ -465,14 +537,14 @@ mod tests {
 
     fn world() -> World {
         let store = Arc::new(Memory::default());
-        let network = Simulator::load(store.clone(), Arc::new(Ticking::default())).unwrap();
+        let network = Simulator::load(store.clone(), Arc::new(Ticking::default()), Duration::ZERO).unwrap();
         World { store, network }
     }
 
     impl World {
         /// What a restart would show, in order.
         fn stored(&self) -> Vec<Line> {
-            let again = Simulator::load(self.store.clone(), Arc::new(Ticking::default())).unwrap();
+            let again = Simulator::load(self.store.clone(), Arc::new(Ticking::default()), Duration::ZERO).unwrap();
             again.list(None, usize::MAX, &Filter::default())
         }
 
@@ -495,7 +567,7 @@ mod tests {
     }
 
     fn never_seen(text: &str) -> NewLine {
-        NewLine { phone_number: number(text), home: plmn("20801"), status: None, addresses: None }
+        NewLine { phone_number: number(text), home: plmn("20801"), status: None, addresses: None, eligible: true }
     }
 
     fn seen(text: &str, serving: &str) -> NewLine {
@@ -755,6 +827,42 @@ mod tests {
     async fn network_access_identifiers_are_not_known_here() {
         let identifier = DeviceIdentifier::NetworkAccessIdentifier("123456789@domain.com".into());
         assert_eq!(world().network.identify(&identifier).await, Err(Problem::IdentifierUnsupported));
+    }
+
+    #[tokio::test]
+    async fn what_a_line_is_eligible_for_is_stored_and_changes_nothing_else() {
+        let world = world();
+        let line = world.network.add(seen("+33611111", "26201")).await.unwrap();
+        assert!(line.eligible);
+        let changed = world.network.set_eligible(line.phone_number, false).await.unwrap();
+        assert_eq!(changed, Line { eligible: false, ..line.clone() });
+        assert_eq!((world.shown(), world.stored()), (vec![changed.clone()], vec![changed]));
+        assert_eq!(world.network.set_eligible(line.phone_number, true).await.unwrap(), line);
+        let unknown = world.network.set_eligible(number("+33622222"), true).await;
+        assert!(matches!(unknown, Err(ChangeError::Unknown)));
+    }
+
+    #[tokio::test]
+    async fn a_network_in_trouble_still_knows_who_is_meant() {
+        let world = world();
+        let line = world.network.add(seen("+33611111", "26201")).await.unwrap();
+        let never_seen = Line { status: None, ..line.clone() };
+        for (condition, observed) in [
+            (Condition::Up, Ok(line.clone())),
+            (Condition::Failing, Err(Problem::NetworkUnavailable)),
+            (Condition::Silent, Err(Problem::NetworkTimedOut)),
+            (Condition::Unknowing, Ok(never_seen)),
+            (Condition::Up, Ok(line.clone())),
+        ] {
+            world.network.set_condition(condition);
+            assert_eq!(world.network.condition(), condition);
+            assert_eq!(world.network.observe(line.id).await, observed);
+            let identifier = DeviceIdentifier::PhoneNumber(line.phone_number);
+            assert_eq!(world.network.identify(&identifier).await, Ok(line.id));
+        }
+        // Its operator sees the lines in any condition.
+        world.network.set_condition(Condition::Failing);
+        assert_eq!(world.shown(), [line]);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Line {
     pub technology: Option<Technology>,
     /// When the technology was last confirmed.
     pub technology_confirmed_at: Option<Timestamp>,
+    /// Whether the service is offered for it.
+    pub eligible: bool,
 }
 
 /// What a line can be reached by.
@@ -58,6 +60,7 @@ impl From<&attache_core::Line> for Line {
             reachability_confirmed_at: status.map(|status| status.reachability_confirmed_at),
             technology: status.and_then(|status| status.technology),
             technology_confirmed_at: status.map(|status| status.technology_confirmed_at),
+            eligible: line.eligible,
         }
     }
 }
@@ -106,6 +109,9 @@ pub struct NewLine {
     /// Whether the network never saw it; then the four before must not be given.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_seen: bool,
+    /// Whether the service is not offered for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ineligible: bool,
 }
 
 /// A network, by its code or as the first one of a country.
@@ -154,6 +160,36 @@ pub struct Connected {
     /// The technology; `null` when the network cannot tell.
     #[serde(deserialize_with = "Option::deserialize")]
     pub technology: Option<Technology>,
+}
+
+/// Whether the service is offered for a line from now on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eligibility {
+    /// Whether it is.
+    pub eligible: bool,
+}
+
+/// How the simulated network fares.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkCondition {
+    /// In one word.
+    pub state: NetworkState,
+}
+
+/// How the simulated network fares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkState {
+    /// It answers.
+    Up,
+    /// It cannot be asked.
+    Failing,
+    /// It does not answer in time.
+    Silent,
+    /// It answers as if it had never seen any line.
+    Unknowing,
 }
 
 /// One line of an import's answer, of which there are as many as there is progress to tell.

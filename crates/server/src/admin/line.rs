@@ -21,7 +21,10 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use super::{
     AdminError, JsonBody, NumberInPath,
-    api::{Bearer, Connected, ImportError, ImportEvent, Line, LinePage, LineQuery, Reach, Refusal, Removed, Visited},
+    api::{
+        Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, LineQuery, Reach, Refusal, Removed,
+        Visited,
+    },
 };
 use crate::{app::App, query::media_type_is};
 
@@ -106,6 +109,14 @@ pub(super) async fn technology(
     changed(app.simulator.technology(number, connected.technology).await, number)
 }
 
+pub(super) async fn eligibility(
+    State(app): State<Arc<App>>,
+    NumberInPath(number): NumberInPath,
+    JsonBody(eligibility): JsonBody<Eligibility>,
+) -> Result<Json<Line>, AdminError> {
+    changed(app.simulator.set_eligible(number, eligibility.eligible).await, number)
+}
+
 /// What a change made of a line.
 fn changed(line: Result<attache_core::Line, ChangeError>, number: PhoneNumber) -> Result<Json<Line>, AdminError> {
     line.map(|line| Json(Line::from(&line))).map_err(|error| AdminError::of_change(error, number))
@@ -145,6 +156,7 @@ fn begin(new: super::api::NewLine, now: Timestamp) -> Result<NewLine, AdminError
         home: new.home_plmn,
         status: (!new.never_seen).then_some(status),
         addresses: None,
+        eligible: !new.ineligible,
     })
 }
 

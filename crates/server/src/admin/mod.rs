@@ -6,6 +6,7 @@
 pub mod api;
 mod client;
 mod line;
+mod network;
 
 use std::{sync::Arc, time::Instant};
 
@@ -49,6 +50,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/lines/{number}/home", post(line::home))
         .route("/admin/v1/lines/{number}/reach", post(line::reach))
         .route("/admin/v1/lines/{number}/technology", post(line::technology))
+        .route("/admin/v1/lines/{number}/eligibility", post(line::eligibility))
+        .route("/admin/v1/network", get(network::show).put(network::set))
         .route("/admin/v1/clients", get(client::list).post(client::add))
         .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))
         .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
@@ -64,7 +67,11 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let began = Instant::now();
     let method = request.method().clone();
     let request = lingering(&app.settings, request);
-    let subject = if request.uri().path().contains("/clients") { "clients" } else { "lines" };
+    let subject = match request.uri().path().strip_prefix("/admin/v1/") {
+        Some(path) if path.starts_with("clients") => "clients",
+        Some(path) if path.starts_with("network") => "network",
+        _ => "lines",
+    };
     let response = match admit_host_and_target(&app, &request)
         .map_err(AdminError::from)
         .and_then(|()| if is_operator(&app, request.headers()) { Ok(()) } else { Err(AdminError::Unauthenticated) })
@@ -103,6 +110,8 @@ enum AdminError {
     UnknownClient { publisher: String, client_id: String },
     #[error("{publisher} has a client {client_id} already; remove it first, or take another name")]
     ClientExists { publisher: String, client_id: String },
+    #[error("only a sandbox does this; start one with `attache serve`")]
+    SandboxOnly,
     #[error("an internal error; nothing was changed, and the server's log tells more")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -134,6 +143,7 @@ impl AdminError {
                 _ => (StatusCode::BAD_REQUEST, "INVALID_ARGUMENT"),
             },
             Self::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+            Self::SandboxOnly => (StatusCode::FORBIDDEN, "SANDBOX_ONLY"),
             Self::UnknownLine(_) => (StatusCode::NOT_FOUND, "UNKNOWN_LINE"),
             Self::LineExists(_) => (StatusCode::CONFLICT, "LINE_EXISTS"),
             Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),

@@ -1,4 +1,4 @@
-use attache_core::{Device, DeviceIdentifier, LineId, Network, Problem};
+use attache_core::{Device, DeviceIdentifier, IdentifierKind, LineId, Network, Problem};
 use attache_wire::{Face, Identification, Several};
 
 /// The line that a question is about.
@@ -13,6 +13,7 @@ pub(super) struct Identified<'a> {
 /// issued for one line never answers about another.
 pub(super) async fn line<'a>(
     network: &dyn Network,
+    unsupported: &[IdentifierKind],
     face: &Face,
     of_token: Option<LineId>,
     device: &'a Device,
@@ -20,30 +21,37 @@ pub(super) async fn line<'a>(
     match (of_token, face.identification) {
         (Some(line), _) if device.is_unnamed() => Ok(Identified { line, told: None }),
         (Some(_), Identification::TokenOrBody) => Err(Problem::IdentifierUnnecessary),
-        (Some(line), Identification::BodyAgreesWithToken) => match named(network, face.several, device).await {
-            Ok(named) if named.line == line => Ok(Identified { line, told: None }),
-            // A foreign identifier gets the same answer whether it is known or not, and beside the own
-            // number as well.
-            Ok(_) | Err(Problem::UnknownLine | Problem::IdentifiersDisagree) => match network.observe(line).await {
-                // The line of the token is gone: its number may have passed to somebody else.
-                Err(Problem::UnknownLine) => Err(Problem::CredentialsInvalid),
-                _ => Err(Problem::LineOfAnotherToken),
-            },
-            Err(problem) => Err(problem),
-        },
-        (None, _) => named(network, face.several, device).await,
+        (Some(line), Identification::BodyAgreesWithToken) => {
+            match named(network, unsupported, face.several, device).await {
+                Ok(named) if named.line == line => Ok(Identified { line, told: None }),
+                // A foreign identifier gets the same answer whether it is known or not, and beside the own
+                // number as well.
+                Ok(_) | Err(Problem::UnknownLine | Problem::IdentifiersDisagree) => match network.observe(line).await {
+                    // The line of the token is gone: its number may have passed to somebody else.
+                    Err(Problem::UnknownLine) => Err(Problem::CredentialsInvalid),
+                    _ => Err(Problem::LineOfAnotherToken),
+                },
+                Err(problem) => Err(problem),
+            }
+        }
+        (None, _) => named(network, unsupported, face.several, device).await,
     }
 }
 
-/// The line that the identifiers name. The first of a kind that the network knows is used, and where
+/// The line that the identifiers name. The first of a kind that is supported is used, and where
 /// all must agree, the others of such kinds are held against it.
-async fn named<'a>(network: &dyn Network, several: Several, device: &'a Device) -> Result<Identified<'a>, Problem> {
+async fn named<'a>(
+    network: &dyn Network,
+    unsupported: &[IdentifierKind],
+    several: Several,
+    device: &'a Device,
+) -> Result<Identified<'a>, Problem> {
     let identifiers = device.identifiers();
     if identifiers.is_empty() {
         return Err(Problem::IdentifierMissing);
     }
     let mut used: Option<Identified<'a>> = None;
-    for identifier in identifiers {
+    for identifier in identifiers.iter().filter(|identifier| !unsupported.contains(&identifier.kind())) {
         let line = match network.identify(identifier).await {
             Err(Problem::IdentifierUnsupported) => continue,
             identified => identified?,
@@ -144,7 +152,7 @@ mod tests {
         ];
         for (name, face, of_token, identifiers, expected) in table {
             let device = Device::new(identifiers);
-            let found = line(&TwoLines, face, of_token, &device).await.map(|identified| identified.line);
+            let found = line(&TwoLines, &[], face, of_token, &device).await.map(|identified| identified.line);
             assert_eq!(found, expected, "{name}");
         }
     }
@@ -152,11 +160,25 @@ mod tests {
     #[tokio::test]
     async fn the_identifier_that_was_used_is_told_where_several_were_given() {
         let several = Device::new(vec![access_identifier(), number("+12345"), number("+12346")]);
-        let found = line(&TwoLines, NEWEST, None, &several).await.unwrap();
+        let found = line(&TwoLines, &[], NEWEST, None, &several).await.unwrap();
         assert_eq!(found.told, Some(&number("+12345")));
         let one = Device::new(vec![number("+12345")]);
-        assert_eq!(line(&TwoLines, NEWEST, None, &one).await.unwrap().told, None);
+        assert_eq!(line(&TwoLines, &[], NEWEST, None, &one).await.unwrap().told, None);
         let agreeing = Device::new(vec![number("+12345"), number("+12345")]);
-        assert_eq!(line(&TwoLines, OLDER, Some(first()), &agreeing).await.unwrap().told, None);
+        assert_eq!(line(&TwoLines, &[], OLDER, Some(first()), &agreeing).await.unwrap().told, None);
+    }
+
+    #[tokio::test]
+    async fn an_identifier_of_an_unsupported_kind_is_as_good_as_none() {
+        let unsupported = [IdentifierKind::PhoneNumber];
+        let one = Device::new(vec![number("+12345")]);
+        let ask = async |face, of_token| line(&TwoLines, &unsupported, face, of_token, &one).await.map(|it| it.line);
+        assert_eq!(ask(NEWEST, None).await, Err(Problem::IdentifierUnsupported));
+        assert_eq!(ask(NEWEST, Some(first())).await, Err(Problem::IdentifierUnnecessary));
+        assert_eq!(ask(OLDER, Some(first())).await, Err(Problem::IdentifierUnsupported));
+        let address = DeviceIdentifier::Ipv6(std::net::Ipv6Addr::LOCALHOST);
+        let several = Device::new(vec![number("+12345"), address]);
+        let found = line(&TwoLines, &unsupported, NEWEST, None, &several).await;
+        assert_eq!(found, Err(Problem::UnknownLine));
     }
 }

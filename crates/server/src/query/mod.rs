@@ -188,7 +188,8 @@ async fn look(
     limiter: Option<&Limiter>,
     subject: &mut Option<PhoneNumber>,
 ) -> Result<Vec<u8>, Problem> {
-    let identified = identify::line(app.network.as_ref(), face, token.line, device).await?;
+    let identified =
+        identify::line(app.network.as_ref(), &app.settings.unsupported_identifiers, face, token.line, device).await?;
     if let Some(limiter) = limiter {
         limiter.take(app.clock.now())?;
     }
@@ -198,6 +199,9 @@ async fn look(
         observed => observed?,
     };
     *subject = Some(line.phone_number);
+    if !line.eligible {
+        return Err(Problem::LineNotEligible);
+    }
     match face.answer {
         Answering::Roaming(render) => Ok(render(&Roaming::of(&line)?, identified.told)),
         Answering::Reachability(render) => Ok(render(&Reachability::of(&line)?, identified.told)),

@@ -232,7 +232,7 @@ pub(crate) fn lines(now: Timestamp) -> Result<Vec<Line>, NoEntropy> {
             })
         });
         let id: LineId = Id::new(now, &entropy::bytes()?);
-        lines.push(Line { id, phone_number, home, status, addresses: demo.addresses.map(Box::new) });
+        lines.push(Line { id, phone_number, home, status, addresses: demo.addresses.map(Box::new), eligible: true });
     }
     Ok(lines)
 }

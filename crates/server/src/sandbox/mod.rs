@@ -5,6 +5,7 @@ mod demo;
 mod summary;
 
 use attache_core::{LineId, Scope};
+use attache_network::Condition;
 use attache_wire::Publisher;
 
 pub(crate) use demo::{clients, lines};
@@ -29,6 +30,11 @@ pub(crate) fn documented_token(app: &App, publisher: &Publisher, text: &str) -> 
         purpose: client.purposes.first()?.clone(),
         expires_at: app.clock.now().plus(app.tokens.lifetime()),
     })
+}
+
+/// Lets the simulated network fail, or be well again.
+pub(crate) fn set_condition(app: &App, condition: Condition) {
+    app.simulator.set_condition(condition);
 }
 
 /// Whether the subscriber of a line answers when asked for consent. In the sandbox everyone does so

@@ -47,15 +47,16 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
         "INSERT INTO line (phone_number, id, home,
                            serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
                            public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-                           technology, technology_confirmed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                           technology, technology_confirmed_at, eligible)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
          ON CONFLICT (phone_number) DO UPDATE SET
             id = excluded.id, home = excluded.home, serving = excluded.serving,
             serving_confirmed_at = excluded.serving_confirmed_at, data = excluded.data, sms = excluded.sms,
             reachability_confirmed_at = excluded.reachability_confirmed_at,
             public_ipv4 = excluded.public_ipv4, first_port = excluded.first_port, last_port = excluded.last_port,
             private_ipv4 = excluded.private_ipv4, ipv6_prefix = excluded.ipv6_prefix,
-            technology = excluded.technology, technology_confirmed_at = excluded.technology_confirmed_at",
+            technology = excluded.technology, technology_confirmed_at = excluded.technology_confirmed_at,
+            eligible = excluded.eligible",
     )?;
     for (written, line) in (1..).zip(lines) {
         let status = line.status.as_ref();
@@ -76,6 +77,7 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             addresses.and_then(|addresses| addresses.ipv6_prefix).map(u64::cast_signed),
             status.and_then(|status| status.technology).map(Technology::as_str),
             status.map(|status| status.technology_confirmed_at.unix_nanoseconds()),
+            line.eligible,
         ])?;
         if written % STEP == 0 || written == lines.len() {
             progress(written);
@@ -88,7 +90,7 @@ fn read(connection: &Connection, each: &mut dyn FnMut(Line)) -> rusqlite::Result
     let mut statement = connection.prepare(
         "SELECT phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
                 public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-                technology, coalesce(technology_confirmed_at, serving_confirmed_at)
+                technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible
          FROM line ORDER BY phone_number",
     )?;
     let mut rows = statement.query([])?;
@@ -106,6 +108,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
         home: plmn(row, 2)?,
         status: status(row)?,
         addresses: addresses(row)?,
+        eligible: row.get(15)?,
     })
 }
 

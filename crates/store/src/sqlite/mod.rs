@@ -40,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_technology.sql"),
     include_str!("../../migrations/sqlite/0003_plan.sql"),
+    include_str!("../../migrations/sqlite/0004_eligible.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -388,6 +389,7 @@ mod tests {
                 private_ipv4: Some([10, 0, 0, 1].into()),
                 ipv6_prefix: Some(u64::MAX),
             })),
+            eligible: !number.is_multiple_of(2),
         }
     }
 
@@ -625,6 +627,7 @@ mod tests {
         let status = lines[0].status.unwrap();
         assert_eq!((status.technology, status.technology_confirmed_at), (None, status.serving_confirmed_at));
         assert_eq!(lines[1].status, None);
+        assert!(lines.iter().all(|line| line.eligible));
     }
 
     #[test]
