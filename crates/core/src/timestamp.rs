@@ -34,6 +34,14 @@ impl Timestamp {
         self.0
     }
 
+    /// This instant as HTTP dates things, in whole seconds (RFC 9110 section 5.6.7).
+    #[must_use]
+    pub fn http_date(self) -> String {
+        // Every i64 of nanoseconds lies inside the range of the time library.
+        let timestamp = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or_default();
+        timestamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// This instant moved into the future.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
@@ -99,6 +107,12 @@ mod tests {
         for end in [i64::MIN, i64::MAX] {
             assert!(!Timestamp::from_unix_nanoseconds(end).to_string().is_empty());
         }
+    }
+
+    #[test]
+    fn it_is_dated_as_http_does() {
+        let timestamp: Timestamp = "1994-11-06T08:49:37.5Z".parse().unwrap();
+        assert_eq!(timestamp.http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 
     #[test]

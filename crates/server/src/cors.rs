@@ -42,7 +42,7 @@ pub(crate) fn allow(headers: &mut HeaderMap, origin: &HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("x-correlator, retry-after, ratelimit, ratelimit-policy"),
+        HeaderValue::from_static("x-correlator, retry-after, ratelimit, ratelimit-policy, deprecation, sunset"),
     );
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }

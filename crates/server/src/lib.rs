@@ -12,6 +12,7 @@ mod authorization;
 mod clients;
 mod clock;
 mod cors;
+mod deprecation;
 mod entropy;
 mod keyring;
 mod limit;

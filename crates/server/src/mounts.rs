@@ -7,8 +7,9 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use attache_wire::{Face, Publisher, camara};
+use http::HeaderMap;
 
-use crate::settings::Settings;
+use crate::{deprecation::Notice, settings::Settings};
 
 /// The publisher whose APIs have versions that share a path.
 const CAMARA: &Publisher = &camara::PUBLISHER;
@@ -74,12 +75,21 @@ pub(crate) struct Mount {
     pub(crate) newest: &'static Face,
     /// The versions that answer what is meant for them.
     by_body: Vec<&'static Face>,
+    /// What the answers of those of them tell that are deprecated.
+    notices: Vec<Notice>,
 }
 
 impl Mount {
     /// Every version that may answer here, the newest first.
     pub(crate) fn faces(&self) -> impl Iterator<Item = &'static Face> {
         std::iter::once(self.newest).chain(self.by_body.iter().copied())
+    }
+
+    /// Tells that a version is deprecated, if it is.
+    pub(crate) fn tell_deprecation(&self, face: &Face, headers: &mut HeaderMap) {
+        for notice in &self.notices {
+            notice.tell(face, headers);
+        }
     }
 
     /// The version that a body is meant for.
@@ -96,8 +106,13 @@ pub(crate) fn of(publisher: &'static Publisher, settings: &Settings) -> Vec<Arc<
     if settings.vwip && publisher.name == CAMARA.name {
         mounts.extend(newest(publisher).map(|face| {
             let below = face.path.strip_prefix(&format!("/{}/{}", face.api, face.version)).unwrap_or_default();
-            Mount { path: format!("/{}/vwip{below}", face.api), newest: face, by_body: Vec::new() }
+            Mount { path: format!("/{}/vwip{below}", face.api), newest: face, by_body: Vec::new(), notices: Vec::new() }
         }));
+    }
+    if publisher.name == CAMARA.name {
+        for mount in &mut mounts {
+            mount.notices = mount.faces().filter_map(|face| Notice::of(face, &settings.deprecations)).collect();
+        }
     }
     mounts.into_iter().map(Arc::new).collect()
 }
@@ -111,7 +126,12 @@ fn pinned(publisher: &'static Publisher, pins: &[Pin]) -> Vec<Mount> {
             continue;
         }
         match mounts.iter_mut().find(|mount| mount.path == face.path) {
-            None => mounts.push(Mount { path: face.path.to_owned(), newest: face, by_body: Vec::new() }),
+            None => mounts.push(Mount {
+                path: face.path.to_owned(),
+                newest: face,
+                by_body: Vec::new(),
+                notices: Vec::new(),
+            }),
             Some(mount) if face.is_meant.is_some() => mount.by_body.push(face),
             // The newer version answers for this one.
             Some(_) => {}

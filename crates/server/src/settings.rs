@@ -12,7 +12,10 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-pub use crate::mounts::{Pin, PinError};
+pub use crate::{
+    deprecation::{Deprecation, DeprecationError},
+    mounts::{Pin, PinError},
+};
 
 /// Everything that the server is told.
 #[derive(Clone, Debug)]
@@ -68,6 +71,8 @@ pub struct Settings {
     /// The versions of CAMARA's APIs that have their base paths to themselves. No two contradict each
     /// other.
     pub pins: Vec<Pin>,
+    /// The versions of CAMARA's APIs that are going to end. No two are about the same.
+    pub deprecations: Vec<Deprecation>,
     /// Whether the newest version of each of CAMARA's APIs stands at `/vwip` as well.
     pub vwip: bool,
 }

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use attache_core::IdentifierKind;
-use attache_server::settings::{Key32, Mode, Pin};
+use attache_server::settings::{Deprecation, Key32, Mode, Pin};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::filter::Targets;
@@ -170,6 +170,11 @@ keys! {
     /// `device-roaming-status=1.0`. Elsewhere the newest version answers for the others at its path, but
     /// for a body that only an older one can be meant by.
     pins: Vec<Pin> = [], flag Flag::Value("pin", "API=VERSION");
+
+    /// The versions of CAMARA's APIs that are deprecated from a day on, and may end on another, such as
+    /// `device-roaming-status/0.6=2026-01-01..2026-12-31`. Their answers tell it in the headers `Deprecation`
+    /// and `Sunset`.
+    deprecations: Vec<Deprecation> = [], flag Flag::Value("deprecate", "API/VERSION=DAY..DAY");
 
     /// Whether the newest version of each of CAMARA's APIs stands at `/<api>/vwip` as well.
     vwip: bool = ["false"], flag Flag::Switch("vwip", "true");

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use attache_server::settings::{Mode, Pin, Settings, TlsFiles, is_random};
+use attache_server::settings::{Deprecation, Mode, Pin, Settings, TlsFiles, is_random};
 use secrecy::ExposeSecret;
 
 use super::{Entry, Faults, Loaded};
@@ -32,7 +32,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
         missing::<()>(&mut faults, "data_dir", "it is needed: this user has no directory for data");
     }
 
-    refuse_contradictions(&configuration.pins, &mut faults);
+    refuse_contradictions(&configuration.pins, &configuration.deprecations, &mut faults);
 
     match configuration.mode {
         Mode::Sandbox => {
@@ -110,6 +110,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             shutdown_grace: configuration.shutdown_grace,
             request_log: configuration.request_log,
             pins: configuration.pins,
+            deprecations: configuration.deprecations,
             vwip: configuration.vwip,
         }),
         _ => Err(faults),
@@ -137,10 +138,15 @@ fn resolve(
     addresses.into_iter().flatten()
 }
 
-fn refuse_contradictions(pins: &[Pin], faults: &mut Faults) {
+fn refuse_contradictions(pins: &[Pin], deprecations: &[Deprecation], faults: &mut Faults) {
     for (index, pin) in pins.iter().enumerate() {
         if let Some(other) = pins[..index].iter().find(|other| other.contradicts(*pin)) {
             faults.add_about("pins", format!("pins: {other} and {pin} want the same path; leave one of them out"));
+        }
+    }
+    for (index, deprecation) in deprecations.iter().enumerate() {
+        if deprecations[..index].iter().any(|other| other.is_about_same(*deprecation)) {
+            faults.add_about("deprecations", format!("deprecations: {deprecation} is there twice; leave one out"));
         }
     }
 }

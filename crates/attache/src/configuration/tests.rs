@@ -83,6 +83,19 @@ fn two_versions_cannot_be_pinned_to_one_path() {
 }
 
 #[test]
+fn a_version_is_deprecated_once() {
+    let deprecated = |texts| load_from(None, &[("ATTACHE_DEPRECATIONS", texts)], &[("data_dir", "/data")]);
+    let loaded = deprecated("device-status/0.4=2026-01-01, device-status/0.5=2026-01-01..2027-01-01");
+    assert_eq!(settings(loaded).unwrap().deprecations.len(), 2);
+    let [refusal] = &refusals(deprecated("device-status/0.4=2026-01-01, device-status/0.4=2026-01-02"))[..] else {
+        panic!("one refusal")
+    };
+    assert_eq!(refusal, "deprecations: device-status/0.4 is there twice; leave one out");
+    let [refusal] = &refusals(deprecated("device-status/0.4=tomorrow"))[..] else { panic!("one refusal") };
+    assert!(refusal.contains("device-roaming-status/0.6=2026-01-01..2026-12-31"), "{refusal}");
+}
+
+#[test]
 fn the_file_can_be_named_by_the_environment() {
     let file = file("ciba_interval = \"7s\"\n");
     let loaded = load_from(None, &[(FILE_VARIABLE, file.path().to_str().unwrap())], &[]);

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use attache_core::IdentifierKind;
-use attache_server::settings::{Key32, Mode, Pin, PinError};
+use attache_server::settings::{Deprecation, DeprecationError, Key32, Mode, Pin, PinError};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::filter::Targets;
@@ -116,6 +116,12 @@ impl Text for IdentifierKind {
     fn read_text(text: &str) -> Result<Self, String> {
         let kind = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
         kind.ok_or_else(|| "`phone_number`, `ipv4` or `ipv6` is needed".to_owned())
+    }
+}
+
+impl Text for Deprecation {
+    fn read_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: DeprecationError| error.to_string())
     }
 }
 

@@ -11,6 +11,7 @@ mod conformance;
 mod contracts;
 mod cross_origin;
 mod curls;
+mod deprecation;
 mod faces;
 mod harness;
 mod hostile_input;

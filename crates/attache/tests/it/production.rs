@@ -158,6 +158,8 @@ fn production_has_nothing_of_the_sandbox() {
         assert!(answer.as_object_mut().unwrap().remove("message").is_some());
         assert_eq!(answer, unknown);
     }
+    let fail = operator(&attache, Method::PUT, "/admin/v1/network").json(&json!({"state": "failing"})).says(403);
+    assert_eq!(fail.text("code"), "SANDBOX_ONLY");
     assert_eq!(operator(&attache, Method::GET, "/admin/v1/lines").says(200).json()["lines"], json!([]));
     assert_eq!(operator(&attache, Method::GET, "/admin/v1/clients").says(200).json()["clients"], json!([]));
     for (path, id, secret) in [

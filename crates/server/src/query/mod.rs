@@ -82,6 +82,7 @@ pub(crate) async fn answer(
         }
     };
     response.headers_mut().insert(head::X_CORRELATOR, correlator.clone());
+    mount.tell_deprecation(face, response.headers_mut());
     if let Some(limiter) = &trail.limiter {
         limiter.tell(app.clock.now(), response.headers_mut());
     }
