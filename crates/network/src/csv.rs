@@ -465,6 +465,17 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_eligible_unless_the_file_says_no() {
+        for (word, eligible) in [("", true), ("yes", true), ("no", false)] {
+            let file = format!("{},eligible\n+33699901032,20801,,,,{word}\n", REQUIRED.join(","));
+            assert_eq!(read(file.as_bytes(), NOW).unwrap()[0].eligible, eligible, "{word}");
+        }
+        let file = format!("{},eligible\n+33699901032,20801,,,,maybe\n", REQUIRED.join(","));
+        assert!(faults(&file).0[0].message.starts_with("eligible: neither yes"));
+        assert!(read(rows("+33699901032,20801,,,\n").as_bytes(), NOW).unwrap()[0].eligible);
+    }
+
+    #[test]
     fn each_fault_is_told_with_its_line_and_without_the_number() {
         let cases = [
             ("33699901032,20801,,,", "phone_number: not a number in E.164 format"),
