@@ -1,5 +1,7 @@
 use attache_core::{Device, DeviceIdentifier, NetworkType, Problem, Question, Reachability, Roaming, Scope};
 
+use crate::Description;
+
 /// One published API in one version, as its clients see it: `POST` of a JSON object to one path.
 #[derive(Debug)]
 pub struct Face {
@@ -32,6 +34,8 @@ pub struct Face {
     pub answer: Answering,
     /// Writes a problem.
     pub refuse: fn(&Problem) -> Refusal,
+    /// What its document says beside that.
+    pub description: Description,
 }
 
 impl Face {
@@ -105,6 +109,16 @@ impl Correlator {
             }
             Self::Short => text.len() <= 55 && text.bytes().all(short),
             Self::AnyText => true,
+        }
+    }
+
+    /// The pattern of the contract, if it has one.
+    #[must_use]
+    pub const fn pattern(self) -> Option<&'static str> {
+        match self {
+            Self::Long => Some(r"^[a-zA-Z0-9-_:;.\/<>{}]{0,256}$"),
+            Self::Short => Some("^[a-zA-Z0-9-]{0,55}$"),
+            Self::AnyText | Self::Undocumented => None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! version is adding its file here and its name to the list of its [`Publisher`].
 
 pub mod camara;
+mod description;
 mod face;
 mod json;
 pub mod oauth;
@@ -15,6 +16,7 @@ pub mod telefonica;
 mod testing;
 pub mod vonage;
 
+pub use description::{Body, Codes, Description, Document, documents};
 pub use face::{Answering, Correlator, Face, Identification, Refusal, Several};
 pub use publisher::{Authorization, Publisher};
 

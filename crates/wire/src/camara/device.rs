@@ -8,41 +8,55 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use attache_core::{DeviceIdentifier, Ipv4Identifier, PhoneNumber, Problem};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::schema::{DeviceIpv4Addr, DeviceIpv6Address, NetworkAccessIdentifier, Port, SingleIpv4Addr};
 use crate::json::{self, Object, present};
 
 /// The body of every query: an object with a device.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct DeviceRequest {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Device)]
     pub(crate) device: Option<Object<Device>>,
 }
 
 /// `Device`, as it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(min_properties = 1)]
 pub(crate) struct Device {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = super::schema::PhoneNumber)]
     phone_number: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = NetworkAccessIdentifier)]
     network_access_identifier: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = DeviceIpv4Addr)]
     ipv4_address: Option<Object<Ipv4Address>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = DeviceIpv6Address)]
     ipv6_address: Option<Ipv6Addr>,
 }
 
 /// `DeviceIpv4Addr`, as it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Ipv4Address {
+pub(super) struct Ipv4Address {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = SingleIpv4Addr)]
     public_address: Option<Ipv4Addr>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = SingleIpv4Addr)]
     private_address: Option<Ipv4Addr>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Port)]
     public_port: Option<u16>,
 }
+
+/// A body for trying things out. The number is one of those that are kept for fiction.
+pub(crate) const EXAMPLE: &str = r#"{"device":{"phoneNumber":"+12025550123"}}"#;
 
 /// Reads a body whose device may be absent, with the phone number of 0.6 and 1.x.
 pub(crate) fn read(body: &[u8]) -> Result<attache_core::Device, Problem> {

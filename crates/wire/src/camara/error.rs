@@ -7,16 +7,22 @@ use std::borrow::Cow;
 
 use attache_core::Problem;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::schema::Status;
 use crate::{Refusal, json};
 
 /// `ErrorInfo`.
-#[derive(Serialize)]
-struct ErrorInfo<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErrorInfo<'a> {
+    #[schema(value_type = Status)]
     status: u16,
     code: &'static str,
     message: &'a str,
 }
+
+/// The statuses of errors that device-roaming-status and device-reachability-status 1.0 and 1.1 list.
+pub(crate) const STATUSES: &[u16] = &[400, 401, 403, 404, 422, 429, 503];
 
 /// Writes `ErrorInfo`.
 pub(crate) fn error_info(status: u16, code: &'static str, message: &str) -> Refusal {

@@ -8,6 +8,9 @@ use attache_core::Problem;
 use super::error::{self, error_info};
 use crate::Refusal;
 
+/// The statuses of errors that both contracts list, but for 501: everything is implemented.
+pub(crate) const STATUSES: &[u16] = &[400, 401, 403, 404, 406, 415, 422, 429, 500, 502, 503, 504];
+
 /// Writes a problem. The last argument is that of [`status_and_code`].
 pub(crate) fn refuse(problem: &Problem, unable_to_provide: &'static str) -> Refusal {
     let (status, code) = status_and_code(problem, unable_to_provide);

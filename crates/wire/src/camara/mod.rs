@@ -13,6 +13,7 @@ pub mod device_status;
 pub(crate) mod error;
 pub(crate) mod error_v0_6;
 pub(crate) mod error_v1_0;
+pub(crate) mod schema;
 
 /// CAMARA's own APIs in all their public versions, the newest first.
 pub const PUBLISHER: Publisher = Publisher {

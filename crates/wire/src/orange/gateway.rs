@@ -6,14 +6,18 @@
 
 use attache_core::Problem;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{Refusal, json};
+use crate::{Refusal, camara::schema::Status, json};
 
 /// A row of the list.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[schema(as = GatewayError)]
 pub(super) struct Row {
     #[serde(skip)]
     status: u16,
+    // An integer without a range, as is a status.
+    #[schema(value_type = Status)]
     code: u8,
     message: &'static str,
     description: &'static str,
@@ -63,6 +67,10 @@ const LIST: &[(u16, u8, &str, &str)] = &[
     (503, 6, "Orange API is over capacity, retry later !", "The service faces too much requests and can not handle the call."),
     (504, 6, "Gateway timeout", "No response was received in time from a backend server acting as gateway or proxy."),
 ];
+
+/// The statuses of the list, of those that are answered, and 422, which is CAMARA's.
+pub(super) const STATUSES: &[u16] =
+    &[400, 401, 403, 404, 405, 406, 408, 411, 413, 414, 415, 422, 429, 500, 502, 503, 504];
 
 /// Finds a row. It is called in constants only, so that a row that is not in the list does not
 /// compile.

@@ -5,11 +5,15 @@
 //! neither the request nor the answer: these are CAMARA device-reachability-status 0.6's.
 
 use attache_core::{Problem, Scope};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{OneOfBuilder, Ref, RefOr, Schema},
+};
 
 use super::gateway;
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal, Several,
-    camara::{device, device_reachability_status::v0_6, error_v0_6},
+    Answering, Body, Correlator, Description, Face, Identification, Refusal, Several,
+    camara::{device, device_reachability_status::v0_6, error::ErrorInfo, error_v0_6},
 };
 
 /// Orange's Device Reachability Status.
@@ -26,7 +30,28 @@ pub const FACE: Face = Face {
     read: device::read,
     answer: Answering::Reachability(v0_6::write),
     refuse,
+    description: Description { error: Body::of::<Error>(), statuses: gateway::STATUSES, ..v0_6::DESCRIPTION },
 };
+
+/// An error of the gateway, or of the API behind it.
+struct Error;
+
+impl PartialSchema for Error {
+    fn schema() -> RefOr<Schema> {
+        let of_gateway = Ref::from_schema_name(gateway::Row::name());
+        let behind_it = Ref::from_schema_name(ErrorInfo::name());
+        OneOfBuilder::new().item(of_gateway).item(behind_it).into()
+    }
+}
+
+impl ToSchema for Error {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((gateway::Row::name().into(), gateway::Row::schema()));
+        gateway::Row::schemas(schemas);
+        schemas.push((ErrorInfo::name().into(), ErrorInfo::schema()));
+        ErrorInfo::schemas(schemas);
+    }
+}
 
 /// Writes a problem: by the gateway's list where it has a row, else as CAMARA 0.6 does. What the
 /// gateway cannot know, the API behind it says in its own words.

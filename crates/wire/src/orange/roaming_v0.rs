@@ -5,10 +5,17 @@
 
 use attache_core::{Country, Device, DeviceIdentifier, PhoneNumber, Problem, Roaming, Scope, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal, Several,
-    camara::{device::invalid, error::error_info, error_v0_6},
+    Answering, Body, Correlator, Description, Face, Identification, Refusal, Several,
+    camara::{
+        device::invalid,
+        device_roaming_status::v0_6,
+        error::error_info,
+        error_v0_6,
+        schema::{CountryName, LastStatusTime, PhoneNumber as PhoneNumberSchema, Status},
+    },
     json::{self, Object, present},
 };
 
@@ -26,20 +33,30 @@ pub const FACE: Face = Face {
     read,
     answer: Answering::Roaming(write),
     refuse,
+    description: Description {
+        request: Body::of::<Request>(),
+        answer: Body::of::<Response>(),
+        error: Body::of::<Error<'_>>(),
+        ..v0_6::DESCRIPTION
+    },
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RoamingStatusRequest)]
 struct Request {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = LabDevice)]
     device: Option<Object<LabDevice>>,
 }
 
 /// The device, by the names of both tables of the page, which differ. Only the phone number is
 /// managed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Device, min_properties = 1)]
 struct LabDevice {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = PhoneNumberSchema)]
     phone_number: Option<String>,
     #[serde(default, deserialize_with = "present")]
     msisdn: Option<String>,
@@ -67,13 +84,16 @@ fn read(body: &[u8]) -> Result<Device, Problem> {
 }
 
 /// The answer. Its types are the page's: `countryCode` a text, `countryName` an empty list at home.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RoamingStatusResponse)]
 struct Response {
+    #[schema(value_type = LastStatusTime)]
     last_status_time: Nanoseconds,
     roaming: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     country_code: Option<String>,
+    #[schema(value_type = CountryName)]
     country_name: &'static [&'static str],
 }
 
@@ -97,9 +117,10 @@ fn write(answer: &Roaming, _: Option<&DeviceIdentifier>) -> Vec<u8> {
 
 /// The error envelope, its fields in the order in which the page prints them for 400, 401 and 403.
 /// For 500 it prints the order of CAMARA's [`error_info`].
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Error<'a> {
     code: &'static str,
+    #[schema(value_type = Status)]
     status: u16,
     message: &'a str,
 }

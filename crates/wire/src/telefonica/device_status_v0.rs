@@ -5,12 +5,16 @@
 
 use attache_core::{Device, DeviceIdentifier, Problem, Scope};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::{
-    Answering, Correlator, Face, Identification, Several,
-    camara::device_status::{
-        v0_4::{self, UeId},
-        v0_5,
+    Answering, Body, Correlator, Description, Face, Identification, Several,
+    camara::{
+        device_status::{
+            v0_4::{self, UeId},
+            v0_5,
+        },
+        schema::{Msisdn, Port},
     },
     json::{self, Object, present},
 };
@@ -29,17 +33,22 @@ pub const FACE: Face = Face {
     read,
     answer: Answering::Roaming(v0_5::write_roaming),
     refuse: v0_4::refuse,
+    description: Description { request: Body::of::<Request>(), ..v0_4::DESCRIPTION },
 };
 
 /// `RequestRoamingStatus`, and the samples' `phoneNumber`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RequestRoamingStatus)]
 struct Request {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = UeId)]
     ue_id: Option<Object<UeId>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Port)]
     ue_port: Option<u16>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Msisdn)]
     phone_number: Option<String>,
 }
 

@@ -21,6 +21,7 @@ pub const CONNECTIVITY: Face = Face {
     read: v0_5::read,
     answer: Answering::Reachability(v0_5::write_connectivity),
     refuse: v0_5::refuse,
+    description: v0_5::CONNECTIVITY_DESCRIPTION,
 };
 
 /// Whether and where a device roams.
@@ -37,6 +38,7 @@ pub const ROAMING: Face = Face {
     read: v0_5::read,
     answer: Answering::Roaming(v0_5::write_roaming),
     refuse: v0_5::refuse,
+    description: v0_5::ROAMING_DESCRIPTION,
 };
 
 #[cfg(test)]

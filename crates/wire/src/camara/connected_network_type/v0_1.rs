@@ -6,7 +6,7 @@ use attache_core::{DeviceIdentifier, NetworkType, Problem, Scope};
 
 use super::v0_2;
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal, Several,
+    Answering, Body, Correlator, Description, Face, Identification, Refusal, Several,
     camara::{device, error, error_v1_0},
 };
 
@@ -24,6 +24,7 @@ pub const FACE: Face = Face {
     read: device::read,
     answer: Answering::NetworkType(write),
     refuse,
+    description: Description { answer: Body::of::<v0_2::Status>(), ..v0_2::DESCRIPTION },
 };
 
 /// Writes `ConnectedNetworkTypeResponse`: that of 0.2, without the device.

@@ -4,13 +4,15 @@
 
 use attache_core::{DeviceIdentifier, NetworkType, Scope, Technology};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
-    Answering, Correlator, Face, Identification, Several,
+    Answering, Body, Correlator, Description, Face, Identification, Several,
     camara::{
         date_time::Milliseconds,
         device::{self, DeviceResponse},
-        error,
+        device_roaming_status, error,
+        schema::{ConnectedNetworkType, LastStatusTime},
     },
     json,
 };
@@ -29,26 +31,53 @@ pub const FACE: Face = Face {
     read: device::read,
     answer: Answering::NetworkType(write),
     refuse: error::refuse,
+    description: DESCRIPTION,
+};
+
+/// What its document says.
+pub(crate) const DESCRIPTION: Description = Description {
+    operation: "getConnectedNetworkType",
+    summary: "By which access technology a device is connected",
+    answer: Body::of::<Response<'_>>(),
+    statuses: &[400, 401, 403, 404, 422, 429],
+    ..device_roaming_status::v1::DESCRIPTION
 };
 
 /// `ConnectedNetworkTypeResponse`. It requires `lastStatusTime`, which a line that was never seen does
 /// not have: no time is made up for it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConnectedNetworkTypeResponse)]
 struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DeviceResponse)]
     device: Option<DeviceResponse<'a>>,
+    #[serde(flatten)]
+    status: Status,
+}
+
+/// What versions answer that do not tell the device.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = NetworkTypeStatus)]
+pub(super) struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = LastStatusTime)]
     last_status_time: Option<Milliseconds>,
+    #[schema(value_type = ConnectedNetworkType)]
     connected_network_type: &'static str,
 }
+
+/// What is said instead of a technology.
+pub(crate) const UNKNOWN: &str = "UNKNOWN";
 
 /// Writes `ConnectedNetworkTypeResponse`.
 pub(super) fn write(answer: &NetworkType, device: Option<&DeviceIdentifier>) -> Vec<u8> {
     json::write(&Response {
         device: device.map(DeviceResponse::from),
-        last_status_time: answer.confirmed_at.map(Milliseconds),
-        connected_network_type: answer.technology.map_or("UNKNOWN", Technology::as_str),
+        status: Status {
+            last_status_time: answer.confirmed_at.map(Milliseconds),
+            connected_network_type: answer.technology.map_or(UNKNOWN, Technology::as_str),
+        },
     })
 }
 

@@ -4,10 +4,14 @@
 
 use attache_core::{DeviceIdentifier, Problem, Reachability, Scope};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::v1;
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal, Several,
-    camara::{date_time::Milliseconds, device, device_status::v0_5::ConnectivityStatus, error_v0_6},
+    Answering, Body, Codes, Correlator, Description, Face, Identification, Refusal, Several,
+    camara::{
+        date_time::Milliseconds, device, device_status::v0_5::ConnectivityStatus, error_v0_6, schema::LastStatusTime,
+    },
     json,
 };
 
@@ -25,12 +29,23 @@ pub const FACE: Face = Face {
     read: device::read,
     answer: Answering::Reachability(write),
     refuse,
+    description: DESCRIPTION,
+};
+
+/// What its document says.
+pub(crate) const DESCRIPTION: Description = Description {
+    answer: Body::of::<Response>(),
+    statuses: error_v0_6::STATUSES,
+    codes: Codes::Shown,
+    ..v1::DESCRIPTION
 };
 
 /// `ReachabilityStatusResponse`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Response {
+#[schema(as = ReachabilityStatusResponse)]
+pub(crate) struct Response {
+    #[schema(value_type = LastStatusTime)]
     last_status_time: Milliseconds,
     reachability_status: ConnectivityStatus,
 }

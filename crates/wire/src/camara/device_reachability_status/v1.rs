@@ -5,13 +5,15 @@
 
 use attache_core::{DeviceIdentifier, Reachability, Scope};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
-    Answering, Correlator, Face, Identification, Several,
+    Answering, Body, Correlator, Description, Face, Identification, Several,
     camara::{
         date_time::Milliseconds,
         device::{self, DeviceResponse},
-        error,
+        device_roaming_status, error,
+        schema::LastStatusTime,
     },
     json,
 };
@@ -30,33 +32,63 @@ pub const FACE: Face = Face {
     read: device::read,
     answer: Answering::Reachability(write),
     refuse: error::refuse,
+    description: DESCRIPTION,
+};
+
+/// What its document says.
+pub(crate) const DESCRIPTION: Description = Description {
+    operation: "getReachabilityStatus",
+    summary: "Whether a device can be reached, and by what",
+    answer: Body::of::<Response<'_>>(),
+    ..device_roaming_status::v1::DESCRIPTION
 };
 
 /// `ReachabilityStatusResponse`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReachabilityStatusResponse)]
 struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DeviceResponse)]
     device: Option<DeviceResponse<'a>>,
+    #[serde(flatten)]
+    status: Status,
+}
+
+/// What versions answer that do not tell the device.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ReachabilityStatus)]
+pub(super) struct Status {
+    #[schema(value_type = LastStatusTime)]
     last_status_time: Milliseconds,
     reachable: bool,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    connectivity: &'static [&'static str],
+    connectivity: &'static [ConnectivityType],
+}
+
+/// `ConnectivityType`: a way by which a device can be reached.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum ConnectivityType {
+    Data,
+    Sms,
 }
 
 /// Writes `ReachabilityStatusResponse`.
 pub(super) fn write(answer: &Reachability, device: Option<&DeviceIdentifier>) -> Vec<u8> {
-    let connectivity: &[&str] = match (answer.data, answer.sms) {
-        (true, true) => &["DATA", "SMS"],
-        (true, false) => &["DATA"],
-        (false, true) => &["SMS"],
+    let connectivity: &[ConnectivityType] = match (answer.data, answer.sms) {
+        (true, true) => &[ConnectivityType::Data, ConnectivityType::Sms],
+        (true, false) => &[ConnectivityType::Data],
+        (false, true) => &[ConnectivityType::Sms],
         (false, false) => &[],
     };
     json::write(&Response {
         device: device.map(DeviceResponse::from),
-        last_status_time: Milliseconds(answer.confirmed_at),
-        reachable: !connectivity.is_empty(),
-        connectivity,
+        status: Status {
+            last_status_time: Milliseconds(answer.confirmed_at),
+            reachable: !connectivity.is_empty(),
+            connectivity,
+        },
     })
 }
 

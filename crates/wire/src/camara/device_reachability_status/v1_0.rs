@@ -7,7 +7,7 @@ use attache_core::{DeviceIdentifier, Problem, Reachability, Scope};
 
 use super::v1;
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal, Several,
+    Answering, Body, Correlator, Description, Face, Identification, Refusal, Several,
     camara::{device, error_v1_0},
 };
 
@@ -25,6 +25,7 @@ pub const FACE: Face = Face {
     read: device::read,
     answer: Answering::Reachability(write),
     refuse,
+    description: Description { answer: Body::of::<v1::Status>(), ..v1::DESCRIPTION },
 };
 
 /// Writes `ReachabilityStatusResponse`: that of 1.1, without the device.

@@ -6,7 +6,7 @@ use attache_core::{DeviceIdentifier, Problem, Roaming, Scope};
 
 use super::v1;
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal, Several,
+    Answering, Body, Codes, Correlator, Description, Face, Identification, Refusal, Several,
     camara::{device, error_v0_6},
 };
 
@@ -24,6 +24,15 @@ pub const FACE: Face = Face {
     read: device::read,
     answer: Answering::Roaming(write),
     refuse,
+    description: DESCRIPTION,
+};
+
+/// What its document says.
+pub(crate) const DESCRIPTION: Description = Description {
+    answer: Body::of::<v1::Status>(),
+    statuses: error_v0_6::STATUSES,
+    codes: Codes::Shown,
+    ..v1::DESCRIPTION
 };
 
 /// Writes `RoamingStatusResponse`: that of 1.1, without the device.

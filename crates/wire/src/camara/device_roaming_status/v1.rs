@@ -5,13 +5,15 @@
 
 use attache_core::{Country, DeviceIdentifier, Roaming, Scope};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
-    Answering, Correlator, Face, Identification, Several,
+    Answering, Body, Codes, Correlator, Description, Face, Identification, Several,
     camara::{
         date_time::Milliseconds,
-        device::{self, DeviceResponse},
-        error,
+        device::{self, DeviceRequest, DeviceResponse},
+        error::{self, ErrorInfo},
+        schema::{CountryCode, CountryName, LastStatusTime},
     },
     json,
 };
@@ -30,19 +32,46 @@ pub const FACE: Face = Face {
     read: device::read,
     answer: Answering::Roaming(write),
     refuse: error::refuse,
+    description: DESCRIPTION,
+};
+
+/// What its document says.
+pub(crate) const DESCRIPTION: Description = Description {
+    operation: "getRoamingStatus",
+    summary: "Whether a device roams, and in which country",
+    request: Body::of::<DeviceRequest>(),
+    example: device::EXAMPLE,
+    answer: Body::of::<Response<'_>>(),
+    error: Body::of::<ErrorInfo<'_>>(),
+    instead: &[],
+    statuses: error::STATUSES,
+    codes: Codes::Enumerated,
 };
 
 /// `RoamingStatusResponse`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RoamingStatusResponse)]
 struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DeviceResponse)]
     device: Option<DeviceResponse<'a>>,
+    #[serde(flatten)]
+    status: Status,
+}
+
+/// What versions answer that do not tell the device.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RoamingStatus)]
+pub(super) struct Status {
+    #[schema(value_type = LastStatusTime)]
     last_status_time: Milliseconds,
     roaming: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = CountryCode)]
     country_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = CountryName)]
     country_name: Option<&'static [&'static str]>,
 }
 
@@ -50,10 +79,12 @@ struct Response<'a> {
 pub(super) fn write(answer: &Roaming, device: Option<&DeviceIdentifier>) -> Vec<u8> {
     json::write(&Response {
         device: device.map(DeviceResponse::from),
-        last_status_time: Milliseconds(answer.confirmed_at),
-        roaming: answer.is_roaming(),
-        country_code: answer.visited.map(|country| country.mcc().number()),
-        country_name: answer.visited.map(Country::names),
+        status: Status {
+            last_status_time: Milliseconds(answer.confirmed_at),
+            roaming: answer.is_roaming(),
+            country_code: answer.visited.map(|country| country.mcc().number()),
+            country_name: answer.visited.map(Country::names),
+        },
     })
 }
 

@@ -4,9 +4,9 @@
 
 use attache_core::{Problem, Scope};
 
-use super::v0_6;
+use super::{v0_6, v1};
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal, Several,
+    Answering, Body, Correlator, Description, Face, Identification, Refusal, Several,
     camara::{device, error_v1_0},
 };
 
@@ -24,6 +24,7 @@ pub const FACE: Face = Face {
     read: device::read,
     answer: Answering::Roaming(v0_6::write),
     refuse,
+    description: Description { answer: Body::of::<v1::Status>(), ..v1::DESCRIPTION },
 };
 
 fn refuse(problem: &Problem) -> Refusal {

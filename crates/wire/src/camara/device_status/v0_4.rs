@@ -7,11 +7,15 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use attache_core::{Device, DeviceIdentifier, Ipv4Identifier, PhoneNumber, Problem, Scope};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::v0_5;
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal, Several,
-    camara::device::invalid,
+    Answering, Body, Correlator, Description, Face, Identification, Refusal, Several,
+    camara::{
+        device::invalid,
+        schema::{ExternalId, Ipv4AddrWithMask, Ipv6AddrWithMask, Msisdn, Port},
+    },
     json::{self, FieldNames, Object, present},
 };
 
@@ -29,6 +33,16 @@ pub const FACE: Face = Face {
     read,
     answer: Answering::Roaming(v0_5::write_roaming),
     refuse,
+    description: DESCRIPTION,
+};
+
+/// What its document says.
+pub(crate) const DESCRIPTION: Description = Description {
+    request: Body::of::<Request>(),
+    example: r#"{"ueId":{"msisdn":"+12025550123"}}"#,
+    error: Body::of::<ErrorInfo<'_>>(),
+    instead: &[],
+    ..v0_5::ROAMING_DESCRIPTION
 };
 
 /// Whether a body is of 0.4 and not of 0.5: an object with `ueId` and without `device`.
@@ -38,12 +52,15 @@ fn is_meant(body: &[u8]) -> bool {
 }
 
 /// `RequestRoamingStatus`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RequestRoamingStatus)]
 struct Request {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = UeId, required)]
     ue_id: Option<Object<UeId>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Port)]
     ue_port: Option<u16>,
 }
 
@@ -53,16 +70,21 @@ fn read(body: &[u8]) -> Result<Device, Problem> {
 }
 
 /// `UeId`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(min_properties = 1)]
 pub(crate) struct UeId {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = ExternalId)]
     external_id: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Msisdn)]
     msisdn: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Ipv4AddrWithMask)]
     ipv4_addr: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Ipv6AddrWithMask)]
     ipv6_addr: Option<String>,
 }
 
@@ -148,8 +170,8 @@ fn read_mask(text: &str, widest: u8) -> Option<u8> {
 }
 
 /// `ErrorInfo`, which here has no status.
-#[derive(Serialize)]
-struct ErrorInfo<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErrorInfo<'a> {
     code: &'static str,
     message: &'a str,
 }

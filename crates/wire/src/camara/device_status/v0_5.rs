@@ -3,15 +3,17 @@
 //! Source: the contract of device-status 0.5.1. It lists 400, 401, 403, 404, 500 and 503.
 
 use attache_core::{Country, Device, DeviceIdentifier, PhoneNumber, Problem, Reachability, Roaming, Scope};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
-    Answering, Correlator, Face, Identification, Refusal, Several,
+    Answering, Body, Codes, Correlator, Description, Face, Identification, Refusal, Several,
     camara::{
-        device::{DeviceRequest, invalid},
-        error::{self, error_info},
+        device::{self, invalid},
+        error::{self, ErrorInfo, error_info},
+        schema::{CountryCode, CountryName, LenientPhoneNumber},
     },
-    json::{self, Object},
+    json::{self, Object, present},
 };
 
 /// Whether and where a device roams.
@@ -28,6 +30,20 @@ pub const ROAMING: Face = Face {
     read,
     answer: Answering::Roaming(write_roaming),
     refuse,
+    description: ROAMING_DESCRIPTION,
+};
+
+/// What its document says.
+pub(crate) const ROAMING_DESCRIPTION: Description = Description {
+    operation: "getRoamingStatus",
+    summary: "Whether a device roams, and in which country",
+    request: Body::of::<Request>(),
+    example: device::EXAMPLE,
+    answer: Body::of::<RoamingStatus>(),
+    error: Body::of::<ErrorInfo<'_>>(),
+    instead: &[Body::of::<LenientPhoneNumber>()],
+    statuses: STATUSES,
+    codes: Codes::Shown,
 };
 
 /// By what a device can be reached.
@@ -44,11 +60,31 @@ pub const CONNECTIVITY: Face = Face {
     read,
     answer: Answering::Reachability(write_connectivity),
     refuse,
+    description: CONNECTIVITY_DESCRIPTION,
 };
+
+/// What its document says.
+pub(crate) const CONNECTIVITY_DESCRIPTION: Description = Description {
+    operation: "getConnectivityStatus",
+    summary: "By what a device can be reached",
+    answer: Body::of::<Connectivity>(),
+    ..ROAMING_DESCRIPTION
+};
+
+/// The statuses of errors that device-status 0.4 and 0.5 list.
+pub(crate) const STATUSES: &[u16] = &[400, 401, 403, 404, 500, 503];
+
+/// `RequestRoamingStatus` and `RequestConnectivityStatus`: an object with a device, which must be there.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Request {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = device::Device, required)]
+    device: Option<Object<device::Device>>,
+}
 
 /// Reads a body whose device must be there.
 pub(crate) fn read(body: &[u8]) -> Result<Device, Problem> {
-    match json::read::<DeviceRequest>(body)?.device {
+    match json::read::<Request>(body)?.device {
         Some(Object(device)) => device.identify(|text| read_phone_number("device.phoneNumber", text)),
         None => Err(Problem::FieldMissing { field: "device" }),
     }
@@ -68,13 +104,16 @@ pub(crate) fn read_phone_number(field: &str, text: &str) -> Result<PhoneNumber, 
 }
 
 /// `RoamingStatusResponse`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct RoamingStatus {
+#[schema(as = RoamingStatusResponse)]
+pub(crate) struct RoamingStatus {
     roaming: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = CountryCode)]
     country_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = CountryName)]
     country_name: Option<&'static [&'static str]>,
 }
 
@@ -88,7 +127,7 @@ pub(crate) fn write_roaming(answer: &Roaming, _: Option<&DeviceIdentifier>) -> V
 }
 
 /// `ConnectivityStatus`: the best way by which a device can be reached.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum ConnectivityStatus {
     /// By data, and perhaps by SMS.
@@ -110,8 +149,9 @@ impl From<&Reachability> for ConnectivityStatus {
 }
 
 /// `ConnectivityStatusResponse`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ConnectivityStatusResponse)]
 struct Connectivity {
     connectivity_status: ConnectivityStatus,
 }
