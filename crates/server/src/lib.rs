@@ -3,6 +3,7 @@
 //! - `query` is the pipeline that every question to a face goes through;
 //! - `authorization` holds the authorization servers, one for each publisher;
 //! - `admin` is the operator's API; `sandbox` is what only a sandbox may do;
+//! - `docs` is what the server says about itself;
 //! - `routes` says what stands where, `start` starts and stops it all.
 
 mod accept;
@@ -13,6 +14,7 @@ mod clients;
 mod clock;
 mod cors;
 mod deprecation;
+mod docs;
 mod entropy;
 mod keyring;
 mod limit;

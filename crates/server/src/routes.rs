@@ -19,7 +19,7 @@ use crate::{
     admin,
     app::{App, publisher_of},
     authorization::{self, Endpoint},
-    cors,
+    cors, docs,
     linger::lingering,
     mounts::{self, Mount},
     query, sandbox,
@@ -60,6 +60,12 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
     if app.settings.mode == Mode::Sandbox {
         let sandbox_app = Arc::clone(app);
         router = router.route("/sandbox", any(move |request| async move { tell_sandbox(&sandbox_app, &request) }));
+    }
+    for resource in docs::resources(&app.settings) {
+        let app = Arc::clone(app);
+        let path = resource.path.clone();
+        let handler = move |request| async move { tell_about_itself(&app, &resource, &request) };
+        router = router.route(&path, any(handler));
     }
     let app = Arc::clone(app);
     router.fallback(move |request| async move { answer_unknown(&app, &lingering(&app.settings, request)) })
@@ -166,24 +172,37 @@ fn answer_unknown(app: &App, request: &Request<Body>) -> Response {
 }
 
 fn tell_sandbox(app: &App, request: &Request<Body>) -> Response {
-    let outcome = query::admit_host_and_target(app, request).and_then(|()| match *request.method() {
-        Method::GET | Method::HEAD => Ok(serde_json::to_vec_pretty(&sandbox::summary(app)).unwrap_or_default()),
-        _ => Err(Problem::MethodNotAllowed { allow: "GET" }),
-    });
+    let outcome = admit_reader(app, request)
+        .map(|()| query::json_response(200, serde_json::to_vec_pretty(&sandbox::summary(app)).unwrap_or_default()));
     answer_beside_faces(app, request, "/sandbox", outcome)
 }
 
-/// Answers what is asked of no face and no authorization server: with JSON, or in the envelope of the
-/// publisher below whose root the path lies.
+/// What faces say of themselves.
+fn tell_about_itself(app: &App, resource: &docs::Resource, request: &Request<Body>) -> Response {
+    let outcome = admit_reader(app, request).map(|()| resource.response());
+    answer_beside_faces(app, request, docs::PATH, outcome)
+}
+
+/// A request that reads.
+fn admit_reader(app: &App, request: &Request<Body>) -> Result<(), Problem> {
+    query::admit_host_and_target(app, request)?;
+    match *request.method() {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(Problem::MethodNotAllowed { allow: "GET" }),
+    }
+}
+
+/// Answers what is asked of no face and no authorization server: with what there is, or in the envelope of
+/// the publisher below whose root the path lies.
 fn answer_beside_faces(
     app: &App,
     request: &Request<Body>,
     path: &'static str,
-    outcome: Result<Vec<u8>, Problem>,
+    outcome: Result<Response, Problem>,
 ) -> Response {
     let publisher = publisher_of(request.uri().path());
     let (response, problem) = match outcome {
-        Ok(body) => (query::json_response(200, body), None),
+        Ok(response) => (response, None),
         Err(problem) => {
             let mut response = refuse((publisher.refuse)(&problem));
             query::add_problem_headers(&problem, response.headers_mut());

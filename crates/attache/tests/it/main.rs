@@ -12,6 +12,7 @@ mod contracts;
 mod cross_origin;
 mod curls;
 mod deprecation;
+mod docs;
 mod faces;
 mod harness;
 mod hostile_input;
