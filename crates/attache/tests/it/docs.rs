@@ -81,8 +81,8 @@ fn every_path_of_the_documents_is_one_that_the_server_has() {
 fn the_index_says_which_version_answers() {
     let attache = Attache::with_environment(&[], &[("ATTACHE_PINS", "device-status=0.4")]);
     let index = page(&attache, "/docs").body;
-    assert!(index.contains("1.1 answers; this version if it is pinned"), "{index}");
-    assert!(index.contains("not here: another version is pinned"), "{index}");
+    assert!(index.contains("1.1 answers, and this version if it is pinned"), "{index}");
+    assert!(index.contains("another version is pinned"), "{index}");
     assert!(!page(&attache, "/docs/camara/device-status/0.5").body.contains("<form"));
     assert!(
         page(&attache, "/docs/camara/device-status/0.4").body.contains("<form data-path=\"/device-status/v0/roaming\"")

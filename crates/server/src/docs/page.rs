@@ -60,7 +60,7 @@ pub(super) fn index(entries: &[Entry]) -> String {
             push!(rows, "<td><code>{}</code></td>", escape(standing.face.scope.as_str()));
             push!(
                 rows,
-                "<td>{}</td><td><a href=\"{}/openapi.json\">openapi.json<span class=\"unseen\"> of {} {}</span></a></td></tr>\n",
+                "<td>{}</td><td><a href=\"{}/openapi.json\">JSON<span class=\"unseen\"> of {} {}</span></a></td></tr>\n",
                 escape(&note(standing)),
                 escape(&entry.path),
                 escape(entry.document.api()),
@@ -74,7 +74,7 @@ pub(super) fn index(entries: &[Entry]) -> String {
          it, and a document in OpenAPI 3.1 for programs.</p>\n\
          <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"All APIs\"><table>\n\
          <thead><tr><th scope=\"col\">Publisher</th><th scope=\"col\">API and version</th><th scope=\"col\">Request</th>\
-         <th scope=\"col\">Scope</th><th scope=\"col\">Here</th><th scope=\"col\">Document</th></tr></thead>\n\
+         <th scope=\"col\">Scope</th><th scope=\"col\">At this path</th><th scope=\"col\">Document</th></tr></thead>\n\
          <tbody>\n{rows}</tbody></table></div>\n"
     );
     page("APIs of this server", &body)
@@ -83,10 +83,10 @@ pub(super) fn index(entries: &[Entry]) -> String {
 /// Whether a version is to be met at its path.
 fn note(standing: &Standing) -> String {
     match standing.answers {
-        Answers::Itself if standing.face.is_meant.is_some() => "answers what is meant for it".to_owned(),
-        Answers::Itself => "answers".to_owned(),
-        Answers::Other(contract) => format!("{contract} answers; this version if it is pinned"),
-        Answers::Nobody => "not here: another version is pinned".to_owned(),
+        Answers::Itself if standing.face.is_meant.is_some() => "it answers what is meant for it".to_owned(),
+        Answers::Itself => "it answers".to_owned(),
+        Answers::Other(contract) => format!("{contract} answers, and this version if it is pinned"),
+        Answers::Nobody => "another version is pinned".to_owned(),
     }
 }
 
@@ -115,7 +115,7 @@ fn push_operation(html: &mut String, place: usize, standing: &Standing, json: &V
     push!(
         html,
         "<section id=\"operation-{place}\" aria-labelledby=\"path-{place}\">\n\
-         <h2 id=\"path-{place}\"><code>POST {}</code></h2>\n<p>{}. Needs the scope <code>{}</code>. At this path: {}.</p>\n",
+         <h2 id=\"path-{place}\"><code>POST {}</code></h2>\n<p>{}. Needs the scope <code>{}</code>. At this path {}.</p>\n",
         escape(&standing.path),
         escape(text(&operation["summary"])),
         escape(standing.face.scope.as_str()),
@@ -168,19 +168,23 @@ fn fields(json: &Value, schemas: &[&Value], above: &str) -> Vec<Field> {
     for (name, property) in schemas.iter().filter_map(|schema| schema["properties"].as_object()).flatten() {
         let path = format!("{above}{name}");
         let of_field = merged(json, &[property]);
-        let kind = of_field.iter().find_map(|schema| schema["type"].as_str()).unwrap_or("any");
         let items = of_field.iter().find_map(|schema| schema.get("items")).map(|items| merged(json, &[items]));
-        let limits = limits(&of_field).into_iter().chain(items.iter().flat_map(|items| limits(items)));
-        let limits = limits.collect::<Vec<_>>().join("; ");
-        let below = fields_below(json, &of_field, &path);
-        fields.push(Field { kind: kind.to_owned(), is_required: required.contains(&name.as_str()), limits, path });
+        let mut kind = kind(&of_field).to_owned();
+        let mut limits = limits(&of_field);
+        if let Some(items) = &items {
+            kind = format!("{kind} of {}", self::kind(items));
+            limits.extend(self::limits(items));
+        }
+        let below = self::fields(json, &[property], &format!("{path}."));
+        let is_required = required.contains(&name.as_str());
+        fields.push(Field { path, kind, is_required, limits: limits.join("; ") });
         fields.extend(below);
     }
     fields
 }
 
-fn fields_below(json: &Value, schemas: &[&Value], path: &str) -> Vec<Field> {
-    fields(json, schemas, &format!("{path}."))
+fn kind<'a>(schemas: &[&'a Value]) -> &'a str {
+    schemas.iter().find_map(|schema| schema["type"].as_str()).unwrap_or("any")
 }
 
 /// What a schema demands of a value, in words.
@@ -301,8 +305,8 @@ mod tests {
         });
         let schema = json!({
             "allOf": [
-                { "properties": { "device": { "$ref": "#/components/schemas/Device" } } },
-                { "properties": { "ways": { "type": "array", "items": { "enum": ["DATA", "SMS"] } } }, "required": ["ways"] },
+                { "properties": { "device": { "allOf": [{ "$ref": "#/components/schemas/Device" }] } } },
+                { "properties": { "ways": { "type": "array", "items": { "type": "string", "enum": ["DATA", "SMS"] } } }, "required": ["ways"] },
             ],
         });
         let listed: Vec<_> = fields(&json, &[&schema], "")
@@ -315,7 +319,7 @@ mod tests {
             [
                 row("device", "object", false, "least fields: 1"),
                 row("device.port", "integer", false, "at most 9"),
-                row("ways", "array", true, "one of DATA, SMS"),
+                row("ways", "array of string", true, "one of DATA, SMS"),
             ]
         );
     }
