@@ -182,6 +182,17 @@ fn production_has_nothing_of_the_sandbox() {
     assert!(!attache.data_dir().join("secrets.key").exists(), "and so is the key");
 }
 
+#[test]
+fn production_says_what_it_answers_and_nothing_of_the_sandbox() {
+    let attache = behind_a_proxy(&[]);
+    for path in ["/docs", "/docs/camara/device-roaming-status/1.1", "/docs/vonage/device-status/0.5/openapi.json"] {
+        let page = attache.get(path).says(200).body;
+        for word in ["demo", "secret", "sandbox", "+336", "+346", "+123456789"] {
+            assert!(!page.contains(word), "{path}: {word}");
+        }
+    }
+}
+
 /// Registers a client of production, and returns its secret.
 fn shop(attache: &Attache, publisher: &str) -> String {
     let client = json!({
