@@ -148,6 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_sent_another_correlator_is_told_the_pattern() {
+        for correlator in [Correlator::Long, Correlator::Short, Correlator::AnyText, Correlator::Undocumented] {
+            let told = correlator.fault().map(|fault| fault.strip_prefix("does not match ").unwrap());
+            assert_eq!(told, correlator.pattern());
+        }
+    }
+
+    #[test]
     fn a_correlator_has_the_characters_of_its_pattern() {
         let long = "a".repeat(256);
         for (text, is_long, is_short) in [

@@ -392,6 +392,8 @@ fn every_document_has_the_shape_of_openapi() {
         for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
             assert!(document.pointer(reference).is_some(), "{} refers to {reference}", face.path);
         }
+        // What is absent is left out, in requests and in answers.
+        assert!(!text.contains("\"null\""), "{}: no contract knows null", face.path);
         assert!(!text.contains("http"), "{}: a document needs nothing from elsewhere", face.path);
     }
 }

@@ -59,12 +59,16 @@ struct LabDevice {
     #[schema(value_type = PhoneNumberSchema)]
     phone_number: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     msisdn: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     external_id: Option<String>,
     #[serde(default, deserialize_with = "present", alias = "Ipv4Addr")]
+    #[schema(value_type = String)]
     ipv4_addr: Option<String>,
     #[serde(default, deserialize_with = "present", alias = "Ipv6Addr")]
+    #[schema(value_type = String)]
     ipv6_addr: Option<String>,
 }
 
@@ -92,6 +96,7 @@ struct Response {
     last_status_time: Nanoseconds,
     roaming: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     country_code: Option<String>,
     #[schema(value_type = CountryName)]
     country_name: &'static [&'static str],
