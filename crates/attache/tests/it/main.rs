@@ -14,6 +14,7 @@ mod curls;
 mod deprecation;
 mod docs;
 mod faces;
+mod fuzz;
 mod harness;
 mod hostile_input;
 mod lifecycle;

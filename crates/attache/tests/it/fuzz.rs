@@ -1,0 +1,101 @@
+//! Schemathesis makes up requests by CAMARA's contracts, good and bad, and holds what the running
+//! server answers against them. The contracts are in `../shared` beside the repository; elsewhere this
+//! test finds nothing to compare and passes.
+
+mod needs_python {
+    use std::{
+        io::Write,
+        path::Path,
+        process::{Command, Stdio},
+    };
+
+    use serde_json::{Value, json};
+
+    use crate::{faces::CAMARA, harness::Attache};
+
+    const LINE: &str = "+33639980001";
+    const ROAMING: &str = "device-roaming-status:read";
+    const REACHABILITY: &str = "device-reachability-status:read";
+    const NETWORK_TYPE: &str = "connected-network-type:read";
+
+    /// A contract, the path below which it is served, its operation, its scope, and what a request with a
+    /// token for a line names: nothing, or a phone number that must agree.
+    type Version = [&'static str; 5];
+
+    const SERVED: [Version; 8] = [
+        ["device-roaming-status/1.1", "/device-roaming-status/v1", "/retrieve", ROAMING, "none"],
+        ["device-roaming-status/0.6", "/device-roaming-status/v0.6", "/retrieve", ROAMING, "none"],
+        ["device-reachability-status/1.1", "/device-reachability-status/v1", "/retrieve", REACHABILITY, "none"],
+        ["device-reachability-status/0.6", "/device-reachability-status/v0.6", "/retrieve", REACHABILITY, "none"],
+        ["connected-network-type/0.2", "/connected-network-type/v0.2", "/retrieve", NETWORK_TYPE, "none"],
+        ["connected-network-type/0.1", "/connected-network-type/v0.1", "/retrieve", NETWORK_TYPE, "none"],
+        ["device-status/0.5.1", "/device-status/v0", "/roaming", "device-status:roaming:read", "phone"],
+        ["device-status/0.5.1", "/device-status/v0", "/connectivity", "device-status:connectivity:read", "phone"],
+    ];
+
+    const PINS: [&str; 6] =
+        ["--pin", "device-roaming-status=1.0", "--pin", "device-reachability-status=1.0", "--pin", "device-status=0.4"];
+
+    const PINNED: [Version; 3] = [
+        ["device-roaming-status/1.0", "/device-roaming-status/v1", "/retrieve", ROAMING, "none"],
+        ["device-reachability-status/1.0", "/device-reachability-status/v1", "/retrieve", REACHABILITY, "none"],
+        ["device-status/0.4.1", "/device-status/v0", "/roaming", "device-status-roaming-read", "msisdn"],
+    ];
+
+    /// The runs over some versions, with tokens for a line or for none.
+    fn runs(attache: &Attache, versions: &[Version], line: Option<&str>, contracts: &Path) -> Vec<Value> {
+        let run = |[contract, root, path, scope, device]: &Version| {
+            let scope = format!("dpv:FraudPreventionAndDetection {scope}");
+            let token = match line {
+                Some(line) => CAMARA.three_legged(attache, line, &scope),
+                None => CAMARA.two_legged(attache, &scope),
+            };
+            json!({
+                "name": format!("{contract} {path}, {}-legged", if line.is_some() { 3 } else { 2 }),
+                "contract": contracts.join(contract).join("openapi.yaml"),
+                "url": attache.url(root),
+                "path": path,
+                "token": token,
+                "line": line,
+                "device": device,
+            })
+        };
+        versions.iter().map(run).collect()
+    }
+
+    /// Asks by all contracts, with tokens for a line or for none.
+    fn fuzz(line: Option<&str>) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let Ok(contracts) = root.join("../shared/camara").canonicalize() else { return };
+        let (served, pinned) = (Attache::sandbox(), Attache::with(&PINS));
+        let mut runs = runs(&served, &SERVED, line, &contracts);
+        runs.extend(self::runs(&pinned, &PINNED, line, &contracts));
+
+        let mut python = Command::new(root.join("target/tools/python/bin/python"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fuzz.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        python.stdin.take().unwrap().write_all(Value::from(runs).to_string().as_bytes()).unwrap();
+        let output = python.wait_with_output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+        for figures in printed.lines().filter(|line| line.starts_with("FIGURES ")) {
+            println!("{figures}");
+        }
+    }
+
+    #[test]
+    #[ignore = "needs Python: cargo xtask test"]
+    fn nothing_that_schemathesis_asks_with_a_token_for_no_line_gets_an_answer_against_its_contract() {
+        fuzz(None);
+    }
+
+    #[test]
+    #[ignore = "needs Python: cargo xtask test"]
+    fn nothing_that_schemathesis_asks_with_a_token_for_a_line_gets_an_answer_against_its_contract() {
+        fuzz(Some(LINE));
+    }
+}
