@@ -126,11 +126,11 @@ const SAMPLES: &[Sample] = &[
 ];
 
 impl Sample {
-    /// One command for a shell that fetches a token and asks with it; `None` if its demo client is
-    /// gone.
+    /// One command for a shell that fetches a token and asks with it, as often as one likes; `None` if
+    /// its demo client is gone.
     fn curl(&self, summary: &Summary) -> Option<String> {
         let publisher = summary.publishers.get(self.publisher)?;
-        let client = publisher.clients.first()?;
+        let client = publisher.clients.iter().find(|client| client.plan.is_none())?;
         let url = &publisher.faces.iter().find(|face| face.url.ends_with(self.path))?.url;
         let credentials = format!("-u {}:{}", client.client_id, client.client_secret);
         let scope = self.scope.map(|scope| format!(" --data-urlencode 'scope={scope}'")).unwrap_or_default();

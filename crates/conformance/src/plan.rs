@@ -322,12 +322,14 @@ pub(crate) fn admit(target: &Target, bearer: Bearer, contract: &Contract) -> Res
             "no 3-legged token is given (tokens.three_legged), and no client to fetch one by CIBA \
              (client.backchannel_authentication_endpoint)",
         ),
-        Bearer::OverRate => {
-            (tokens.over_rate.is_some(), "no token of a client over its rate limit is given (tokens.over_rate)")
-        }
-        Bearer::OverQuota => {
-            (tokens.over_quota.is_some(), "no token of a client with a used-up quota is given (tokens.over_quota)")
-        }
+        Bearer::OverRate => (
+            tokens.over_rate.is_some() || target.rate_client.is_some(),
+            "no token of a client over its rate limit is given (tokens.over_rate)",
+        ),
+        Bearer::OverQuota => (
+            tokens.over_quota.is_some() || target.quota_client.is_some(),
+            "no token of a client with a used-up quota is given (tokens.over_quota)",
+        ),
     };
     if is_there { Ok(bearer) } else { Err(Skip::because(missing)) }
 }

@@ -27,6 +27,10 @@ pub struct Target {
     pub client: Option<Client>,
     /// A client of another issuer.
     pub(crate) foreign_client: Option<Client>,
+    /// A client that is over its rate limit once it has asked.
+    pub(crate) rate_client: Option<Client>,
+    /// A client that has used up its quota once it has asked.
+    pub(crate) quota_client: Option<Client>,
     /// Tokens at hand.
     pub tokens: Tokens,
     /// What provokes problems.
@@ -246,7 +250,11 @@ impl Target {
         self.client = file.client.or(self.client);
         self.tokens = file.tokens.unwrap_or(self.tokens);
         let provoke = file.provoke.unwrap_or_default();
-        self.provoke = Provoke { unknown: provoke.unknown.or(self.provoke.unknown), ..provoke };
+        self.provoke = Provoke {
+            unknown: provoke.unknown.or(self.provoke.unknown),
+            not_applicable: provoke.not_applicable.or(self.provoke.not_applicable),
+            ..provoke
+        };
         Ok(self)
     }
 
@@ -259,6 +267,8 @@ impl Target {
             lines: Vec::new(),
             client: None,
             foreign_client: None,
+            rate_client: None,
+            quota_client: None,
             tokens: Tokens::default(),
             provoke: Provoke::default(),
             faces: None,
@@ -339,6 +349,31 @@ struct SandboxClient {
     client_secret: SecretString,
     scopes: Vec<String>,
     purposes: Vec<String>,
+    #[serde(default)]
+    plan: SandboxPlan,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+struct SandboxPlan {
+    rate: Option<String>,
+    burst: Option<u32>,
+    quota: Option<String>,
+}
+
+impl SandboxPlan {
+    /// Whether one request is all that it has for a long time, by its rate.
+    fn is_one_by_rate(&self) -> bool {
+        (self.rate.as_deref(), self.burst, &self.quota) == (Some("1/h"), Some(1), &None)
+    }
+
+    /// Whether one request is all that it has for a day, by its quota.
+    fn is_one_by_quota(&self) -> bool {
+        (&self.rate, self.quota.as_deref()) == (&None, Some("1/day"))
+    }
+
+    fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -355,6 +390,8 @@ struct SandboxLine {
     serving_plmn: Option<String>,
     reachable: Vec<Bearing>,
     technology: Option<String>,
+    /// It is told of lines only for which the service is not available.
+    eligible: Option<bool>,
 }
 
 /// What docs/sandbox.md says of the demo lines, and `/sandbox` does not.
@@ -395,31 +432,43 @@ impl Sandbox {
         let foreign = publishers.into_values().filter(|publisher| !publisher.clients.is_empty());
         // The others' clients have no token of their own by CIBA alone.
         let mut foreign = foreign.filter(|publisher| publisher.backchannel_authentication_endpoint.is_none());
-        let lines: Vec<Line> = self.lines.iter().map(Line::from).collect();
-        let knows = |number: &str| lines.iter().any(|line| line.phone_number == number);
+        let knows = |number: &str| self.lines.iter().any(|line| line.phone_number == number);
         let unknown = (!knows(UNKNOWN_NUMBER)).then(|| UNKNOWN_NUMBER.to_owned());
+        let (lines, ineligible): (Vec<_>, Vec<_>) = self.lines.iter().partition(|line| line.eligible.unwrap_or(true));
+        let camara = camara.as_ref();
         Target {
-            client: camara.and_then(Publisher::client),
-            foreign_client: foreign.find_map(Publisher::client),
-            provoke: Provoke { unknown, ..Provoke::default() },
+            client: camara.and_then(|camara| camara.client(SandboxPlan::is_unlimited)),
+            foreign_client: foreign.find_map(|publisher| publisher.client(SandboxPlan::is_unlimited)),
+            rate_client: camara.and_then(|camara| camara.client(SandboxPlan::is_one_by_rate)),
+            quota_client: camara.and_then(|camara| camara.client(SandboxPlan::is_one_by_quota)),
+            provoke: Provoke {
+                unknown,
+                // A line that was never seen may be refused for that.
+                not_applicable: ineligible
+                    .into_iter()
+                    .find(|line| line.serving_plmn.is_some())
+                    .map(|line| line.phone_number.clone()),
+                ..Provoke::default()
+            },
             faces,
             // Its subscriber never answers, so there is no token about it.
-            lines: lines.into_iter().filter(|line| line.phone_number != NEVER_ANSWERS).collect(),
+            lines: lines.into_iter().filter(|line| line.phone_number != NEVER_ANSWERS).map(Line::from).collect(),
             ..Target::empty(base_url)
         }
     }
 }
 
 impl Publisher {
-    fn client(self) -> Option<Client> {
-        let client = self.clients.into_iter().next()?;
+    /// Its first client with such a plan.
+    fn client(&self, has_plan: impl Fn(&SandboxPlan) -> bool) -> Option<Client> {
+        let client = self.clients.iter().find(|client| has_plan(&client.plan))?;
         Some(Client {
-            token_endpoint: self.token_endpoint,
-            backchannel_authentication_endpoint: self.backchannel_authentication_endpoint,
-            client_id: client.client_id,
-            client_secret: client.client_secret,
-            purpose: client.purposes.into_iter().next(),
-            scopes: client.scopes,
+            token_endpoint: self.token_endpoint.clone(),
+            backchannel_authentication_endpoint: self.backchannel_authentication_endpoint.clone(),
+            client_id: client.client_id.clone(),
+            client_secret: client.client_secret.clone(),
+            purpose: client.purposes.first().cloned(),
+            scopes: client.scopes.clone(),
         })
     }
 }
@@ -478,6 +527,7 @@ mod tests {
             serving_plmn: serving.map(str::to_owned),
             reachable: vec![Bearing::Sms],
             technology: None,
+            eligible: None,
         })
     }
 

@@ -84,7 +84,12 @@ async fn find(
     if let Some(token) = at_hand {
         return Ok(token);
     }
-    let client = if *bearer == Bearer::Foreign { &target.foreign_client } else { &target.client };
+    let client = match bearer {
+        Bearer::Foreign => &target.foreign_client,
+        Bearer::OverRate => &target.rate_client,
+        Bearer::OverQuota => &target.quota_client,
+        _ => &target.client,
+    };
     let client = client.as_ref().ok_or("no client is given")?;
     match bearer {
         Bearer::ThreeLegged(number) => by_ciba(http, client, contract.scope, number).await,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use attache_core::{
-    Addresses, Client, ClientId, Id, Line, LineId, PhoneNumber, Plan, PublisherName, Purpose, Scope, Status,
+    Addresses, Client, ClientId, Id, Line, LineId, PhoneNumber, Plan, PublisherName, Purpose, Rate, Scope, Status,
     Technology, Timestamp,
 };
 
@@ -21,6 +21,18 @@ pub(super) const MOCK_LINE: &str = "+34777777777";
 /// The line whose subscriber never answers.
 pub(super) const SILENT_LINE: &str = "+33639980009";
 
+const CAMARA_SCOPES: &[&str] = &[
+    "device-roaming-status:read",
+    "device-reachability-status:read",
+    "device-status:roaming:read",
+    "device-status:connectivity:read",
+    "device-status-roaming-read",
+    "connected-network-type:read",
+];
+
+const CAMARA_PURPOSES: &[&str] =
+    &["dpv:FraudPreventionAndDetection", "dpv:RequestedServiceProvision", "dpv:ServiceProvision"];
+
 /// A demo client.
 pub(super) struct DemoClient {
     pub(super) publisher: &'static str,
@@ -30,6 +42,20 @@ pub(super) struct DemoClient {
     origins: &'static [&'static str],
     scopes: &'static [&'static str],
     purposes: &'static [&'static str],
+    /// How fast it may ask.
+    pace: Option<&'static str>,
+    /// How much it may ask on one day.
+    quota: Option<&'static str>,
+}
+
+impl DemoClient {
+    /// Its plan. What is written in this file is well-formed, which a test holds.
+    fn plan(&self) -> Plan {
+        Plan {
+            rate: self.pace.and_then(|pace| Rate::new(pace.parse().ok()?, None).ok()),
+            quota: self.quota.and_then(|quota| quota.parse().ok()),
+        }
+    }
 }
 
 /// All demo clients.
@@ -40,15 +66,33 @@ pub(super) const CLIENTS: &[DemoClient] = &[
         secret: "camara-demo-secret",
         redirect_uris: &["http://localhost:3000/callback"],
         origins: &["http://localhost:3000"],
-        scopes: &[
-            "device-roaming-status:read",
-            "device-reachability-status:read",
-            "device-status:roaming:read",
-            "device-status:connectivity:read",
-            "device-status-roaming-read",
-            "connected-network-type:read",
-        ],
-        purposes: &["dpv:FraudPreventionAndDetection", "dpv:RequestedServiceProvision", "dpv:ServiceProvision"],
+        scopes: CAMARA_SCOPES,
+        purposes: CAMARA_PURPOSES,
+        pace: None,
+        quota: None,
+    },
+    // After one request these are over their limits: whoever wants to see a 429 need not ask for long.
+    DemoClient {
+        publisher: "camara",
+        client_id: "camara-rate-demo",
+        secret: "camara-rate-demo-secret",
+        redirect_uris: &[],
+        origins: &["http://localhost:3000"],
+        scopes: CAMARA_SCOPES,
+        purposes: CAMARA_PURPOSES,
+        pace: Some("1/h"),
+        quota: None,
+    },
+    DemoClient {
+        publisher: "camara",
+        client_id: "camara-quota-demo",
+        secret: "camara-quota-demo-secret",
+        redirect_uris: &[],
+        origins: &["http://localhost:3000"],
+        scopes: CAMARA_SCOPES,
+        purposes: CAMARA_PURPOSES,
+        pace: None,
+        quota: Some("1/day"),
     },
     DemoClient {
         publisher: "orange",
@@ -58,6 +102,8 @@ pub(super) const CLIENTS: &[DemoClient] = &[
         origins: &["http://localhost:3000"],
         scopes: &["device-roaming-status:read", "device-reachability-status:read"],
         purposes: &["dpv:ServiceProvision"],
+        pace: None,
+        quota: None,
     },
     DemoClient {
         publisher: "telefonica",
@@ -71,6 +117,8 @@ pub(super) const CLIENTS: &[DemoClient] = &[
         origins: &["http://localhost:3000", "http://localhost:5000"],
         scopes: &["device-status-roaming-read"],
         purposes: &["dpv:FraudPreventionAndDetection"],
+        pace: None,
+        quota: None,
     },
     DemoClient {
         publisher: "telefonica",
@@ -80,6 +128,8 @@ pub(super) const CLIENTS: &[DemoClient] = &[
         origins: &["http://localhost:3000"],
         scopes: &["device-status-roaming-read"],
         purposes: &["dpv:FraudPreventionAndDetection"],
+        pace: None,
+        quota: None,
     },
     DemoClient {
         publisher: "vonage",
@@ -89,6 +139,8 @@ pub(super) const CLIENTS: &[DemoClient] = &[
         origins: &["http://localhost:3000"],
         scopes: &["device-status:connectivity:read", "device-status:roaming:read"],
         purposes: &["dpv:NotApplicable"],
+        pace: None,
+        quota: None,
     },
 ];
 
@@ -107,7 +159,7 @@ pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, 
                 origins: demo.origins.iter().copied().map(str::to_owned).collect(),
                 scopes: demo.scopes.iter().copied().map(Scope::new_static).collect(),
                 purposes: demo.purposes.iter().copied().map(Purpose::new_static).collect(),
-                plan: Plan::default(),
+                plan: demo.plan(),
                 registered_at: now,
             })
         })
@@ -121,6 +173,7 @@ struct DemoLine {
     /// `None`: it was never seen.
     seen: Option<Seen>,
     addresses: Option<Addresses>,
+    eligible: bool,
 }
 
 struct Seen {
@@ -137,13 +190,14 @@ const DAY: Duration = Duration::from_hours(24);
 /// A line that was seen a minute ago, on 4G.
 const fn seen(number: &'static str, home: &'static str, serving: &'static str, data: bool, sms: bool) -> DemoLine {
     let technology = Some(Technology::Fourth);
-    DemoLine { number, home, seen: Some(Seen { serving, data, sms, technology, ago: MINUTE }), addresses: None }
+    let seen = Some(Seen { serving, data, sms, technology, ago: MINUTE });
+    DemoLine { number, home, seen, addresses: None, eligible: true }
 }
 
 /// A line that was seen at home a minute ago.
 const fn at_home(number: &'static str, data: bool, technology: Option<Technology>) -> DemoLine {
     let seen = Seen { serving: HOME, data, sms: true, technology, ago: MINUTE };
-    DemoLine { number, home: HOME, seen: Some(seen), addresses: None }
+    DemoLine { number, home: HOME, seen: Some(seen), addresses: None, eligible: true }
 }
 
 /// The home network of CAMARA's demo lines.
@@ -210,6 +264,7 @@ fn demo_lines() -> Vec<DemoLine> {
         seen(SILENT_LINE, HOME, HOME, true, true),
         at_home("+33639980010", true, Some(Technology::Third)),
         at_home("+33639980011", true, None),
+        DemoLine { eligible: false, ..at_home("+33639980012", true, Some(Technology::Fourth)) },
     ];
     orange.into_iter().chain(telefonica).chain(vonage).chain(camara).collect()
 }
@@ -232,7 +287,8 @@ pub(crate) fn lines(now: Timestamp) -> Result<Vec<Line>, NoEntropy> {
             })
         });
         let id: LineId = Id::new(now, &entropy::bytes()?);
-        lines.push(Line { id, phone_number, home, status, addresses: demo.addresses.map(Box::new), eligible: true });
+        let addresses = demo.addresses.map(Box::new);
+        lines.push(Line { id, phone_number, home, status, addresses, eligible: demo.eligible });
     }
     Ok(lines)
 }
@@ -249,6 +305,7 @@ mod tests {
         assert_eq!(lines.len(), demo_lines().len());
         let never_seen = lines.iter().filter(|line| line.status.is_none()).count();
         assert_eq!(never_seen, 1);
+        assert_eq!(lines.iter().filter(|line| !line.eligible).count(), 1);
         for number in [MOCK_LINE, SILENT_LINE] {
             assert!(lines.iter().any(|line| line.phone_number.to_string() == number));
         }
@@ -262,6 +319,15 @@ mod tests {
             for face in publisher.faces {
                 assert!(clients.iter().all(|demo| demo.scopes.contains(&face.scope.as_str())), "{}", face.path);
             }
+        }
+    }
+
+    #[test]
+    fn demo_plans_are_made_as_they_are_written() {
+        for demo in CLIENTS {
+            let plan = demo.plan();
+            assert_eq!(plan.rate.map(|rate| rate.pace().to_string()).as_deref(), demo.pace, "{}", demo.client_id);
+            assert_eq!(plan.quota.map(|quota| quota.to_string()).as_deref(), demo.quota, "{}", demo.client_id);
         }
     }
 

@@ -6,7 +6,7 @@ use attache_wire::PUBLISHERS;
 use serde::Serialize;
 
 use super::demo;
-use crate::{app::App, authorization::endpoints, mounts};
+use crate::{admin::api::Plan, app::App, authorization::endpoints, mounts};
 
 /// How many lines are told at most.
 const LINES_TOLD: usize = 1_000;
@@ -44,6 +44,8 @@ pub struct ClientSummary {
     pub redirect_uris: Vec<String>,
     pub scopes: Vec<String>,
     pub purposes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
 }
 
 /// A published API in one version.
@@ -66,6 +68,13 @@ pub struct LineSummary {
     pub serving_plmn: Option<Plmn>,
     pub reachable: Vec<&'static str>,
     pub technology: Option<Technology>,
+    #[serde(skip_serializing_if = "is_true")]
+    pub eligible: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde has it so")]
+const fn is_true(flag: &bool) -> bool {
+    *flag
 }
 
 impl From<&Line> for LineSummary {
@@ -77,6 +86,7 @@ impl From<&Line> for LineSummary {
             serving_plmn: line.status.map(|status| status.serving),
             reachable: reachable.into_iter().flatten().filter_map(|(can, by)| can.then_some(by)).collect(),
             technology: line.status.and_then(|status| status.technology),
+            eligible: line.eligible,
         }
     }
 }
@@ -97,6 +107,7 @@ pub(crate) fn summary(app: &App) -> Summary {
                     redirect_uris: client.redirect_uris.clone(),
                     scopes: client.scopes.iter().map(ToString::to_string).collect(),
                     purposes: client.purposes.iter().map(ToString::to_string).collect(),
+                    plan: (!client.plan.is_unlimited()).then(|| client.plan.into()),
                 })
             });
         let summary = PublisherSummary {
