@@ -42,7 +42,7 @@ fn program() -> String {
 fn newcomers_part(summary: &Summary) -> String {
     let mut clients = Vec::new();
     for (name, publisher) in &summary.publishers {
-        for client in &publisher.clients {
+        for client in publisher.clients.iter().chain(&publisher.limited_clients) {
             clients.push([
                 (*name).to_owned(),
                 publisher.base_url.clone(),
@@ -130,7 +130,7 @@ impl Sample {
     /// its demo client is gone.
     fn curl(&self, summary: &Summary) -> Option<String> {
         let publisher = summary.publishers.get(self.publisher)?;
-        let client = publisher.clients.iter().find(|client| client.plan.is_none())?;
+        let client = publisher.clients.first()?;
         let url = &publisher.faces.iter().find(|face| face.url.ends_with(self.path))?.url;
         let credentials = format!("-u {}:{}", client.client_id, client.client_secret);
         let scope = self.scope.map(|scope| format!(" --data-urlencode 'scope={scope}'")).unwrap_or_default();

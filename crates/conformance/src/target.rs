@@ -339,6 +339,8 @@ struct Publisher {
     token_endpoint: Url,
     backchannel_authentication_endpoint: Option<Url>,
     clients: Vec<SandboxClient>,
+    #[serde(default)]
+    limited_clients: Vec<SandboxClient>,
     faces: Vec<SandboxFace>,
 }
 
@@ -461,7 +463,7 @@ impl Sandbox {
 impl Publisher {
     /// Its first client with such a plan.
     fn client(&self, has_plan: impl Fn(&SandboxPlan) -> bool) -> Option<Client> {
-        let client = self.clients.iter().find(|client| has_plan(&client.plan))?;
+        let client = self.clients.iter().chain(&self.limited_clients).find(|client| has_plan(&client.plan))?;
         Some(Client {
             token_endpoint: self.token_endpoint.clone(),
             backchannel_authentication_endpoint: self.backchannel_authentication_endpoint.clone(),

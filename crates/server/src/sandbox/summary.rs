@@ -32,6 +32,8 @@ pub struct PublisherSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backchannel_authentication_endpoint: Option<String>,
     pub clients: Vec<ClientSummary>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limited_clients: Vec<ClientSummary>,
     pub faces: Vec<FaceSummary>,
 }
 
@@ -110,9 +112,11 @@ pub(crate) fn summary(app: &App) -> Summary {
                     plan: (!client.plan.is_unlimited()).then(|| client.plan.into()),
                 })
             });
+        let (clients, limited_clients) = clients.partition(|client| client.plan.is_none());
         let summary = PublisherSummary {
             base_url: endpoints.issuer.clone(),
-            clients: clients.collect(),
+            clients,
+            limited_clients,
             faces: mounts::of(publisher, &app.settings)
                 .iter()
                 .flat_map(|mount| mount.faces().map(|face| (mount.path.as_str(), face)))
