@@ -49,6 +49,8 @@ impl Addresses {
 /// Keeps lines (of the simulated network) over restarts.
 #[async_trait]
 pub trait Lines: Send + Sync {
+    /// How many lines there are.
+    fn count(&self) -> Result<usize, StoreError>;
     /// Calls `each` with every line.
     fn load(&self, each: &mut dyn FnMut(Line)) -> Result<(), StoreError>;
     /// Adds lines or replaces those with the same number, all or none, and calls `progress` with

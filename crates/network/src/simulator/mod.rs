@@ -41,7 +41,7 @@ pub struct Simulator(Arc<Inner>);
 struct Inner {
     lines: RwLock<Table>,
     /// All numbers in order, made when a list is asked for; none after a number came or went.
-    order: Mutex<Option<Arc<[PhoneNumber]>>>,
+    order: Mutex<Option<Arc<Vec<PhoneNumber>>>>,
     /// Held through a change, so that the store and the memory see changes in the same order.
     changing: tokio::sync::Mutex<()>,
     store: Arc<dyn Lines>,
@@ -152,7 +152,8 @@ impl Simulator {
     /// A network with the lines of this store, which is up. Blocks while it reads them. When it is
     /// silent, it is waited for as long as `patience`.
     pub fn load(store: Arc<dyn Lines>, clock: Arc<dyn Clock>, patience: Duration) -> Result<Self, StoreError> {
-        let mut lines = Vec::new();
+        // At its size from the start, it leaves no smaller copies of itself to the allocator.
+        let mut lines = Vec::with_capacity(store.count()?);
         store.load(&mut |line| lines.push(Some(line)))?;
         Ok(Self(Arc::new(Inner {
             lines: RwLock::new(Table::of(lines)),
@@ -409,13 +410,17 @@ impl Inner {
     }
 
     /// All numbers in order.
-    fn order(&self) -> Arc<[PhoneNumber]> {
+    fn order(&self) -> Arc<Vec<PhoneNumber>> {
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         order
             .get_or_insert_with(|| {
-                let mut numbers: Vec<_> = self.lines().iter().map(|line| line.phone_number).collect();
+                let lines = self.lines();
+                // At its size from the start, as the table.
+                let mut numbers = Vec::with_capacity(lines.len());
+                numbers.extend(lines.iter().map(|line| line.phone_number));
+                drop(lines);
                 numbers.sort_unstable();
-                numbers.into()
+                Arc::new(numbers)
             })
             .clone()
     }
@@ -495,6 +500,10 @@ mod tests {
 
     #[async_trait]
     impl Lines for Memory {
+        fn count(&self) -> Result<usize, StoreError> {
+            Ok(self.lines.lock().unwrap().len())
+        }
+
         fn load(&self, each: &mut dyn FnMut(Line)) -> Result<(), StoreError> {
             self.lines.lock().unwrap().iter().cloned().for_each(each);
             Ok(())

@@ -16,6 +16,13 @@ const STEP: usize = 10_000;
 
 #[async_trait]
 impl Lines for SqliteStore {
+    fn count(&self) -> Result<usize, StoreError> {
+        let action = "count the lines";
+        let connection = self.reader(action)?;
+        let count = connection.query_one("SELECT count(*) FROM line", [], |row| row.get::<_, isize>(0));
+        count.map(isize::unsigned_abs).map_err(failed(action))
+    }
+
     fn load(&self, each: &mut dyn FnMut(Line)) -> Result<(), StoreError> {
         let action = "read the lines";
         let connection = self.reader(action)?;
