@@ -26,5 +26,6 @@ mod production;
 mod survival;
 mod telefonica;
 mod telefonica_samples;
+mod tokens;
 mod versions;
 mod vonage;
