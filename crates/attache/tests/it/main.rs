@@ -17,6 +17,7 @@ mod faces;
 mod fuzz;
 mod harness;
 mod hostile_input;
+mod interoperability;
 mod lifecycle;
 mod limits;
 mod network_faults;
