@@ -15,8 +15,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{must, workspace};
 
-const PYTHON_PACKAGES: [&str; 3] = ["requests==2.34.2", "flask==3.1.3", "schemathesis==4.32.5"];
-const NODE_PACKAGES: [&str; 2] = ["express@5.3.0", "playwright-core@1.65.1"];
+const PYTHON_PACKAGES: [&str; 4] = ["requests==2.34.2", "flask==3.1.3", "schemathesis==4.32.5", "authlib==1.9.8"];
+const NODE_PACKAGES: [&str; 3] = ["express@5.3.0", "playwright-core@1.65.1", "openid-client@6.8.9"];
 const ORG_JSON: &str = "/usr/share/java/json.jar";
 
 /// Something that tests need.
