@@ -2,6 +2,7 @@
 //! [`App::is_sandbox`], and the route of `/sandbox` is not mounted there.
 
 mod demo;
+mod entitlement;
 mod summary;
 
 use attache_core::{LineId, Scope};
@@ -9,6 +10,7 @@ use attache_network::Condition;
 use attache_wire::Publisher;
 
 pub(crate) use demo::{clients, lines};
+pub(crate) use entitlement::Entitlement;
 pub(crate) use summary::summary;
 pub use summary::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
 
