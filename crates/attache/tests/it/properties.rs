@@ -197,10 +197,11 @@ impl<'a> Version<'a> {
     /// Whether a valid body is refused as an invalid one, because it names a line only by what is not
     /// supported, for which these versions have no other code: a listed difference.
     fn is_by_unsupported_only(&self, body: &Value) -> bool {
-        let only = |object: &str, name: &str| {
-            body[object].as_object().is_some_and(|fields| fields.len() == 1 && fields.contains_key(name))
-        };
-        self.rules().unsupported.is_empty() && (only("device", "networkAccessIdentifier") || only("ueId", "externalId"))
+        let supported = ["phoneNumber", "ipv4Address", "ipv6Address", "msisdn", "ipv4Addr", "ipv6Addr"];
+        let names = |object: &str, name: &str| body[object].get(name).is_some();
+        let is_unsupported = names("device", "networkAccessIdentifier") || names("ueId", "externalId");
+        let is_supported = supported.iter().any(|name| names("device", name) || names("ueId", name));
+        self.rules().unsupported.is_empty() && is_unsupported && !is_supported
     }
 }
 
