@@ -9,6 +9,10 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use attache_conformance::contract::{CONTRACTS, Code, Contract, Disagreement, Naming, Rules, Said};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jsonschema::Validator;
 use proptest::{
     collection::vec,
@@ -163,14 +167,7 @@ impl<'a> Version<'a> {
 
     /// Tries a property with many values.
     fn tries<S: Strategy>(&self, strategy: &S, property: impl Fn(S::Value)) {
-        let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
-        let tried = TestRunner::new(config).run(strategy, |value| {
-            property(value);
-            Ok(())
-        });
-        if let Err(error) = tried {
-            panic!("{}: {error}", self.name());
-        }
+        holds_for(CASES, &self.name(), strategy, property);
     }
 
     /// Bodies that the official schema allows.
@@ -421,5 +418,122 @@ impl Version<'_> {
     fn holds_status(&self, answer: &Answer, status: u16) {
         assert_eq!(answer.status, status, "{}: {}", self.name(), answer.body);
         self.holds(answer);
+    }
+}
+
+/// Texts for the fields of forms: any, and such as come near to what is meant.
+fn field() -> impl Strategy<Value = String> {
+    let segment = junk().prop_map(|value| URL_SAFE_NO_PAD.encode(value.to_string()));
+    let claims = vec((select(vec!["iss", "sub", "aud", "exp", "jti", "nbf", "iat", "scope"]), junk()), 0..6);
+    let header = vec((select(vec!["alg", "typ", "kid", "crit", "jwk"]), junk()), 0..4);
+    let object = |members: Vec<(&str, Value)>| {
+        let members: Map<String, Value> = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        URL_SAFE_NO_PAD.encode(Value::Object(members).to_string())
+    };
+    let token = (header, claims, segment)
+        .prop_map(move |(header, claims, signature)| format!("{}.{}.{signature}", object(header), object(claims)));
+    prop_oneof![
+        any::<String>(),
+        token,
+        "(tel|ipport|phone_number):[+0-9a-f:.\\[\\]]{0,24}",
+        "(http|https|ftp|javascript)://[!-~]{0,40}",
+        "(openid|dpv:[A-Za-z]{0,12}|device-[a-z:-]{0,24})( [a-z:#-]{0,24})?",
+        select(vec!["client_credentials", "authorization_code", "urn:openid:params:grant-type:ciba", "code", "none"])
+            .prop_map(str::to_owned),
+    ]
+}
+
+#[test]
+fn nothing_that_an_authorization_server_is_sent_makes_it_fail() {
+    let attache = Attache::sandbox();
+    let endpoints: Vec<String> = attache.facts()["publishers"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|publisher| {
+            ["token_endpoint", "backchannel_authentication_endpoint", "authorization_endpoint"]
+                .map(|name| publisher[name].as_str().map(|url| url.trim_start_matches(&attache.url("")).to_owned()))
+        })
+        .flatten()
+        .collect();
+    assert!(endpoints.len() > 6, "{endpoints:?}");
+    let names = select(vec![
+        "grant_type",
+        "scope",
+        "purpose",
+        "login_hint",
+        "code",
+        "code_verifier",
+        "redirect_uri",
+        "auth_req_id",
+        "client_id",
+        "client_secret",
+        "client_assertion",
+        "client_assertion_type",
+        "assertion",
+        "response_type",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+        "prompt",
+        "request",
+        "nonce",
+        "login_hint_token",
+        "acr_values",
+    ]);
+    let form = vec((names, field()), 0..8);
+    let credentials = option::of(prop_oneof![
+        ("[!-~]{0,24}", "[!-~]{0,24}")
+            .prop_map(|(id, secret)| format!("Basic {}", STANDARD.encode(id + ":" + &secret))),
+        vec(any::<u8>(), 0..24).prop_map(|bytes| format!("Basic {}", STANDARD.encode(bytes))),
+        "(Basic|Bearer|basic|DPoP) [!-~]{0,60}",
+        Just(format!("Basic {}", STANDARD.encode("camara-demo:camara-demo-secret"))),
+    ]);
+    let requests = (select(endpoints), form, credentials, option::of(vec(any::<u8>(), 0..64)));
+    holds_for_all(&requests, |(endpoint, form, credentials, bytes)| {
+        let encoded = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = match &bytes {
+            // A browser asks by the query, and everybody else by the body.
+            None if endpoint.ends_with("authorize") => attache.get(&format!("{endpoint}?{encoded}")),
+            None => attache.post(&endpoint).body("application/x-www-form-urlencoded", encoded),
+            Some(bytes) => attache.post(&endpoint).body("application/x-www-form-urlencoded", bytes.clone()),
+        };
+        let request = match &credentials {
+            Some(credentials) => request.header("authorization", credentials),
+            None => request,
+        };
+        let answer = request.send();
+        assert!(answer.status < 500, "{endpoint}: {} {}", answer.status, answer.body);
+    });
+}
+
+#[test]
+fn no_header_makes_a_face_fail() {
+    let attache = Attache::sandbox();
+    let token = CAMARA.two_legged(&attache, &format!("{PURPOSE} device-roaming-status:read"));
+    let names = vec!["host", "authorization", "x-correlator", "accept", "content-type", "content-encoding", "origin"];
+    let header = (select(names), "[!-~]([ -~]{0,60}[!-~])?");
+    holds_for_all(&(header, any::<bool>()), |((name, value), bears)| {
+        let body = json!({"device": {"phoneNumber": OWN}}).to_string();
+        let request = attache.post("/device-roaming-status/v1/retrieve").body("application/json", body);
+        let request = if bears && name != "authorization" { request.bearer(&token) } else { request };
+        let answer = request.header(name, &value).send();
+        assert!(answer.status < 500 && answer.header("content-type") == "application/json", "{name}: {}", answer.body);
+    });
+}
+
+fn holds_for_all<S: Strategy>(strategy: &S, property: impl Fn(S::Value)) {
+    holds_for(8 * CASES, "everywhere", strategy, property);
+}
+
+/// Tries a property with many values, and shrinks those for which it does not hold.
+fn holds_for<S: Strategy>(cases: u32, place: &str, strategy: &S, property: impl Fn(S::Value)) {
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let tried = TestRunner::new(config).run(strategy, |value| {
+        property(value);
+        Ok(())
+    });
+    if let Err(error) = tried {
+        panic!("{place}: {error}");
     }
 }
