@@ -56,6 +56,6 @@ pub trait Lines: Send + Sync {
     /// Adds lines or replaces those with the same number, all or none, and calls `progress` with
     /// how many have been written.
     async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError>;
-    /// Removes a line.
+    /// Removes a line, and with it what was granted about it and what its subject consented to.
     async fn remove(&self, id: LineId) -> Result<(), StoreError>;
 }

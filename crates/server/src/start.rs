@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use attache_core::{Clients, Clock, Grants, Lines, Network, StoreError};
+use attache_core::{Clients, Clock, Consents, Grants, Lines, Network, Policy, StoreError};
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
 use axum::Router;
@@ -30,6 +30,7 @@ use crate::{
     authorization::{Assertions, GrantBook},
     clients::ClientRegistry,
     clock::SystemClock,
+    consent::ConsentBook,
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     routes,
@@ -128,6 +129,8 @@ impl Server {
             base_url,
             clients: ClientRegistry::load(Arc::clone(&store) as Arc<dyn Clients>)?,
             grants: GrantBook::load(Arc::clone(&store) as Arc<dyn Grants>, settings.backchannel_interval)?,
+            consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,
+            policy: Policy::new(settings.legal_bases.clone()),
             assertions: Assertions::default(),
             tokens: Tokens::new(keys, Arc::clone(&keyring), settings.token_lifetime),
             keyring,

@@ -26,7 +26,7 @@ use http::{HeaderValue, Method, Request, header};
 
 pub(crate) use assertion::Assertions;
 pub(crate) use discovery::endpoints;
-pub(crate) use grant_book::GrantBook;
+pub(crate) use grant_book::{GrantBook, PendingRequest};
 
 use crate::{
     app::App,

@@ -158,6 +158,12 @@ fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Re
         return Ok(Authenticated { token: Arc::new(token), limiter });
     }
     let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    // A token of a line ends with the consents that it rests on.
+    if let Some(line) = token.line
+        && !app.consents.permits(token.client, line, &token.purpose, &token.scopes)
+    {
+        return Err(Problem::CredentialsInvalid);
+    }
     Ok(Authenticated { token, limiter })
 }
 

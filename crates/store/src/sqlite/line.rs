@@ -35,11 +35,18 @@ impl Lines for SqliteStore {
 
     async fn remove(&self, id: LineId) -> Result<(), StoreError> {
         self.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM line WHERE id = ?1")
-                .and_then(|mut statement| statement.execute([id.as_bytes()]))
-                .map_err(failed("remove a line"))?;
-            Ok(())
+            // Whoever gets the number next is somebody else: nothing of this one's is left.
+            let remove = || -> rusqlite::Result<()> {
+                for statement in [
+                    "DELETE FROM grants WHERE line = ?1",
+                    "DELETE FROM consent WHERE line = ?1",
+                    "DELETE FROM line WHERE id = ?1",
+                ] {
+                    connection.prepare_cached(statement)?.execute([id.as_bytes()])?;
+                }
+                Ok(())
+            };
+            remove().map_err(failed("remove a line"))
         })
         .await
     }
