@@ -18,6 +18,8 @@ mod grant;
 mod id;
 mod line;
 mod network;
+mod network_access_identifier;
+mod operator_token;
 mod phone_number;
 mod plan;
 mod plmn;
@@ -39,6 +41,8 @@ pub use grant::{Backchannel, CodeChallenge, Grant, GrantKey, GrantKind, Grants, 
 pub use id::{Id, IdError};
 pub use line::{Addresses, Line, LineId, Lines};
 pub use network::{LineProfile, Network};
+pub use network_access_identifier::{NetworkAccessIdentifier, NetworkAccessIdentifierError};
+pub use operator_token::OperatorTokens;
 pub use phone_number::{PhoneNumber, PhoneNumberError};
 pub use plan::{Pace, Plan, PlanError, Quota, Rate};
 pub use plmn::{Mcc, Plmn, PlmnError};

@@ -57,6 +57,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/consent-requests", get(consent::pending))
         .route("/admin/v1/consent-requests/{id}/grant", post(consent::grant))
         .route("/admin/v1/consent-requests/{id}/deny", post(consent::deny))
+        .route("/admin/v1/lines/{number}/operator-token", post(line::operator_token))
         .route("/admin/v1/network", get(network::show).put(network::set))
         .route("/admin/v1/clients", get(client::list).post(client::add))
         .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::{Refused, parameters::Parameters, token::admit_scopes};
+use super::{Refused, login_hint, parameters::Parameters, token::admit_scopes};
 use crate::{
     app::App,
     consent::{self, Standing, Use},
@@ -72,9 +72,10 @@ async fn grant(
     // In the sandbox the login_hint stands for the network's word about who is calling.
     let denied = || OAuthErrorCode::AccessDenied.because("the network does not know the caller; send a login_hint");
     let hint = parameters.get("login_hint").ok_or_else(denied)?;
-    let identifier = (publisher.authorization.read_login_hint)(hint).map_err(|_| denied())?;
-    let line = app.network.identify(&identifier).await.map_err(|problem| match problem {
-        Problem::UnknownLine | Problem::IdentifierUnsupported => Refused::OAuth(denied()),
+    let line = login_hint::identify(app, publisher, hint).await.map_err(|problem| match problem {
+        Problem::UnknownLine | Problem::IdentifierUnsupported | Problem::FieldInvalid { .. } => {
+            Refused::OAuth(denied())
+        }
         other => Refused::Problem(other),
     })?;
     let wanted = Use { client, line, purpose: &purpose, scopes: &scopes };
