@@ -18,7 +18,7 @@ struct Inner {
     /// By identifiers that are drawn here: they need no guarded hash.
     lines: RwLock<HashMap<LineId, Vec<Consent>>>,
     /// Changes about one line follow one another, so that the store and the memory see them in one order.
-    lanes: [Mutex<()>; LANES],
+    changing: [Mutex<()>; LANES],
 }
 
 /// What a subject has said to a request since it was asked.
@@ -37,8 +37,8 @@ impl ConsentBook {
     pub(crate) fn load(store: Arc<dyn Consents>) -> Result<Self, StoreError> {
         let mut lines: HashMap<LineId, Vec<Consent>> = HashMap::new();
         store.load(&mut |consent| lines.entry(consent.line).or_default().push(consent))?;
-        let lanes = std::array::from_fn(|_| Mutex::default());
-        Ok(Self(Arc::new(Inner { store, lines: RwLock::new(lines), lanes })))
+        let changing = std::array::from_fn(|_| Mutex::default());
+        Ok(Self(Arc::new(Inner { store, lines: RwLock::new(lines), changing })))
     }
 
     /// Whether a client may use all that these scopes stand for of a line, for a purpose: each of them is
@@ -136,7 +136,7 @@ impl Inner {
 
     fn lane(&self, line: LineId) -> &Mutex<()> {
         // The last byte of a version 7 UUID is random.
-        &self.lanes[usize::from(line.as_bytes()[15]) % LANES]
+        &self.changing[usize::from(line.as_bytes()[15]) % LANES]
     }
 
     fn show(&self, line: LineId, changed: &[Consent]) {
