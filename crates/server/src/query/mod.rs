@@ -3,8 +3,9 @@
 //! admit the head → authenticate → authorize → read the body → identify the line → limit → observe
 //! the network → audit → render.
 //!
-//! Where versions share a path, the body tells which is meant. Until it is read, a problem is rendered by
-//! the newest, and the scope of either is enough; then that of the one that is meant is needed.
+//! Where versions share a path, the body tells which is meant. The scope of either is enough to have it
+//! read; then that of the one that is meant is needed. Who is refused before is refused in the words of
+//! the version that is meant, too: for that a small body is looked at, and for nothing else.
 //!
 //! Each step takes what the step before it returned, so none can be skipped. A problem at any step
 //! is rendered by the face. Who is not authenticated learns nothing else: a fault of the body is told
@@ -22,6 +23,7 @@ use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 pub(crate) use body::read_body;
+use body::read_small_body;
 pub(crate) use head::{admit_host_and_target, media_type_is, sent_correlator};
 
 use crate::{
@@ -118,11 +120,16 @@ async fn ask(
 ) -> Result<Vec<u8>, Problem> {
     admit_host_and_target(app, &request)?;
     head::admit_method(&request)?;
-    let caller = authenticate(app, publisher, &request)?;
-    trail.token = Some(Arc::clone(&caller.token));
-    trail.limiter = caller.limiter;
-    let admitted = admit_to_any(caller.token, mount)?;
-    head::admit_media_types(&request)?;
+    let admitted = match admit(app, publisher, mount, &request, trail) {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            trail.face = face_meant(app, mount, request).await;
+            return Err(match problem {
+                Problem::ScopeMissing { .. } => Problem::ScopeMissing { scope: trail.face.scope.clone() },
+                problem => problem,
+            });
+        }
+    };
     let body = read_body(app, request).await?;
     let face = mount.face_of(&body);
     trail.face = face;
@@ -133,6 +140,34 @@ async fn ask(
     // Personal data was used once a line was looked for, whatever came of it.
     audit(app, face, &entitled, subject, correlator, outcome.as_ref().err()).await?;
     outcome
+}
+
+/// Whether the request may go on to its body: by its caller, and by its media types.
+fn admit(
+    app: &App,
+    publisher: &Publisher,
+    mount: &Mount,
+    request: &Request<Body>,
+    trail: &mut Trail,
+) -> Result<Admitted, Problem> {
+    let caller = authenticate(app, publisher, request)?;
+    trail.token = Some(Arc::clone(&caller.token));
+    trail.limiter = caller.limiter;
+    let admitted = admit_to_any(caller.token, mount)?;
+    head::admit_media_types(request)?;
+    Ok(admitted)
+}
+
+/// The version that a request which is refused before its body is read is meant for, so that it is refused
+/// in its words. Where there is no choice, or the body is not small and there at once, it is the newest.
+async fn face_meant(app: &App, mount: &Mount, request: Request<Body>) -> &'static Face {
+    if mount.is_of_one() {
+        return mount.newest;
+    }
+    match read_small_body(app, request).await {
+        Some(body) => mount.face_of(&body),
+        None => mount.newest,
+    }
 }
 
 /// Who calls.
@@ -190,7 +225,7 @@ async fn look(
     subject: &mut Option<LineId>,
 ) -> Result<Vec<u8>, Problem> {
     let identified =
-        identify::line(app.network.as_ref(), &app.settings.unsupported_identifiers, face, token.line, device).await?;
+        identify::line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, device).await?;
     *subject = Some(identified.line);
     if let Some(limiter) = limiter {
         limiter.take(app.clock.now())?;

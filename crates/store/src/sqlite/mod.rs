@@ -41,7 +41,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_technology.sql"),
     include_str!("../../migrations/sqlite/0003_plan.sql"),
     include_str!("../../migrations/sqlite/0004_eligible.sql"),
-    include_str!("../../migrations/sqlite/0005_subject_key.sql"),
+    include_str!("../../migrations/sqlite/0005_network_access_identifier.sql"),
+    include_str!("../../migrations/sqlite/0006_subject_key.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -403,6 +404,7 @@ mod tests {
                 public_ports: Some((0, u16::MAX)),
                 private_ipv4: Some([10, 0, 0, 1].into()),
                 ipv6_prefix: Some(u64::MAX),
+                network_access_identifier: "123456789@domain.com".parse().ok(),
             })),
             eligible: !number.is_multiple_of(2),
             subject_key: attache_core::SubjectKey::from_bytes([id ^ 0x5a; 16]),
