@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use attache_core::{Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError};
+use attache_core::{Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects};
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
 use axum::Router;
@@ -119,7 +119,9 @@ impl Server {
         if settings.mode == Mode::Sandbox {
             simulator.trouble(sandbox::troubled_lines());
         }
-        let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit())).map_err(in_data_dir)?;
+        let subjects = Arc::clone(&simulator) as Arc<dyn Subjects>;
+        let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects);
+        let audit = audit.map_err(in_data_dir)?;
 
         let sockets = listen(&settings)?;
         let admin_socket = settings.admin_listen.map(listen_at).transpose()?;

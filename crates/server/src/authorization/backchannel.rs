@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use attache_core::{Backchannel, Grant, GrantKind, Problem, RequestId};
 use attache_wire::{
@@ -6,11 +6,11 @@ use attache_wire::{
     oauth::{Acknowledgement, OAuthErrorCode},
 };
 use axum::{body::Body, response::Response};
-use http::Request;
+use http::{HeaderMap, Request};
 
 use super::{
     Refused, client_authentication::authenticate, discovery::endpoints, login_hint, parameters::Parameters,
-    token::admit_scopes,
+    token::admit_scopes, trail::Trail,
 };
 use crate::{
     app::App,
@@ -27,9 +27,23 @@ pub(super) async fn answer(
     request: Request<Body>,
 ) -> Result<Response, Refused> {
     let (headers, parameters) = Parameters::read(app, request).await?;
+    let mut trail = Trail::begin(app, publisher, Some(&headers), &parameters);
+    let outcome = begin(app, publisher, &headers, &parameters, &mut trail).await;
+    trail.end_with_identification(app, "bc-authorize", outcome).await
+}
+
+/// Identifies the subscriber and begins to ask for consent.
+async fn begin(
+    app: &App,
+    publisher: &'static Publisher,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+    trail: &mut Trail<'_>,
+) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
     let endpoint_url = endpoints.backchannel.as_deref().unwrap_or_default();
-    let caller = authenticate(app, publisher, endpoint_url, &headers, &parameters)?;
+    let caller = authenticate(app, publisher, endpoint_url, headers, parameters)?;
+    trail.client = Some(Arc::clone(&caller.client));
     if !caller.is_confidential {
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
@@ -41,7 +55,8 @@ pub(super) async fn answer(
     if parameters.get("login_hint_token").or(parameters.get("id_token_hint")).is_some() {
         return Err(OAuthErrorCode::InvalidRequest.because("login_hint must be the only hint").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, &parameters)?;
+    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, parameters)?;
+    trail.asks_for(&scopes, &purpose);
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
     if !app.is_sandbox() {
         // Consent cannot be asked for yet, and without it nothing is granted.
@@ -58,6 +73,7 @@ pub(super) async fn answer(
         )),
         other => Refused::Problem(other),
     })?;
+    trail.line = Some(line);
     let wanted = Use { client: &caller.client, line, purpose: &purpose, scopes: &scopes };
     let now = app.clock.now();
     if consent::settle(app, wanted).await? == Standing::Refused {

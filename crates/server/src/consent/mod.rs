@@ -8,7 +8,9 @@
 
 mod book;
 
-use attache_core::{Client, Consent, ConsentState, LegalBasis, LineId, Plmn, Problem, Purpose, Scope};
+use attache_core::{
+    AuditEvent, AuditRecord, Client, Consent, ConsentState, LegalBasis, LineId, Plmn, Problem, Purpose, Scope,
+};
 use attache_wire::{PUBLISHERS, Publisher};
 
 pub(crate) use book::{Answer, ConsentBook};
@@ -107,12 +109,14 @@ pub(crate) async fn withdraw(
     let withdraw = move |said: &[Consent]| {
         said.iter().filter(|consent| is_meant(consent)).filter_map(|consent| consent.withdrawn(at)).collect()
     };
-    Ok(app.consents.change(line, withdraw).await?)
+    let withdrawn = app.consents.change(line, withdraw).await?;
+    audit(app, &withdrawn).await?;
+    Ok(withdrawn)
 }
 
 async fn record(app: &App, line: LineId, consents: Vec<Consent>) -> Result<(), Problem> {
-    app.consents.change(line, |_| consents).await?;
-    Ok(())
+    let recorded = app.consents.change(line, |_| consents).await?;
+    audit(app, &recorded).await
 }
 
 fn consent(wanted: Use<'_>, scope: &Scope, basis: LegalBasis, state: ConsentState) -> Consent {
@@ -138,4 +142,27 @@ fn bases<'a>(app: &'a App, wanted: Use<'a>, home: Plmn) -> impl Iterator<Item = 
 /// The API that a scope is for: of several, the first that its publisher names.
 fn api_of(publisher: &Publisher, scope: &Scope) -> &'static str {
     publisher.faces.iter().find(|face| face.scope == *scope).map_or("", |face| face.api)
+}
+
+/// Leaves a record of each change.
+async fn audit(app: &App, changed: &[Consent]) -> Result<(), Problem> {
+    for consent in changed {
+        let Some(client) = app.clients.get(consent.client) else { continue };
+        let event = match consent.state {
+            ConsentState::Granted { .. } => AuditEvent::ConsentGranted,
+            ConsentState::Denied { .. } => AuditEvent::ConsentDenied,
+            ConsentState::Withdrawn { .. } => AuditEvent::ConsentWithdrawn,
+        };
+        app.record(AuditRecord {
+            publisher: Some(&client.publisher),
+            client_id: Some(&client.client_id),
+            subject: Some(consent.line),
+            scopes: std::slice::from_ref(&consent.scope),
+            purpose: Some(&consent.purpose),
+            legal_basis: Some(consent.basis.as_str()),
+            ..AuditRecord::new(consent.state.at(), event, consent.state.as_str())
+        })
+        .await?;
+    }
+    Ok(())
 }

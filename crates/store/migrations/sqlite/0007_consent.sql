@@ -12,9 +12,6 @@ CREATE TABLE consent (
     CHECK (granted_at IS NOT NULL OR ended_at IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX consent_by_client ON consent (client);
-
--- A grant ends with its line as well.
-CREATE INDEX grants_by_line ON grants (line);
 -- A request that its subject is asked about elsewhere: its identifier and when it was asked. One from before
 -- has neither, and is not waited for any more.
 ALTER TABLE grants ADD COLUMN request BLOB CHECK (length(request) = 16);
