@@ -9,12 +9,13 @@ use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::{Assertions, GrantBook},
+    authorization::GrantBook,
     clients::ClientRegistry,
     keyring::Keyring,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
     token::Tokens,
+    used_once::UsedOnce,
 };
 
 /// Everything that answering a request needs.
@@ -33,7 +34,8 @@ pub(crate) struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
     pub(crate) grants: GrantBook,
-    pub(crate) assertions: Assertions,
+    /// What clients have signed, and may use once.
+    pub(crate) used_once: UsedOnce,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

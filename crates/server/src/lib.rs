@@ -24,9 +24,11 @@ mod query;
 mod routes;
 mod sandbox;
 pub mod settings;
+mod source;
 mod start;
 mod telemetry;
 mod token;
+mod used_once;
 
 pub use entropy::NoEntropy;
 pub use keyring::WrongSecretsKey;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use attache_core::{Grant, GrantKind, Problem};
+use attache_core::{Grant, GrantKind, GrantType, Problem};
 use attache_wire::{
     Publisher,
     oauth::{Acknowledgement, OAuthErrorCode},
@@ -19,13 +19,14 @@ pub(super) async fn answer(
     publisher: &'static Publisher,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let (headers, parameters) = Parameters::read(app, request).await?;
+    let (head, parameters) = Parameters::read(app, request).await?;
     let endpoints = endpoints(app, publisher);
     let endpoint_url = endpoints.backchannel.as_deref().unwrap_or_default();
-    let caller = authenticate(app, publisher, endpoint_url, &headers, &parameters)?;
+    let caller = authenticate(app, publisher, endpoint_url, &head, &parameters).await?;
     if !caller.is_confidential {
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
+    caller.may_use(GrantType::Backchannel)?;
     if parameters.get("request").is_some() {
         return Err(OAuthErrorCode::InvalidRequest
             .because("request objects are not supported; send parameters")

@@ -11,7 +11,9 @@ mod backchannel;
 mod client_authentication;
 mod discovery;
 mod grant_book;
+mod head;
 mod parameters;
+mod signed;
 mod token;
 
 use std::{sync::Arc, time::Instant};
@@ -24,7 +26,6 @@ use attache_wire::{
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, Request, header};
 
-pub(crate) use assertion::Assertions;
 pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::GrantBook;
 

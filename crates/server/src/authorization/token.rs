@@ -1,18 +1,19 @@
 use std::sync::Arc;
 
-use attache_core::{Client, CodeChallenge, Grant, GrantKind, Problem, Purpose, Scope};
+use attache_core::{Client, CodeChallenge, Grant, GrantKind, GrantType, Problem, Purpose, Scope};
 use attache_wire::{
     Publisher,
     oauth::{OAuthErrorCode, ScopeParameters, TokenResponse},
 };
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, Request};
+use http::Request;
 
 use super::{
     Refused,
     client_authentication::{AuthenticatedClient, authenticate},
     discovery::endpoints,
     grant_book::Poll,
+    head::Head,
     parameters::Parameters,
 };
 use crate::{
@@ -42,7 +43,7 @@ pub(super) async fn answer(
     publisher: &'static Publisher,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let (headers, parameters) = Parameters::read(app, request).await?;
+    let (head, parameters) = Parameters::read(app, request).await?;
     let grant_type = match parameters.get("grant_type") {
         Some(CLIENT_CREDENTIALS) => CLIENT_CREDENTIALS,
         Some(AUTHORIZATION_CODE) => AUTHORIZATION_CODE,
@@ -50,7 +51,7 @@ pub(super) async fn answer(
         Some(_) => "other",
         None => "none",
     };
-    let outcome = fetch(app, publisher, &headers, &parameters).await;
+    let outcome = fetch(app, publisher, &head, &parameters).await;
     let told = match &outcome {
         Ok(_) => "issued",
         Err(Refused::OAuth(error)) => error.code.name(),
@@ -63,19 +64,26 @@ pub(super) async fn answer(
 async fn fetch(
     app: &App,
     publisher: &'static Publisher,
-    headers: &HeaderMap,
+    head: &Head,
     parameters: &Parameters,
 ) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
-    let caller = authenticate(app, publisher, &endpoints.token, headers, parameters)?;
+    let caller = authenticate(app, publisher, &endpoints.token, head, parameters).await?;
     let dialect = &publisher.authorization;
     let granted = match parameters.get("grant_type") {
         None => return Err(OAuthErrorCode::InvalidRequest.because("grant_type is missing").into()),
-        Some(CLIENT_CREDENTIALS) if dialect.client_credentials => client_credentials(publisher, &caller, parameters)?,
+        Some(CLIENT_CREDENTIALS) if dialect.client_credentials => {
+            caller.may_use(GrantType::ClientCredentials)?;
+            client_credentials(publisher, &caller, parameters)?
+        }
         Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
+            caller.may_use(GrantType::AuthorizationCode)?;
             authorization_code(app, publisher, &caller, parameters).await?
         }
-        Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => backchannel(app, &caller, parameters).await?,
+        Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => {
+            caller.may_use(GrantType::Backchannel)?;
+            backchannel(app, &caller, parameters).await?
+        }
         Some(_) => {
             return Err(OAuthErrorCode::UnsupportedGrantType
                 .because("this grant_type is not supported here; see grant_types_supported in the metadata")
