@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, Clock, Network};
+use attache_core::{AuditLog, Clock, Network, OperatorTokens};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -12,8 +12,10 @@ use crate::{
     authorization::GrantBook,
     clients::ClientRegistry,
     keyring::Keyring,
+    sandbox::Entitlement,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
+    throttle::Throttle,
     token::Tokens,
     used_once::UsedOnce,
 };
@@ -30,12 +32,18 @@ pub(crate) struct App {
     pub(crate) network: Arc<dyn Network>,
     /// The operator's side of the simulated network.
     pub(crate) simulator: Arc<Simulator>,
+    /// Who knows the operator's tokens, if this operator has any.
+    pub(crate) operator_tokens: Option<Arc<dyn OperatorTokens>>,
+    /// Who issues them in a sandbox.
+    pub(crate) entitlement: Option<Arc<Entitlement>>,
     pub(crate) clients: ClientRegistry,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
     pub(crate) grants: GrantBook,
     /// What clients have signed, and may use once.
     pub(crate) used_once: UsedOnce,
+    /// Slows guesses down.
+    pub(crate) throttle: Throttle,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

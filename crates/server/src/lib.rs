@@ -15,6 +15,7 @@ mod clock;
 mod cors;
 mod deprecation;
 mod docs;
+mod dpop;
 mod entropy;
 mod keyring;
 mod limit;
@@ -27,6 +28,7 @@ pub mod settings;
 mod source;
 mod start;
 mod telemetry;
+mod throttle;
 mod token;
 mod used_once;
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use attache_core::{Clients, Clock, Grants, Lines, Network, StoreError, UsedTokens};
+use attache_core::{Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError, UsedTokens};
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
 use axum::Router;
@@ -33,9 +33,10 @@ use crate::{
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     routes,
-    sandbox::{self, Summary},
+    sandbox::{self, Entitlement, Summary},
     settings::{Key32, Mode, Settings, TlsFiles},
     telemetry::{Metrics, RequestLog},
+    throttle::Throttle,
     token::{SigningKey, Tokens},
     used_once::UsedOnce,
 };
@@ -123,17 +124,21 @@ impl Server {
         let addresses = local_addresses(&sockets).map_err(in_data_dir)?;
         let admin_address = admin_socket.as_ref().map(TcpListener::local_addr).transpose().map_err(in_data_dir)?;
 
+        let entitlement = (settings.mode == Mode::Sandbox).then(|| Arc::new(Entitlement::new(Arc::clone(&clock))));
         let base_url = base_url(&settings, &addresses);
         let app = Arc::new(App {
             own_host: base_url.split_once("://").map_or_else(String::new, |(_, host)| host.to_owned()),
             base_url,
             clients: ClientRegistry::load(Arc::clone(&store) as Arc<dyn Clients>)?,
             grants: GrantBook::load(Arc::clone(&store) as Arc<dyn Grants>, settings.backchannel_interval)?,
+            throttle: Throttle::usual().ok_or(StartError::Missing { what: "the throttle" })?,
             used_once: UsedOnce::load(Arc::clone(&store) as Arc<dyn UsedTokens>)?,
             tokens: Tokens::new(keys, Arc::clone(&keyring), settings.token_lifetime),
             keyring,
             network: Arc::clone(&simulator) as Arc<dyn Network>,
             simulator,
+            operator_tokens: entitlement.clone().map(|entitlement| entitlement as Arc<dyn OperatorTokens>),
+            entitlement,
             audit: Arc::new(audit),
             metrics: Metrics::new(),
             request_log: RequestLog::new(settings.request_log),

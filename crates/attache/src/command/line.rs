@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context, bail};
 use attache_core::{Country, PhoneNumber, Plmn, Technology, Timestamp};
 use attache_server::admin::api::{
-    Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, NewLine, Reach, Removed, Visited,
+    Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, NewLine, OperatorToken, Reach, Removed,
+    Visited,
 };
 use clap::{ArgGroup, Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -88,6 +89,12 @@ enum Command {
     },
     /// Says that the service is not offered for a line
     Ineligible {
+        /// Its number
+        number: PhoneNumber,
+    },
+    /// Issues the token by which the operator tells an application which line a device has (GSMA TS.43), in a
+    /// sandbox: it is good once, as a `login_hint` of `operatortoken:` and the token
+    OperatorToken {
         /// Its number
         number: PhoneNumber,
     },
@@ -211,6 +218,15 @@ impl Arguments {
             }
             Command::Ineligible { number } => {
                 change(&operator, json, number, "eligibility", &Eligibility { eligible: false }).await?;
+            }
+            Command::OperatorToken { number } => {
+                let path = ["lines", &number.to_string(), "operator-token"];
+                let issued: OperatorToken = operator.ask(Method::POST, &path).await?;
+                if json {
+                    output::print_json(&issued)?;
+                } else {
+                    output::print(&format!("operatortoken:{}\n", issued.operator_token))?;
+                }
             }
             Command::Import { file } => import(&operator, json, &file).await?,
             Command::Export { file } => export(&operator, json, &file).await?,

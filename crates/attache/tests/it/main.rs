@@ -27,5 +27,6 @@ mod production;
 mod survival;
 mod telefonica;
 mod telefonica_samples;
+mod tokens;
 mod versions;
 mod vonage;

@@ -65,6 +65,15 @@ impl From<&attache_core::Line> for Line {
     }
 }
 
+/// A token by which the operator tells an application which line a device has (GSMA TS.43).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OperatorToken {
+    /// The token, which is good once: `operatortoken:` and this is a `login_hint`.
+    pub operator_token: String,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
 /// Some of the lines, by number.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinePage {

@@ -22,8 +22,8 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use super::{
     AdminError, JsonBody, NumberInPath,
     api::{
-        Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, LineQuery, Reach, Refusal, Removed,
-        Visited,
+        Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, LineQuery, OperatorToken, Reach,
+        Refusal, Removed, Visited,
     },
 };
 use crate::{app::App, query::media_type_is};
@@ -115,6 +115,17 @@ pub(super) async fn eligibility(
     JsonBody(eligibility): JsonBody<Eligibility>,
 ) -> Result<Json<Line>, AdminError> {
     changed(app.simulator.set_eligible(number, eligibility.eligible).await, number)
+}
+
+/// Gives what the device of a line would get from the operator.
+pub(super) async fn operator_token(
+    State(app): State<Arc<App>>,
+    NumberInPath(number): NumberInPath,
+) -> Result<(StatusCode, Json<OperatorToken>), AdminError> {
+    let entitlement = app.entitlement.as_ref().ok_or(AdminError::SandboxOnly)?;
+    let line = app.simulator.get(number).ok_or(AdminError::UnknownLine(number))?;
+    let (operator_token, expires_at) = entitlement.issue(line.id).map_err(AdminError::internal)?;
+    Ok((StatusCode::CREATED, Json(OperatorToken { operator_token, expires_at })))
 }
 
 /// What a change made of a line.

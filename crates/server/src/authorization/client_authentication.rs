@@ -13,7 +13,7 @@ use super::{
     head::Head,
     parameters::{Parameters, decode},
 };
-use crate::app::App;
+use crate::{app::App, throttle::Attempt};
 
 /// Why a client cannot be authenticated. One text for every cause: who guesses learns nothing.
 const REFUSED: OAuthError = OAuthErrorCode::InvalidClient
@@ -27,6 +27,12 @@ pub(super) struct AuthenticatedClient {
 }
 
 impl AuthenticatedClient {
+    /// Counts a failure to redeem what only a client that was granted it can know.
+    pub(super) fn failed(&self, app: &App, head: &Head) {
+        let Client { publisher, client_id, .. } = self.client.as_ref();
+        app.throttle.failed(Attempt { publisher, client_id, source: head.source }, app.clock.now());
+    }
+
     /// Refuses the client that is not registered for a grant.
     pub(super) fn may_use(&self, grant: GrantType) -> Result<(), OAuthError> {
         if self.client.grants.contains(&grant) {
@@ -43,6 +49,17 @@ enum Presented<'a> {
     Nothing { client_id: Option<&'a str> },
 }
 
+impl Presented<'_> {
+    /// Whom it claims to be from.
+    fn client_id(&self) -> Option<String> {
+        match self {
+            Self::Secret { client_id, .. } => Some(client_id.clone()),
+            Self::Assertion(assertion) => assertion::claimed_name(assertion),
+            Self::Nothing { client_id } => client_id.map(str::to_owned),
+        }
+    }
+}
+
 /// Authenticates a client by `client_secret_basic`, `client_secret_post` or `private_key_jwt`
 /// (OpenID Connect Core section 9); one method at a time (RFC 6749 section 2.3).
 pub(super) async fn authenticate(
@@ -53,6 +70,26 @@ pub(super) async fn authenticate(
     parameters: &Parameters,
 ) -> Result<AuthenticatedClient, Refused> {
     let presented = read(head, parameters)?;
+    let claimed = presented.client_id();
+    let attempt =
+        Attempt { publisher: &publisher.name, client_id: claimed.as_deref().unwrap_or_default(), source: head.source };
+    let now = app.clock.now();
+    app.throttle.admit(attempt, now)?;
+    let outcome = prove(app, publisher, endpoint_url, parameters, presented).await;
+    if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidClient) {
+        app.throttle.failed(attempt, now);
+    }
+    outcome
+}
+
+/// Holds against the registration what a request presents.
+async fn prove(
+    app: &App,
+    publisher: &Publisher,
+    endpoint_url: &str,
+    parameters: &Parameters,
+    presented: Presented<'_>,
+) -> Result<AuthenticatedClient, Refused> {
     let (client, method) = match presented {
         Presented::Secret { method, client_id, secret } => {
             let client = app.clients.find(&publisher.name, &client_id).ok_or(REFUSED)?;
@@ -62,7 +99,8 @@ pub(super) async fn authenticate(
             (client, method)
         }
         Presented::Assertion(assertion) => {
-            let client = assertion::claimed_client(app, publisher, assertion)
+            let client = assertion::claimed_name(assertion)
+                .and_then(|client_id| app.clients.find(&publisher.name, &client_id))
                 .filter(|client| parameters.get("client_id").is_none_or(|id| id == client.client_id))
                 .ok_or(REFUSED)?;
             let issuer = app.issuer(publisher);

@@ -29,7 +29,8 @@ impl Parameters {
     /// Reads them from the body of a request, and returns its head as well.
     pub(super) async fn read(app: &App, request: Request<Body>) -> Result<(Head, Self), Refused> {
         let source = source::address(&request, &app.settings.trusted_proxies);
-        let head = Head { headers: request.headers().clone(), source };
+        let url = format!("{}{}", app.base_url, request.uri().path());
+        let head = Head { url, headers: request.headers().clone(), source };
         let body = query::read_body(app, request).await?;
         if !body.is_empty() && !query::media_type_is(&head.headers, "application/x-www-form-urlencoded") {
             return Err(Refused::Problem(Problem::UnsupportedMediaType));

@@ -9,7 +9,7 @@ use jsonwebtoken::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// A client's key may sign with these.
-pub(super) const ALGORITHMS: [(Algorithm, &str); 4] = [
+pub(crate) const ALGORITHMS: [(Algorithm, &str); 4] = [
     (Algorithm::ES256, "ES256"),
     (Algorithm::RS256, "RS256"),
     (Algorithm::PS256, "PS256"),

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     app::App,
+    dpop::{self, ProofError, Thumbprint},
     query::json_response,
     sandbox,
     token::{Issue, hash, join},
@@ -69,20 +70,38 @@ async fn fetch(
 ) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
     let caller = authenticate(app, publisher, &endpoints.token, head, parameters).await?;
+    let bound_to = proved_key(app, head, &caller.client).await?;
+    let outcome = redeem(app, publisher, &endpoints.issuer, &caller, bound_to.as_ref(), parameters).await;
+    if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidGrant) {
+        // Who guesses at codes is slowed down as who guesses at secrets is.
+        caller.failed(app, head);
+    }
+    outcome
+}
+
+/// Exchanges what the client presents for tokens.
+async fn redeem(
+    app: &App,
+    publisher: &'static Publisher,
+    issuer: &str,
+    caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
+    parameters: &Parameters,
+) -> Result<Response, Refused> {
     let dialect = &publisher.authorization;
     let granted = match parameters.get("grant_type") {
         None => return Err(OAuthErrorCode::InvalidRequest.because("grant_type is missing").into()),
         Some(CLIENT_CREDENTIALS) if dialect.client_credentials => {
             caller.may_use(GrantType::ClientCredentials)?;
-            client_credentials(publisher, &caller, parameters)?
+            client_credentials(publisher, caller, parameters)?
         }
         Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
             caller.may_use(GrantType::AuthorizationCode)?;
-            authorization_code(app, publisher, &caller, parameters).await?
+            authorization_code(app, publisher, caller, parameters).await?
         }
         Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => {
             caller.may_use(GrantType::Backchannel)?;
-            backchannel(app, &caller, parameters).await?
+            backchannel(app, caller, parameters).await?
         }
         Some(_) => {
             return Err(OAuthErrorCode::UnsupportedGrantType
@@ -90,7 +109,26 @@ async fn fetch(
                 .into());
         }
     };
-    issue(app, publisher, &endpoints.issuer, &caller.client, &granted)
+    issue(app, publisher, issuer, &caller.client, bound_to, &granted)
+}
+
+/// The key that the tokens will be bound to: the one that the request proves to come from (RFC 9449
+/// section 5), if it does.
+async fn proved_key(app: &App, head: &Head, client: &Client) -> Result<Option<Thumbprint>, Refused> {
+    let request = dpop::Request { method: "POST", url: &head.url, access_token: None };
+    match dpop::prove(app, &head.headers, &request).await {
+        Ok(thumbprint) => Ok(Some(thumbprint)),
+        Err(ProofError::Missing) if !client.dpop_required => Ok(None),
+        Err(ProofError::Missing) => Err(OAuthErrorCode::InvalidDpopProof
+            .because("the client is registered for tokens that are bound to a key; send a DPoP header")
+            .into()),
+        Err(ProofError::Invalid) => Err(OAuthErrorCode::InvalidDpopProof
+            .because(
+                "the DPoP proof is not of this request, not of this time, not signed by its key, or was used before",
+            )
+            .into()),
+        Err(ProofError::Problem(problem)) => Err(problem.into()),
+    }
 }
 
 /// A token for the client itself (RFC 6749 section 4.4).
@@ -216,9 +254,11 @@ fn issue(
     publisher: &Publisher,
     issuer: &str,
     client: &Arc<Client>,
+    bound_to: Option<&Thumbprint>,
     granted: &Granted,
 ) -> Result<Response, Refused> {
-    let issue = Issue { issuer, client, line: granted.line, scopes: &granted.scopes, purpose: &granted.purpose };
+    let Granted { scopes, purpose, .. } = granted;
+    let issue = Issue { issuer, client, line: granted.line, scopes, purpose, bound_to };
     let now = app.clock.now();
     let failed = |error| {
         tracing::error!(error = &error as &dyn std::error::Error, "no token was issued");
@@ -232,7 +272,7 @@ fn issue(
     };
     let response = TokenResponse {
         access_token,
-        token_type: "Bearer",
+        token_type: if bound_to.is_some() { "DPoP" } else { "Bearer" },
         expires_in: app.tokens.lifetime().as_secs(),
         scope: join(&granted.scopes),
         id_token,

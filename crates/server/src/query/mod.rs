@@ -26,6 +26,7 @@ pub(crate) use head::{admit_host_and_target, media_type_is};
 
 use crate::{
     app::App,
+    dpop::{self, ProofError},
     limit::Limiter,
     mounts::Mount,
     sandbox,
@@ -118,7 +119,7 @@ async fn ask(
 ) -> Result<Vec<u8>, Problem> {
     admit_host_and_target(app, &request)?;
     head::admit_method(&request)?;
-    let caller = authenticate(app, publisher, &request)?;
+    let caller = authenticate(app, publisher, request.method(), request.uri().path(), request.headers()).await?;
     trail.token = Some(Arc::clone(&caller.token));
     trail.limiter = caller.limiter;
     let admitted = admit_to_any(caller.token, mount)?;
@@ -136,10 +137,16 @@ async fn ask(
 }
 
 /// Who calls.
-fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Result<Authenticated, Problem> {
-    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
-    let header = headers.next().ok_or(Problem::CredentialsMissing)?;
-    if headers.next().is_some() {
+async fn authenticate(
+    app: &App,
+    publisher: &Publisher,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Authenticated, Problem> {
+    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
+    let header = authorizations.next().ok_or(Problem::CredentialsMissing)?;
+    if authorizations.next().is_some() {
         return Err(Problem::CredentialsInvalid);
     }
     let (scheme, token) = header
@@ -148,6 +155,11 @@ fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Re
         .and_then(|header| header.split_once(' '))
         .map(|(scheme, token)| (scheme, token.trim()))
         .ok_or(Problem::CredentialsInvalid)?;
+    if scheme.eq_ignore_ascii_case("dpop") {
+        let url = format!("{}{path}", app.base_url);
+        let asked = dpop::Request { method: method.as_str(), url: &url, access_token: Some(token) };
+        return authenticate_with_proof(app, publisher, token, &asked, headers).await;
+    }
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Problem::CredentialsMissing);
     }
@@ -158,7 +170,28 @@ fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Re
         return Ok(Authenticated { token: Arc::new(token), limiter });
     }
     let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    // Whoever has stolen it has not stolen the key.
+    if token.bound_to.is_some() {
+        return Err(Problem::ProofInvalid);
+    }
     Ok(Authenticated { token, limiter })
+}
+
+/// Who calls with a token that is bound to a key (RFC 9449 section 7).
+async fn authenticate_with_proof(
+    app: &App,
+    publisher: &Publisher,
+    access_token: &str,
+    asked: &dpop::Request<'_>,
+    headers: &HeaderMap,
+) -> Result<Authenticated, Problem> {
+    let (token, limiter) = app.tokens.verify(access_token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    let bound_to = token.bound_to.as_ref().ok_or(Problem::CredentialsInvalid)?;
+    match dpop::prove(app, headers, asked).await {
+        Ok(key) if key == *bound_to => Ok(Authenticated { token, limiter }),
+        Ok(_) | Err(ProofError::Missing | ProofError::Invalid) => Err(Problem::ProofInvalid),
+        Err(ProofError::Problem(problem)) => Err(problem),
+    }
 }
 
 /// Whether the caller may ask anything here.
@@ -270,6 +303,10 @@ pub(crate) fn add_problem_headers(problem: &Problem, headers: &mut HeaderMap) {
         }
         Problem::CredentialsInvalid | Problem::CredentialsExpired => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#));
+        }
+        Problem::ProofInvalid => {
+            let challenge = r#"DPoP error="invalid_dpop_proof", algs="ES256 RS256 PS256 EdDSA""#;
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         Problem::ScopeMissing { .. } => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="insufficient_scope""#));

@@ -2,6 +2,7 @@
 //! [`App::is_sandbox`], and the route of `/sandbox` is not mounted there.
 
 mod demo;
+mod entitlement;
 mod summary;
 
 use attache_core::{LineId, Scope};
@@ -9,6 +10,7 @@ use attache_network::Condition;
 use attache_wire::Publisher;
 
 pub(crate) use demo::{clients, lines};
+pub(crate) use entitlement::Entitlement;
 pub(crate) use summary::summary;
 pub use summary::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
 
@@ -29,6 +31,7 @@ pub(crate) fn documented_token(app: &App, publisher: &Publisher, text: &str) -> 
         scopes: publisher.faces.iter().map(|face| face.scope.clone()).collect::<Vec<Scope>>(),
         purpose: client.purposes.first()?.clone(),
         expires_at: app.clock.now().plus(app.tokens.lifetime()),
+        bound_to: None,
     })
 }
 
