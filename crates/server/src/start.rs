@@ -117,6 +117,9 @@ impl Server {
             Arc::clone(&clock),
             settings.network_timeout,
         )?);
+        if settings.mode == Mode::Sandbox {
+            simulator.trouble(sandbox::troubled_lines());
+        }
         let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit())).map_err(in_data_dir)?;
 
         let sockets = listen(&settings)?;

@@ -3,8 +3,9 @@
 //! admit the head → authenticate → authorize → read the body → identify the line → limit → observe
 //! the network → audit → render.
 //!
-//! Where versions share a path, the body tells which is meant. Until it is read, a problem is rendered by
-//! the newest, and the scope of either is enough; then that of the one that is meant is needed.
+//! Where versions share a path, the body tells which is meant. The scope of either is enough to have it
+//! read; then that of the one that is meant is needed. Who is refused before is refused in the words of
+//! the version that is meant, too: for that a small body is looked at, and for nothing else.
 //!
 //! Each step takes what the step before it returned, so none can be skipped. A problem at any step
 //! is rendered by the face. Who is not authenticated learns nothing else: a fault of the body is told
@@ -22,6 +23,7 @@ use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 pub(crate) use body::read_body;
+use body::read_small_body;
 pub(crate) use head::{admit_host_and_target, media_type_is};
 
 use crate::{
@@ -33,6 +35,19 @@ use crate::{
     telemetry::{RequestLabels, RequestLine},
     token::Token,
 };
+
+/// What a request is asked by, without its body.
+struct Asking<'a> {
+    method: &'a Method,
+    path: &'a str,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> Asking<'a> {
+    fn of(request: &'a Request<Body>) -> Self {
+        Self { method: request.method(), path: request.uri().path(), headers: request.headers() }
+    }
+}
 
 /// The caller showed a good token: who it is.
 struct Authenticated {
@@ -119,11 +134,16 @@ async fn ask(
 ) -> Result<Vec<u8>, Problem> {
     admit_host_and_target(app, &request)?;
     head::admit_method(&request)?;
-    let caller = authenticate(app, publisher, request.method(), request.uri().path(), request.headers()).await?;
-    trail.token = Some(Arc::clone(&caller.token));
-    trail.limiter = caller.limiter;
-    let admitted = admit_to_any(caller.token, mount)?;
-    head::admit_media_types(&request)?;
+    let admitted = match admit(app, publisher, mount, &Asking::of(&request), trail).await {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            trail.face = face_meant(app, mount, request).await;
+            return Err(match problem {
+                Problem::ScopeMissing { .. } => Problem::ScopeMissing { scope: trail.face.scope.clone() },
+                problem => problem,
+            });
+        }
+    };
     let body = read_body(app, request).await?;
     let face = mount.face_of(&body);
     trail.face = face;
@@ -136,15 +156,37 @@ async fn ask(
     outcome
 }
 
-/// Who calls.
-async fn authenticate(
+/// Whether the request may go on to its body: by its caller, and by its media types.
+async fn admit(
     app: &App,
     publisher: &Publisher,
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
-) -> Result<Authenticated, Problem> {
-    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
+    mount: &Mount,
+    asking: &Asking<'_>,
+    trail: &mut Trail,
+) -> Result<Admitted, Problem> {
+    let caller = authenticate(app, publisher, asking).await?;
+    trail.token = Some(Arc::clone(&caller.token));
+    trail.limiter = caller.limiter;
+    let admitted = admit_to_any(caller.token, mount)?;
+    head::admit_media_types(asking.headers)?;
+    Ok(admitted)
+}
+
+/// The version that a request which is refused before its body is read is meant for, so that it is refused
+/// in its words. Where there is no choice, or the body is not small and there at once, it is the newest.
+async fn face_meant(app: &App, mount: &Mount, request: Request<Body>) -> &'static Face {
+    if mount.is_of_one() {
+        return mount.newest;
+    }
+    match read_small_body(app, request).await {
+        Some(body) => mount.face_of(&body),
+        None => mount.newest,
+    }
+}
+
+/// Who calls.
+async fn authenticate(app: &App, publisher: &Publisher, asking: &Asking<'_>) -> Result<Authenticated, Problem> {
+    let mut authorizations = asking.headers.get_all(header::AUTHORIZATION).iter();
     let header = authorizations.next().ok_or(Problem::CredentialsMissing)?;
     if authorizations.next().is_some() {
         return Err(Problem::CredentialsInvalid);
@@ -156,9 +198,7 @@ async fn authenticate(
         .map(|(scheme, token)| (scheme, token.trim()))
         .ok_or(Problem::CredentialsInvalid)?;
     if scheme.eq_ignore_ascii_case("dpop") {
-        let url = format!("{}{path}", app.base_url);
-        let asked = dpop::Request { method: method.as_str(), url: &url, access_token: Some(token) };
-        return authenticate_with_proof(app, publisher, token, &asked, headers).await;
+        return authenticate_with_proof(app, publisher, token, asking).await;
     }
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Problem::CredentialsMissing);
@@ -182,12 +222,13 @@ async fn authenticate_with_proof(
     app: &App,
     publisher: &Publisher,
     access_token: &str,
-    asked: &dpop::Request<'_>,
-    headers: &HeaderMap,
+    asking: &Asking<'_>,
 ) -> Result<Authenticated, Problem> {
     let (token, limiter) = app.tokens.verify(access_token, &publisher.name, &app.clients, app.clock.as_ref())?;
     let bound_to = token.bound_to.as_ref().ok_or(Problem::CredentialsInvalid)?;
-    match dpop::prove(app, headers, asked).await {
+    let url = format!("{}{}", app.base_url, asking.path);
+    let asked = dpop::Request { method: asking.method.as_str(), url: &url, access_token: Some(access_token) };
+    match dpop::prove(app, asking.headers, &asked).await {
         Ok(key) if key == *bound_to => Ok(Authenticated { token, limiter }),
         Ok(_) | Err(ProofError::Missing | ProofError::Invalid) => Err(Problem::ProofInvalid),
         Err(ProofError::Problem(problem)) => Err(problem),
@@ -223,7 +264,7 @@ async fn look(
     subject: &mut Option<PhoneNumber>,
 ) -> Result<Vec<u8>, Problem> {
     let identified =
-        identify::line(app.network.as_ref(), &app.settings.unsupported_identifiers, face, token.line, device).await?;
+        identify::line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, device).await?;
     if let Some(limiter) = limiter {
         limiter.take(app.clock.now())?;
     }

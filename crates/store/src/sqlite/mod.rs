@@ -42,7 +42,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_technology.sql"),
     include_str!("../../migrations/sqlite/0003_plan.sql"),
     include_str!("../../migrations/sqlite/0004_eligible.sql"),
-    include_str!("../../migrations/sqlite/0005_client.sql"),
+    include_str!("../../migrations/sqlite/0005_network_access_identifier.sql"),
+    include_str!("../../migrations/sqlite/0006_client.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -391,6 +392,7 @@ mod tests {
                 public_ports: Some((0, u16::MAX)),
                 private_ipv4: Some([10, 0, 0, 1].into()),
                 ipv6_prefix: Some(u64::MAX),
+                network_access_identifier: "123456789@domain.com".parse().ok(),
             })),
             eligible: !number.is_multiple_of(2),
         }
@@ -592,10 +594,10 @@ mod tests {
     fn a_client_from_before_keeps_its_secret_and_what_it_could_do() {
         let directory = TempDir::new().unwrap();
         let before = Connection::open(directory.path().join("attache.db")).unwrap();
-        for migration in &MIGRATIONS[..4] {
+        for migration in &MIGRATIONS[..5] {
             before.execute_batch(migration).unwrap();
         }
-        before.pragma_update(None, "user_version", 4).unwrap();
+        before.pragma_update(None, "user_version", 5).unwrap();
         before
             .execute_batch(
                 "INSERT INTO client (id, publisher, client_id, secret, keys, redirect_uris, origins, scopes, purposes,
