@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use attache_core::{Grant, GrantKind, GrantType, Problem};
 use attache_wire::{
@@ -9,8 +9,8 @@ use axum::{body::Body, response::Response};
 use http::Request;
 
 use super::{
-    Refused, client_authentication::authenticate, discovery::endpoints, login_hint, parameters::Parameters,
-    token::admit_scopes,
+    Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint, parameters::Parameters,
+    token::admit_scopes, trail::Trail,
 };
 use crate::{app::App, entropy, query::json_response, token::hash};
 
@@ -21,9 +21,23 @@ pub(super) async fn answer(
     request: Request<Body>,
 ) -> Result<Response, Refused> {
     let (head, parameters) = Parameters::read(app, request).await?;
+    let mut trail = Trail::begin(app, publisher, Some(&head.headers), &parameters);
+    let outcome = begin(app, publisher, &head, &parameters, &mut trail).await;
+    trail.end_with_identification(app, "bc-authorize", outcome).await
+}
+
+/// Identifies the subscriber and begins to ask for consent.
+async fn begin(
+    app: &App,
+    publisher: &'static Publisher,
+    head: &Head,
+    parameters: &Parameters,
+    trail: &mut Trail<'_>,
+) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
     let endpoint_url = endpoints.backchannel.as_deref().unwrap_or_default();
-    let caller = authenticate(app, publisher, endpoint_url, &head, &parameters).await?;
+    let caller = authenticate(app, publisher, endpoint_url, head, parameters).await?;
+    trail.client = Some(Arc::clone(&caller.client));
     if !caller.is_confidential {
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
@@ -36,7 +50,8 @@ pub(super) async fn answer(
     if parameters.get("login_hint_token").or(parameters.get("id_token_hint")).is_some() {
         return Err(OAuthErrorCode::InvalidRequest.because("login_hint must be the only hint").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, &parameters)?;
+    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, parameters)?;
+    trail.asks_for(&scopes, &purpose);
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
     if !app.is_sandbox() {
         // Consent cannot be asked for yet, and without it nothing is granted.
@@ -53,6 +68,7 @@ pub(super) async fn answer(
         )),
         other => Refused::Problem(other),
     })?;
+    trail.line = Some(line);
     let auth_req_id = entropy::secret().map_err(|_| Problem::Internal)?;
     let lifetime = app.settings.backchannel_lifetime;
     let grant = Grant {

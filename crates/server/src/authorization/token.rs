@@ -15,6 +15,7 @@ use super::{
     grant_book::Poll,
     head::Head,
     parameters::Parameters,
+    trail::Trail,
 };
 use crate::{
     app::App,
@@ -52,12 +53,10 @@ pub(super) async fn answer(
         Some(_) => "other",
         None => "none",
     };
-    let outcome = fetch(app, publisher, &head, &parameters).await;
-    let told = match &outcome {
-        Ok(_) => "issued",
-        Err(Refused::OAuth(error)) => error.code.name(),
-        Err(Refused::Problem(problem)) => problem.name(),
-    };
+    let mut trail = Trail::begin(app, publisher, Some(&head.headers), &parameters);
+    let outcome = fetch(app, publisher, &head, &parameters, &mut trail).await;
+    let outcome = trail.end_with_token(app, grant_type, outcome).await;
+    let told = outcome.as_ref().map_or_else(Refused::name, |_| "issued");
     app.metrics.token(publisher.name.as_str(), grant_type, told);
     outcome
 }
@@ -67,11 +66,13 @@ async fn fetch(
     publisher: &'static Publisher,
     head: &Head,
     parameters: &Parameters,
+    trail: &mut Trail<'_>,
 ) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
     let caller = authenticate(app, publisher, &endpoints.token, head, parameters).await?;
+    trail.client = Some(Arc::clone(&caller.client));
     let bound_to = proved_key(app, head, &caller.client).await?;
-    let outcome = redeem(app, publisher, &endpoints.issuer, &caller, bound_to.as_ref(), parameters).await;
+    let outcome = redeem(app, publisher, &endpoints.issuer, &caller, bound_to.as_ref(), parameters, trail).await;
     if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidGrant) {
         // Who guesses at codes is slowed down as who guesses at secrets is.
         caller.failed(app, head);
@@ -87,6 +88,7 @@ async fn redeem(
     caller: &AuthenticatedClient,
     bound_to: Option<&Thumbprint>,
     parameters: &Parameters,
+    trail: &mut Trail<'_>,
 ) -> Result<Response, Refused> {
     let dialect = &publisher.authorization;
     let granted = match parameters.get("grant_type") {
@@ -109,6 +111,8 @@ async fn redeem(
                 .into());
         }
     };
+    trail.line = granted.line;
+    trail.asks_for(&granted.scopes, &granted.purpose);
     issue(app, publisher, issuer, &caller.client, bound_to, &granted)
 }
 

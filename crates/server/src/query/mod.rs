@@ -17,14 +17,14 @@ mod identify;
 
 use std::{sync::Arc, time::Instant};
 
-use attache_core::{AuditRecord, Device, DeviceIdentifier, NetworkType, PhoneNumber, Problem, Reachability, Roaming};
+use attache_core::{AuditEvent, AuditRecord, Device, LineId, NetworkType, Problem, Reachability, Roaming};
 use attache_wire::{Answering, Face, Publisher};
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 pub(crate) use body::read_body;
 use body::read_small_body;
-pub(crate) use head::{admit_host_and_target, media_type_is};
+pub(crate) use head::{admit_host_and_target, media_type_is, sent_correlator};
 
 use crate::{
     app::App,
@@ -149,7 +149,7 @@ async fn ask(
     trail.face = face;
     let entitled = authorize(admitted, face)?;
     let device = (face.read)(&body)?;
-    let mut subject = named_number(&device);
+    let mut subject = entitled.0.line;
     let outcome = look(app, face, &entitled, &device, trail.limiter.as_deref(), &mut subject).await;
     // Personal data was used once a line was looked for, whatever came of it.
     audit(app, face, &entitled, subject, correlator, outcome.as_ref().err()).await?;
@@ -253,18 +253,19 @@ fn authorize(Admitted(token): Admitted, face: &Face) -> Result<Entitled, Problem
     }
 }
 
-/// Finds the line, asks the network unless the caller asks too much, and renders the answer. Tells the number of the line as soon
-/// as it is known.
+/// Finds the line, asks the network unless the caller asks too much, and renders the answer. Tells the line as soon as
+/// it is known.
 async fn look(
     app: &App,
     face: &Face,
     Entitled(token): &Entitled,
     device: &Device,
     limiter: Option<&Limiter>,
-    subject: &mut Option<PhoneNumber>,
+    subject: &mut Option<LineId>,
 ) -> Result<Vec<u8>, Problem> {
     let identified =
         identify::line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, device).await?;
+    *subject = Some(identified.line);
     if let Some(limiter) = limiter {
         limiter.take(app.clock.now())?;
     }
@@ -273,7 +274,6 @@ async fn look(
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid),
         observed => observed?,
     };
-    *subject = Some(line.phone_number);
     if !line.eligible {
         return Err(Problem::LineNotEligible);
     }
@@ -284,37 +284,26 @@ async fn look(
     }
 }
 
-/// The number that a request names a line by, if it does so.
-fn named_number(device: &Device) -> Option<PhoneNumber> {
-    device.identifiers().iter().find_map(|identifier| match identifier {
-        DeviceIdentifier::PhoneNumber(number) => Some(*number),
-        DeviceIdentifier::Ipv4(_) | DeviceIdentifier::Ipv6(_) | DeviceIdentifier::NetworkAccessIdentifier(_) => None,
-    })
-}
-
 /// Leaves a record before the answer leaves.
 async fn audit(
     app: &App,
     face: &Face,
     Entitled(token): &Entitled,
-    subject: Option<PhoneNumber>,
+    subject: Option<LineId>,
     correlator: &str,
     problem: Option<&Problem>,
 ) -> Result<(), Problem> {
     let record = AuditRecord {
-        at: app.clock.now(),
-        publisher: &token.publisher,
-        client_id: &token.client_id,
+        publisher: Some(&token.publisher),
+        client_id: Some(&token.client_id),
         action: face.path,
         subject,
-        purpose: &token.purpose,
-        correlator,
-        outcome: problem.map_or("answered", Problem::name),
+        scopes: std::slice::from_ref(&face.scope),
+        purpose: Some(&token.purpose),
+        correlator: Some(correlator),
+        ..AuditRecord::new(app.clock.now(), AuditEvent::Query, problem.map_or("answered", Problem::name))
     };
-    app.audit.record(record).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "an answer was held back: it could not be audited");
-        Problem::StoreUnavailable
-    })
+    app.record(record).await
 }
 
 /// The name of a method for the log: a foreign one might be anything.

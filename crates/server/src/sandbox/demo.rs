@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use attache_core::{
     Addresses, Client, ClientId, ClientKeys, ClientSecret, GrantType, Id, Line, LineId, PhoneNumber, Plan,
-    PublisherName, Purpose, Rate, Scope, Status, Technology, Timestamp,
+    PublisherName, Purpose, Rate, Scope, Status, SubjectKey, Technology, Timestamp,
 };
 use attache_network::Condition;
 
@@ -315,7 +315,8 @@ pub(crate) fn lines(now: Timestamp) -> Result<Vec<Line>, NoEntropy> {
         });
         let id: LineId = Id::new(now, &entropy::bytes()?);
         let addresses = demo.addresses.map(Box::new);
-        lines.push(Line { id, phone_number, home, status, addresses, eligible: demo.eligible });
+        let subject_key = SubjectKey::from_bytes(entropy::bytes()?);
+        lines.push(Line { id, phone_number, home, status, addresses, eligible: demo.eligible, subject_key });
     }
     Ok(lines)
 }
