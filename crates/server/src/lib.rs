@@ -9,12 +9,14 @@
 mod accept;
 pub mod admin;
 mod app;
+mod audit;
 mod authorization;
 mod clients;
 mod clock;
 mod cors;
 mod deprecation;
 mod docs;
+mod dpop;
 mod entropy;
 mod keyring;
 mod limit;
@@ -24,9 +26,12 @@ mod query;
 mod routes;
 mod sandbox;
 pub mod settings;
+mod source;
 mod start;
 mod telemetry;
+mod throttle;
 mod token;
+mod used_once;
 
 pub use entropy::NoEntropy;
 pub use keyring::WrongSecretsKey;

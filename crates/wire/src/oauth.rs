@@ -34,7 +34,7 @@ pub struct Asked {
 pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` for a token that is bound to a key (RFC 9449).
     pub token_type: &'static str,
     /// For how many seconds the token is good.
     pub expires_in: u64,
@@ -89,6 +89,8 @@ pub enum OAuthErrorCode {
     AuthorizationPending,
     SlowDown,
     ExpiredToken,
+    InvalidRequestObject,
+    InvalidDpopProof,
     ServerError,
     TemporarilyUnavailable,
 }
@@ -112,6 +114,8 @@ impl OAuthErrorCode {
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
             Self::ExpiredToken => "expired_token",
+            Self::InvalidRequestObject => "invalid_request_object",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
@@ -137,7 +141,9 @@ impl OAuthErrorCode {
             | Self::UnknownUserId
             | Self::AuthorizationPending
             | Self::SlowDown
-            | Self::ExpiredToken => 400,
+            | Self::ExpiredToken
+            | Self::InvalidRequestObject
+            | Self::InvalidDpopProof => 400,
         }
     }
 
