@@ -4,13 +4,14 @@
 //! asks one question of it; the network tells the line's [`Status`]; [`Roaming`], [`Reachability`] or
 //! [`NetworkType`] is the answer, and [`Problem`] is everything that can stand in its way.
 //!
-//! The traits here are the *ports*: [`Network`], [`Clock`], [`AuditLog`] and the stores. Their
+//! The traits here are the *ports*: [`Network`], [`Clock`], [`AuditLog`], [`Subjects`] and the stores. Their
 //! implementations live in the crates above.
 
 mod answer;
 mod audit;
 mod client;
 mod clock;
+mod consent;
 mod country;
 mod device;
 mod grant;
@@ -30,15 +31,19 @@ mod technology;
 mod timestamp;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
-pub use audit::{AuditError, AuditLog, AuditRecord};
-pub use client::{Client, ClientId, Clients, PublicKey, SecretHash};
+pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, SubjectKey, Subjects};
+pub use client::{
+    AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecret, Clients, GrantType, NameError, PublicKey,
+    SecretHash, UsedTokens,
+};
 pub use clock::Clock;
+pub use consent::{Consent, ConsentState, Consents, LegalBasis, Policy, PolicyError, PolicyRule};
 pub use country::{Country, countries, first_plmn};
 pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};
-pub use grant::{CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect};
+pub use grant::{Backchannel, CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect, RequestId};
 pub use id::{Id, IdError};
 pub use line::{Addresses, Line, LineId, Lines};
-pub use network::Network;
+pub use network::{LineProfile, Network};
 pub use network_access_identifier::{NetworkAccessIdentifier, NetworkAccessIdentifierError};
 pub use operator_token::OperatorTokens;
 pub use phone_number::{PhoneNumber, PhoneNumberError};

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use async_trait::async_trait;
 
-use crate::{Id, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError};
+use crate::{Id, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, SubjectKey};
 
 /// The identifier of a [`Line`].
 pub type LineId = Id<Line>;
@@ -23,6 +23,8 @@ pub struct Line {
     pub addresses: Option<Box<Addresses>>,
     /// Whether the service is offered for it.
     pub eligible: bool,
+    /// What its pseudonym in the audit log is made from.
+    pub subject_key: SubjectKey,
 }
 
 /// What a line is addressed by beside its number: the IP addresses that it holds now, and its network
@@ -59,6 +61,10 @@ pub trait Lines: Send + Sync {
     /// Adds lines or replaces those with the same number, all or none, and calls `progress` with
     /// how many have been written.
     async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError>;
-    /// Removes a line.
+    /// Removes a line, with everything that is stored about it: what was granted, what its subject has
+    /// consented to, and the key of its pseudonym.
     async fn remove(&self, id: LineId) -> Result<(), StoreError>;
+    /// Removes a line, and in the same step begins another with its number. What was removed cannot be
+    /// found in the store's files any more.
+    async fn replace(&self, id: LineId, by: Line) -> Result<(), StoreError>;
 }

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use attache_core::{
-    Addresses, Line, LineId, Lines, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, Technology,
-    Timestamp,
+    Addresses, Line, LineId, Lines, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, SubjectKey,
+    Technology, Timestamp,
 };
 use rusqlite::{
     Connection, Row, params,
@@ -37,15 +37,31 @@ impl Lines for SqliteStore {
     }
 
     async fn remove(&self, id: LineId) -> Result<(), StoreError> {
-        self.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM line WHERE id = ?1")
-                .and_then(|mut statement| statement.execute([id.as_bytes()]))
-                .map_err(failed("remove a line"))?;
-            Ok(())
-        })
-        .await
+        self.write(move |connection| forget(connection, id)).await
     }
+
+    async fn replace(&self, id: LineId, by: Line) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            forget(connection, id)?;
+            put(connection, &[by], &|_| ())
+        })
+        .await?;
+        self.forget_what_was_deleted().await
+    }
+}
+
+/// Whatever is stored about a line, and the column that names it: all of it is deleted with the line.
+pub(super) const ABOUT_A_LINE: [(&str, &str); 3] = [("line", "id"), ("grants", "line"), ("consent", "line")];
+
+/// Deletes a line and all that is stored about it.
+fn forget(connection: &Connection, id: LineId) -> Result<(), StoreError> {
+    for (table, column) in ABOUT_A_LINE {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1"))
+            .and_then(|mut statement| statement.execute([id.as_bytes()]))
+            .map_err(failed("remove a line"))?;
+    }
+    Ok(())
 }
 
 pub(super) fn put(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> Result<(), StoreError> {
@@ -57,8 +73,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
         "INSERT INTO line (phone_number, id, home,
                            serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
                            public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-                           technology, technology_confirmed_at, eligible, network_access_identifier)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+                           technology, technology_confirmed_at, eligible, network_access_identifier, subject_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
          ON CONFLICT (phone_number) DO UPDATE SET
             id = excluded.id, home = excluded.home, serving = excluded.serving,
             serving_confirmed_at = excluded.serving_confirmed_at, data = excluded.data, sms = excluded.sms,
@@ -66,7 +82,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             public_ipv4 = excluded.public_ipv4, first_port = excluded.first_port, last_port = excluded.last_port,
             private_ipv4 = excluded.private_ipv4, ipv6_prefix = excluded.ipv6_prefix,
             technology = excluded.technology, technology_confirmed_at = excluded.technology_confirmed_at,
-            eligible = excluded.eligible, network_access_identifier = excluded.network_access_identifier",
+            eligible = excluded.eligible, network_access_identifier = excluded.network_access_identifier,
+            subject_key = excluded.subject_key",
     )?;
     for (written, line) in (1..).zip(lines) {
         let status = line.status.as_ref();
@@ -91,6 +108,7 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             addresses
                 .and_then(|addresses| addresses.network_access_identifier.as_ref())
                 .map(NetworkAccessIdentifier::as_str),
+            line.subject_key.as_bytes(),
         ])?;
         if written % STEP == 0 || written == lines.len() {
             progress(written);
@@ -104,7 +122,7 @@ fn read(connection: &Connection, each: &mut dyn FnMut(Line)) -> rusqlite::Result
         "SELECT phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
                 public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
                 technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible,
-                network_access_identifier
+                network_access_identifier, subject_key
          FROM line ORDER BY phone_number",
     )?;
     let mut rows = statement.query([])?;
@@ -123,6 +141,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
         status: status(row)?,
         addresses: addresses(row)?,
         eligible: row.get(15)?,
+        subject_key: SubjectKey::from_bytes(row.get(17)?),
     })
 }
 

@@ -29,9 +29,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 mod client;
+mod consent;
 mod grant;
 mod key;
 mod line;
+mod used_token;
 
 pub use key::StoredKey;
 
@@ -42,6 +44,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0003_plan.sql"),
     include_str!("../../migrations/sqlite/0004_eligible.sql"),
     include_str!("../../migrations/sqlite/0005_network_access_identifier.sql"),
+    include_str!("../../migrations/sqlite/0006_subject_key.sql"),
+    include_str!("../../migrations/sqlite/0007_client.sql"),
+    include_str!("../../migrations/sqlite/0008_consent.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -52,7 +57,8 @@ const MODE: &str = "mode";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
-/// The embedded store. It is `Lines`, `Clients` and `Grants`, and keeps the sealed signing keys.
+/// The embedded store. It is `Lines`, `Clients`, `Grants` and `Consents`, and keeps the sealed signing keys.
+/// The embedded store. It is `Lines`, `Clients`, `Grants` and `UsedTokens`, and keeps the sealed signing keys.
 ///
 /// Dropping it finishes what has queued up and lets go of the file.
 #[derive(Debug)]
@@ -215,6 +221,18 @@ impl SqliteStore {
         outcome.await.unwrap_or_else(|_| Err(gone()))
     }
 
+    /// Takes what was deleted out of the write-ahead log as well, which keeps pages as they were. A reader
+    /// that is slow may hold that up until the next time; the log is emptied at every stop, too.
+    async fn forget_what_was_deleted(&self) -> Result<(), StoreError> {
+        let action = "empty the write-ahead log";
+        let path = self.path.clone();
+        let checkpoint = move || -> rusqlite::Result<()> {
+            let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        tokio::task::spawn_blocking(checkpoint).await.map_err(failed(action))?.map_err(failed(action))
+    }
+
     /// A connection that only reads. One for each reading: they are rare, and a reader that is slow
     /// or calls back into the store holds nobody up.
     fn reader(&self, action: &'static str) -> Result<Connection, StoreError> {
@@ -259,6 +277,8 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // What is deleted is overwritten, so that a key that was destroyed cannot be found in the file.
+        connection.pragma_update(None, "secure_delete", true)?;
         // What a large import leaves behind is given back to the disk.
         connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
         connection.set_prepared_statement_cache_capacity(64);
@@ -359,8 +379,9 @@ mod tests {
     use std::num::NonZeroU32;
 
     use attache_core::{
-        ClientId, Clients, CodeChallenge, Grant, GrantKind, Grants, LineId, Lines, PublisherName, Purpose, Redirect,
-        Scope, SecretHash, Status, Technology, Timestamp,
+        AuthenticationMethod, Backchannel, ClientId, ClientKeys, ClientSecret, Clients, CodeChallenge, Consent,
+        ConsentState, Consents, Grant, GrantKind, GrantType, Grants, LegalBasis, LineId, Lines, PublisherName, Purpose,
+        Redirect, RequestId, Scope, SecretHash, Status, Technology, Timestamp, UsedTokens,
     };
     use tempfile::TempDir;
 
@@ -392,6 +413,7 @@ mod tests {
                 network_access_identifier: "123456789@domain.com".parse().ok(),
             })),
             eligible: !number.is_multiple_of(2),
+            subject_key: attache_core::SubjectKey::from_bytes([id ^ 0x5a; 16]),
         }
     }
 
@@ -400,18 +422,36 @@ mod tests {
             id: ClientId::from_bytes([id; 16]),
             publisher: PublisherName::new_static("camara"),
             client_id: client_id.into(),
-            secret: Some(SecretHash([id; 32])),
-            keys: vec![attache_core::PublicKey(r#"{"kty":"EC"}"#.into())],
+            revision: 1,
+            name: Some("The Shop".into()),
+            organisation: None,
+            secrets: vec![secret(id, Some(Timestamp::from_unix_seconds(1_800_000_000))), secret(id + 1, None)],
+            keys: ClientKeys::Registered(vec![attache_core::PublicKey(r#"{"kty":"EC"}"#.into())]),
+            authentication_methods: vec![AuthenticationMethod::PrivateKeyJwt],
             redirect_uris: vec!["https://shop.example/\"callback\"".into(), "http://localhost/ü".into()],
             origins: vec![],
+            grants: vec![GrantType::Backchannel, GrantType::ClientCredentials],
             scopes: vec![Scope::new_static("b"), Scope::new_static("a")],
             purposes: vec![Purpose::new_static("dpv:FraudPreventionAndDetection")],
             plan: attache_core::Plan {
                 rate: Some(attache_core::Rate::new("600/min".parse().unwrap(), NonZeroU32::new(7)).unwrap()),
                 quota: Some(attache_core::Quota::new(NonZeroU32::MAX)),
             },
+            dpop_required: true,
+            signed_requests_required: false,
+            sector: Some("shop.example".into()),
             registered_at: Timestamp::from_unix_seconds(1_700_000_000),
         }
+    }
+
+    fn backchannel() -> GrantKind {
+        let asked_at = Timestamp::from_unix_seconds(3);
+        GrantKind::Backchannel(Backchannel { id: RequestId::from_bytes([5; 16]), asked_at })
+    }
+
+    fn secret(byte: u8, ends_at: Option<Timestamp>) -> ClientSecret {
+        let created_at = Timestamp::from_unix_seconds(1_700_000_000 + i64::from(byte));
+        ClientSecret { hash: SecretHash([byte; 32]), created_at, ends_at }
     }
 
     fn grant(client: u8, kind: GrantKind) -> Grant {
@@ -446,13 +486,12 @@ mod tests {
             code_challenge: Some(CodeChallenge([3; 32])),
             nonce: Some("n".into()),
         };
-        let grants =
-            [([1; 32], grant(1, GrantKind::Backchannel)), ([2; 32], grant(1, GrantKind::AuthorizationCode(redirect)))];
+        let grants = [([1; 32], grant(1, backchannel())), ([2; 32], grant(1, GrantKind::AuthorizationCode(redirect)))];
         let key = StoredKey { id: "k1".into(), sealed: vec![0, 1, 2], created_at: Timestamp::from_unix_seconds(1) };
         {
             let store = open(&directory);
             put(&store, vec![line(33_699_901_032, 1), never_seen.clone()]).await.unwrap();
-            store.add(client(1, "shop")).await.unwrap();
+            Clients::add(&store, client(1, "shop")).await.unwrap();
             for (key, grant) in &grants {
                 Grants::put(&store, *key, grant.clone()).await.unwrap();
             }
@@ -480,6 +519,55 @@ mod tests {
         assert_eq!(lines(&store).len(), 1);
         Lines::remove(&store, LineId::from_bytes([2; 16])).await.unwrap();
         assert_eq!(lines(&store), []);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_replaced_leaves_nothing_in_the_files() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let [old, new] = [1, 2].map(|id| Line { subject_key: subject_key(id), ..line(12345, id) });
+        let about = |line: &Line, key: u8| ([key; 32], Grant { line: line.id, ..grant(1, backchannel()) });
+        let (gone, other) = (about(&old, 1), about(&line(54321, 3), 2));
+        put(&store, vec![old.clone(), line(54321, 3)]).await.unwrap();
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        for (key, grant) in [&gone, &other] {
+            Grants::put(&store, *key, grant.clone()).await.unwrap();
+        }
+        let is_kept = |line: &Line| {
+            let files = directory.path().read_dir().unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+            files.into_iter().any(|bytes| bytes.windows(16).any(|window| window == line.subject_key.as_bytes()))
+        };
+        assert!(is_kept(&old) && !is_kept(&new));
+        Lines::replace(&store, old.id, new.clone()).await.unwrap();
+        assert!(!is_kept(&old) && is_kept(&new));
+        assert_eq!(lines(&store), [new, line(54321, 3)]);
+        assert_eq!(Grants::load(&store).unwrap(), [other]);
+    }
+
+    /// A key that no other bytes look like.
+    fn subject_key(seed: u8) -> attache_core::SubjectKey {
+        attache_core::SubjectKey::from_bytes(std::array::from_fn(|index| seed ^ b"a subject's key!"[index]))
+    }
+
+    #[test]
+    fn all_that_is_stored_about_a_line_goes_with_it() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let connection = store.reader("look at the schema").unwrap();
+        let tables: Vec<String> = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        for table in tables {
+            let columns = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            if columns.column_names().any(|column| column == "line") {
+                let is_deleted = line::ABOUT_A_LINE.contains(&(table.as_str(), "line"));
+                assert!(is_deleted, "{table} is about lines: it belongs into ABOUT_A_LINE");
+            }
+        }
     }
 
     #[tokio::test]
@@ -547,10 +635,71 @@ mod tests {
     async fn a_client_id_is_taken_once_at_a_publisher() {
         let directory = TempDir::new().unwrap();
         let store = open(&directory);
-        store.add(client(1, "shop")).await.unwrap();
-        assert!(matches!(store.add(client(2, "shop")).await, Err(StoreError::Exists)));
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        assert!(matches!(Clients::add(&store, client(2, "shop")).await, Err(StoreError::Exists)));
         let elsewhere = Client { publisher: PublisherName::new_static("orange"), ..client(3, "shop") };
-        store.add(elsewhere).await.unwrap();
+        Clients::add(&store, elsewhere).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_two_changes_to_one_revision_of_a_client_the_first_holds() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        let changed = Client {
+            revision: 2,
+            secrets: vec![secret(9, None)],
+            keys: ClientKeys::Published("https://shop.example/jwks".into()),
+            name: None,
+            grants: vec![],
+            ..client(1, "shop")
+        };
+        Clients::replace(&store, changed.clone()).await.unwrap();
+        let late = Client { revision: 2, ..client(1, "shop") };
+        assert!(matches!(Clients::replace(&store, late).await, Err(StoreError::Changed)));
+        assert_eq!(Clients::load(&store).unwrap(), [changed]);
+        let unknown = Client { revision: 2, ..client(7, "bank") };
+        assert!(matches!(Clients::replace(&store, unknown).await, Err(StoreError::Changed)));
+    }
+
+    #[test]
+    fn a_client_from_before_keeps_its_secret_and_what_it_could_do() {
+        let directory = TempDir::new().unwrap();
+        let before = Connection::open(directory.path().join("attache.db")).unwrap();
+        for migration in &MIGRATIONS[..6] {
+            before.execute_batch(migration).unwrap();
+        }
+        before.pragma_update(None, "user_version", 6).unwrap();
+        before
+            .execute_batch(
+                "INSERT INTO client (id, publisher, client_id, secret, keys, redirect_uris, origins, scopes, purposes,
+                                     registered_at)
+                 VALUES (x'01010101010101010101010101010101', 'camara', 'shop',
+                         x'0707070707070707070707070707070707070707070707070707070707070707', '[]', '[]', '[]', '[]',
+                         '[]', 5)",
+            )
+            .unwrap();
+        drop(before);
+        let clients = Clients::load(&open(&directory)).unwrap();
+        let created_at = Timestamp::from_unix_nanoseconds(5);
+        assert_eq!(clients[0].secrets, [ClientSecret { hash: SecretHash([7; 32]), created_at, ends_at: None }]);
+        assert_eq!((clients[0].revision, clients[0].grants.len(), clients[0].is_public()), (1, 3, false));
+    }
+
+    #[tokio::test]
+    async fn what_was_used_is_remembered_until_nobody_takes_it_any_more() {
+        let directory = TempDir::new().unwrap();
+        let at = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            UsedTokens::add(&store, [1; 32], at(10)).await.unwrap();
+            UsedTokens::add(&store, [2; 32], at(20)).await.unwrap();
+            UsedTokens::add(&store, [2; 32], at(21)).await.unwrap();
+        }
+        let store = open(&directory);
+        assert_eq!(UsedTokens::load(&store).unwrap(), [([1; 32], at(10)), ([2; 32], at(21))]);
+        store.forget(at(10)).await.unwrap();
+        assert_eq!(UsedTokens::load(&store).unwrap(), [([2; 32], at(21))]);
     }
 
     #[tokio::test]
@@ -558,13 +707,77 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let store = open(&directory);
         for (id, name) in [(1, "shop"), (2, "bank")] {
-            store.add(client(id, name)).await.unwrap();
-            Grants::put(&store, [id; 32], grant(id, GrantKind::Backchannel)).await.unwrap();
+            Clients::add(&store, client(id, name)).await.unwrap();
+            Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
+            Clients::add(&store, client(id, name)).await.unwrap();
+            Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
         }
         Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
-        assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, GrantKind::Backchannel))]);
+        assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, backchannel()))]);
         Grants::remove(&store, vec![[2; 32], [3; 32]]).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), []);
+    }
+
+    fn consent(line: u8, client: u8, state: ConsentState) -> Consent {
+        Consent {
+            line: LineId::from_bytes([line; 16]),
+            client: ClientId::from_bytes([client; 16]),
+            purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+            scope: Scope::new_static("device-roaming-status:read"),
+            basis: LegalBasis::Consent,
+            state,
+        }
+    }
+
+    fn consents(store: &SqliteStore) -> Vec<Consent> {
+        let mut consents = Vec::new();
+        Consents::load(store, &mut |consent| consents.push(consent)).unwrap();
+        consents
+    }
+
+    #[tokio::test]
+    async fn a_consent_is_the_last_word_and_survives_a_restart() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        let (granted_at, at) = (Timestamp::from_unix_seconds(1), Timestamp::from_unix_seconds(2));
+        for state in [
+            ConsentState::Denied { at },
+            ConsentState::Granted { at: granted_at },
+            ConsentState::Withdrawn { granted_at, at },
+        ] {
+            Consents::put(&store, vec![consent(7, 1, state)]).await.unwrap();
+            assert_eq!(consents(&store), [consent(7, 1, state)]);
+        }
+        let basis = LegalBasis::LegitimateInterest;
+        let other = Consent { basis, scope: Scope::new_static("a:read"), ..consent(7, 1, ConsentState::Denied { at }) };
+        Consents::put(&store, vec![other.clone()]).await.unwrap();
+        drop(store);
+        let kept = consents(&open(&directory));
+        assert_eq!(kept.len(), 2);
+        assert!(kept.contains(&other));
+    }
+
+    #[tokio::test]
+    async fn consents_end_with_their_client_and_with_their_line() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let at = Timestamp::from_unix_seconds(1);
+        for (id, name) in [(1, "shop"), (2, "bank")] {
+            Clients::add(&store, client(id, name)).await.unwrap();
+        }
+        Lines::put(&store, vec![line(12345, 7), line(12346, 8)], Box::new(|_| ())).await.unwrap();
+        let of = |line, client| consent(line, client, ConsentState::Granted { at });
+        Consents::put(&store, vec![of(7, 1), of(7, 2), of(8, 2)]).await.unwrap();
+        let grants = |line| Grant { line: LineId::from_bytes([line; 16]), ..grant(2, backchannel()) };
+        Grants::put(&store, [7; 32], grants(7)).await.unwrap();
+        Grants::put(&store, [8; 32], grants(8)).await.unwrap();
+        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(consents(&store), [of(7, 2), of(8, 2)]);
+        Lines::remove(&store, LineId::from_bytes([7; 16])).await.unwrap();
+        assert_eq!(consents(&store), [of(8, 2)]);
+        assert_eq!(Grants::load(&store).unwrap(), [([8; 32], grants(8))]);
+        assert!(Consents::put(&store, vec![of(8, 1)]).await.is_err(), "the client is gone");
     }
 
     #[tokio::test]
