@@ -709,8 +709,6 @@ mod tests {
         for (id, name) in [(1, "shop"), (2, "bank")] {
             Clients::add(&store, client(id, name)).await.unwrap();
             Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
-            Clients::add(&store, client(id, name)).await.unwrap();
-            Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
         }
         Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, backchannel()))]);
