@@ -9,6 +9,7 @@
 
 mod answer;
 mod audit;
+mod authorization;
 mod client;
 mod clock;
 mod country;
@@ -30,6 +31,9 @@ mod timestamp;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
 pub use audit::{AuditError, AuditLog, AuditRecord};
+pub use authorization::{
+    Authorization, AuthorizationId, Authorizations, RefreshToken, RefreshTokenHash, RevocationKey,
+};
 pub use client::{Client, ClientId, Clients, PublicKey, SecretHash};
 pub use clock::Clock;
 pub use country::{Country, countries, first_plmn};

@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, Clock, Network, OperatorTokens};
+use attache_core::{AuditLog, Authorizations, Clock, Network, OperatorTokens};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -12,6 +12,7 @@ use crate::{
     authorization::{Assertions, GrantBook},
     clients::ClientRegistry,
     keyring::Keyring,
+    revocations::Revocations,
     sandbox::Entitlement,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) clients: ClientRegistry,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
+    pub(crate) authorizations: Arc<dyn Authorizations>,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) grants: GrantBook,
     pub(crate) assertions: Assertions,
     pub(crate) audit: Arc<dyn AuditLog>,

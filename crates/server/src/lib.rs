@@ -21,6 +21,7 @@ mod limit;
 mod linger;
 mod mounts;
 mod query;
+mod revocations;
 mod routes;
 mod sandbox;
 pub mod settings;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use attache_core::{Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError};
+use attache_core::{Authorizations, Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError};
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
 use axum::Router;
@@ -32,6 +32,7 @@ use crate::{
     clock::SystemClock,
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
+    revocations::Revocations,
     routes,
     sandbox::{self, Entitlement, Summary},
     settings::{Key32, Mode, Settings, TlsFiles},
@@ -123,14 +124,22 @@ impl Server {
         let admin_address = admin_socket.as_ref().map(TcpListener::local_addr).transpose().map_err(in_data_dir)?;
 
         let entitlement = (settings.mode == Mode::Sandbox).then(|| Arc::new(Entitlement::new(Arc::clone(&clock))));
+        let authorizations = Arc::clone(&store) as Arc<dyn Authorizations>;
+        let revocations = Arc::new(Revocations::load(Arc::clone(&authorizations))?);
         let base_url = base_url(&settings, &addresses);
         let app = Arc::new(App {
             own_host: base_url.split_once("://").map_or_else(String::new, |(_, host)| host.to_owned()),
             base_url,
             clients: ClientRegistry::load(Arc::clone(&store) as Arc<dyn Clients>)?,
-            grants: GrantBook::load(Arc::clone(&store) as Arc<dyn Grants>, settings.backchannel_interval)?,
+            grants: GrantBook::load(
+                Arc::clone(&store) as Arc<dyn Grants>,
+                settings.backchannel_interval,
+                settings.token_lifetime,
+            )?,
             assertions: Assertions::default(),
-            tokens: Tokens::new(keys, Arc::clone(&keyring), settings.token_lifetime),
+            tokens: Tokens::new(keys, Arc::clone(&keyring), Arc::clone(&revocations), settings.token_lifetime),
+            authorizations,
+            revocations,
             keyring,
             network: Arc::clone(&simulator) as Arc<dyn Network>,
             simulator,
@@ -272,6 +281,9 @@ impl Server {
             async move {
                 if let Err(error) = app.grants.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "expired grants were not forgotten");
+                }
+                if let Err(error) = app.revocations.sweep(app.clock.now()).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "expired tokens were not forgotten");
                 }
             }
         }));

@@ -27,6 +27,8 @@ pub struct Asked {
     pub purpose: Option<Purpose>,
     /// Whether an ID token is asked for (`openid`).
     pub openid: bool,
+    /// Whether a refresh token is asked for (`offline_access`).
+    pub offline_access: bool,
 }
 
 /// A token response (RFC 6749 section 5.1).
@@ -40,6 +42,9 @@ pub struct TokenResponse {
     pub expires_in: u64,
     /// The scopes of the token, separated by spaces.
     pub scope: String,
+    /// What the next token is fetched with, if that was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
     /// The ID token, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
@@ -197,6 +202,12 @@ pub(crate) fn read_joined_scope(parameters: &ScopeParameters<'_>) -> Result<Aske
     Ok(asked)
 }
 
+/// Reads the scopes of a request to refresh a token, which may ask for less than was granted (RFC 6749
+/// section 6). The purpose stays what it was, and may be left out.
+pub fn read_narrower_scope(scope: &str) -> Result<Asked, OAuthError> {
+    read_scope_list(scope)
+}
+
 /// Splits a list of scopes by spaces (RFC 6749 section 3.3) and sorts out purposes and `openid`.
 fn read_scope_list(text: &str) -> Result<Asked, OAuthError> {
     let mut asked = Asked::default();
@@ -218,6 +229,7 @@ fn read_scope_list(text: &str) -> Result<Asked, OAuthError> {
         match scope {
             None => {}
             Some("openid") => asked.openid = true,
+            Some("offline_access") => asked.offline_access = true,
             Some(scope) => {
                 let scope: Scope =
                     scope.parse().map_err(|_| OAuthErrorCode::InvalidScope.because("scope is malformed"))?;
@@ -226,6 +238,13 @@ fn read_scope_list(text: &str) -> Result<Asked, OAuthError> {
                 }
             }
         }
+    }
+    if !asked.openid
+        && asked.scopes.iter().any(|scope| ["profile", "email", "address", "phone"].contains(&scope.as_str()))
+    {
+        return Err(
+            OAuthErrorCode::InvalidRequest.because("claims of OpenID Connect are asked for without the scope openid")
+        );
     }
     Ok(asked)
 }

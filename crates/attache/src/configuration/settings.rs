@@ -99,6 +99,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             tls,
             trusted_proxies: configuration.trusted_proxies,
             token_lifetime: configuration.token_lifetime,
+            refresh_token_lifetime: configuration.refresh_token_lifetime,
             code_lifetime: configuration.code_lifetime,
             backchannel_lifetime: configuration.ciba_lifetime,
             backchannel_interval: configuration.ciba_interval,

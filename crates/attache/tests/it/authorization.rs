@@ -225,9 +225,7 @@ fn a_token_response_is_not_to_be_stored_and_names_the_scopes() {
     let attache = Attache::sandbox();
     let answer = CAMARA.token(&attache, &[("grant_type", "client_credentials"), ("scope", SCOPE)]).says(200);
     let token = answer.text("access_token");
-    let expected = format!(
-        r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":3600,"scope":"device-roaming-status:read"}}"#
-    );
+    let expected = format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":3600,"scope":"{SCOPE}"}}"#);
     assert_eq!(answer.body, expected);
     assert_eq!(answer.header("cache-control"), "no-store");
 }

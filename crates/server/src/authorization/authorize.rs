@@ -59,7 +59,7 @@ async fn grant(
     if code_challenge.is_none() && client.secret.is_none() && client.keys.is_empty() {
         return Err(OAuthErrorCode::InvalidRequest.because("a public client must send a code_challenge").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, client, parameters)?;
+    let asked = admit_scopes(publisher, client, parameters)?;
     if !app.is_sandbox() {
         // A login_hint proves nothing, and the network cannot be asked who is calling yet.
         return Err(OAuthErrorCode::AccessDenied.because("this server cannot authenticate subscribers yet").into());
@@ -78,9 +78,11 @@ async fn grant(
         publisher: publisher.name.clone(),
         client: client.id,
         line,
-        scopes,
-        purpose,
-        openid,
+        scopes: asked.scopes,
+        purpose: asked.purpose,
+        openid: asked.openid,
+        offline_access: asked.offline_access,
+        authenticated_at: app.clock.now(),
         kind: GrantKind::AuthorizationCode(Redirect {
             redirect_uri: redirect_uri.to_owned(),
             code_challenge,

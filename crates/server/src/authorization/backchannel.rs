@@ -35,7 +35,7 @@ pub(super) async fn answer(
     if parameters.get("login_hint_token").or(parameters.get("id_token_hint")).is_some() {
         return Err(OAuthErrorCode::InvalidRequest.because("login_hint must be the only hint").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, &parameters)?;
+    let asked = admit_scopes(publisher, &caller.client, &parameters)?;
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
     if !app.is_sandbox() {
         // Consent cannot be asked for yet, and without it nothing is granted.
@@ -58,9 +58,11 @@ pub(super) async fn answer(
         publisher: publisher.name.clone(),
         client: caller.client.id,
         line,
-        scopes,
-        purpose,
-        openid,
+        scopes: asked.scopes,
+        purpose: asked.purpose,
+        openid: asked.openid,
+        offline_access: asked.offline_access,
+        authenticated_at: app.clock.now(),
         kind: GrantKind::Backchannel,
         expires_at: app.clock.now().plus(lifetime),
     };

@@ -13,6 +13,7 @@ pub(crate) struct Endpoints {
     pub(crate) token: String,
     pub(crate) backchannel: Option<String>,
     pub(crate) authorization: Option<String>,
+    pub(crate) revocation: String,
     keys: String,
 }
 
@@ -24,6 +25,7 @@ pub(crate) fn endpoints(app: &App, publisher: &Publisher) -> Endpoints {
         token: format!("{issuer}{}", dialect.token_path),
         backchannel: dialect.backchannel_path.map(|path| format!("{issuer}{path}")),
         authorization: dialect.authorization_path.map(|path| format!("{issuer}{path}")),
+        revocation: format!("{issuer}{}", dialect.revocation_path),
         keys: format!("{issuer}{KEYS_PATH}"),
         issuer,
     }

@@ -25,7 +25,10 @@ struct Entry {
 pub(crate) struct GrantBook {
     store: Arc<dyn Grants>,
     entries: Mutex<HashMap<GrantKey, Entry>>,
+    /// Codes that were fetched with, until when that is remembered: as long as the token from it lives.
+    spent: Mutex<HashMap<GrantKey, Timestamp>>,
     interval: Duration,
+    token_lifetime: Duration,
 }
 
 /// What a poll finds.
@@ -43,10 +46,15 @@ pub(super) enum Poll {
 
 impl GrantBook {
     /// Reads them from their store.
-    pub(crate) fn load(store: Arc<dyn Grants>, interval: Duration) -> Result<Self, StoreError> {
+    pub(crate) fn load(
+        store: Arc<dyn Grants>,
+        interval: Duration,
+        token_lifetime: Duration,
+    ) -> Result<Self, StoreError> {
+        let spent = store.spent()?.into_iter().collect();
         let entry = |grant| Entry { grant, last_poll: None, interval };
         let entries = store.load()?.into_iter().map(|(key, grant)| (key, entry(grant))).collect();
-        Ok(Self { store, entries: Mutex::new(entries), interval })
+        Ok(Self { store, entries: Mutex::new(entries), spent: Mutex::new(spent), interval, token_lifetime })
     }
 
     /// Writes a grant down.
@@ -83,15 +91,30 @@ impl GrantBook {
         key: GrantKey,
         accept: impl Fn(&Grant) -> bool + Send,
     ) -> Result<Option<Grant>, StoreError> {
+        let mut spent_until = None;
         let grant = {
             let mut entries = self.lock();
             if !entries.get(&key).is_some_and(|entry| accept(&entry.grant)) {
                 return Ok(None);
             }
-            entries.remove(&key).map(|entry| entry.grant)
+            let grant = entries.remove(&key).map(|entry| entry.grant);
+            if let Some(Grant { kind: GrantKind::AuthorizationCode(_), expires_at, .. }) = &grant {
+                spent_until = Some(expires_at.plus(self.token_lifetime));
+                self.lock_spent().extend(spent_until.map(|until| (key, until)));
+            }
+            grant
         };
-        self.store.remove(vec![key]).await?;
+        match spent_until {
+            Some(until) => self.store.spend(key, until).await?,
+            None => self.store.remove(vec![key]).await?,
+        }
         Ok(grant)
+    }
+
+    /// Whether a code was fetched with before: whoever presents it has stolen it, or was stolen from (RFC
+    /// 6749 section 4.1.2).
+    pub(super) fn is_spent(&self, code: &GrantKey) -> bool {
+        self.lock_spent().contains_key(code)
     }
 
     /// Forgets what has long expired.
@@ -104,7 +127,18 @@ impl GrantBook {
             }
             keep
         });
+        self.lock_spent().retain(|key, until| {
+            let keep = now < *until;
+            if !keep {
+                forgotten.push(*key);
+            }
+            keep
+        });
         if forgotten.is_empty() { Ok(()) } else { self.store.remove(forgotten).await }
+    }
+
+    fn lock_spent(&self) -> std::sync::MutexGuard<'_, HashMap<GrantKey, Timestamp>> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<GrantKey, Entry>> {

@@ -13,6 +13,7 @@ mod discovery;
 mod grant_book;
 mod login_hint;
 mod parameters;
+mod revoke;
 mod token;
 
 use std::{sync::Arc, time::Instant};
@@ -41,6 +42,7 @@ pub(crate) enum Endpoint {
     Token,
     Backchannel,
     Authorize,
+    Revoke,
     Metadata,
     Keys,
 }
@@ -51,6 +53,7 @@ impl Endpoint {
             Self::Token => "token",
             Self::Backchannel => "bc-authorize",
             Self::Authorize => "authorize",
+            Self::Revoke => "revoke",
             Self::Metadata => "metadata",
             Self::Keys => "jwks",
         }
@@ -58,7 +61,7 @@ impl Endpoint {
 
     const fn method(self) -> &'static str {
         match self {
-            Self::Token | Self::Backchannel => "POST",
+            Self::Token | Self::Backchannel | Self::Revoke => "POST",
             Self::Authorize | Self::Metadata | Self::Keys => "GET",
         }
     }
@@ -101,6 +104,7 @@ pub(crate) async fn answer(
             Endpoint::Token => token::answer(&app, publisher, request).await,
             Endpoint::Backchannel => backchannel::answer(&app, publisher, request).await,
             Endpoint::Authorize => authorize::answer(&app, publisher, &query).await,
+            Endpoint::Revoke => revoke::answer(&app, publisher, request).await,
             Endpoint::Metadata => Ok(discovery::metadata(&app, publisher)),
             Endpoint::Keys => Ok(discovery::keys(&app)),
         },

@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use attache_core::{Client, CodeChallenge, Grant, GrantKind, Problem, Purpose, Scope};
+use attache_core::{
+    Authorization, AuthorizationId, Client, CodeChallenge, Grant, GrantKey, GrantKind, LineId, Problem, Purpose, Scope,
+    Timestamp,
+};
 use attache_wire::{
     Publisher,
-    oauth::{OAuthErrorCode, ScopeParameters, TokenResponse},
+    oauth::{Asked, OAuthErrorCode, ScopeParameters, TokenResponse, read_narrower_scope},
 };
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, Request};
@@ -17,6 +20,7 @@ use super::{
 };
 use crate::{
     app::App,
+    entropy,
     query::json_response,
     sandbox,
     token::{Issue, hash, join},
@@ -26,13 +30,30 @@ use crate::{
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 const AUTHORIZATION_CODE: &str = "authorization_code";
 const BACKCHANNEL: &str = "urn:openid:params:grant-type:ciba";
+const REFRESH_TOKEN: &str = "refresh_token";
+
+/// Why a refresh token is good for nothing. One text for every cause: who guesses learns nothing.
+const REFRESH_TOKEN_REFUSED: &str = "the refresh token is unknown, expired, used, revoked, or of another client";
+
+/// The scope of OpenID Connect, which a token bears that opens the userinfo endpoint.
+pub(super) const OPENID: Scope = Scope::new_static("openid");
 
 /// What a token will be issued for.
 struct Granted {
-    line: Option<attache_core::LineId>,
+    line: Option<LineId>,
+    /// What it rests on, if it is about a line.
+    authorization: Option<AuthorizationId>,
     scopes: Vec<Scope>,
     purpose: Purpose,
-    openid: bool,
+    /// What an ID token tells, if one goes with it.
+    openid: Option<Authentication>,
+    /// What the next token will be fetched with.
+    refresh_token: Option<String>,
+}
+
+/// What an ID token tells of how its subject was authenticated.
+struct Authentication {
+    at: Timestamp,
     nonce: Option<String>,
 }
 
@@ -47,6 +68,7 @@ pub(super) async fn answer(
         Some(CLIENT_CREDENTIALS) => CLIENT_CREDENTIALS,
         Some(AUTHORIZATION_CODE) => AUTHORIZATION_CODE,
         Some(BACKCHANNEL) => BACKCHANNEL,
+        Some(REFRESH_TOKEN) => REFRESH_TOKEN,
         Some(_) => "other",
         None => "none",
     };
@@ -75,6 +97,7 @@ async fn fetch(
         Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
             authorization_code(app, publisher, &caller, parameters).await?
         }
+        Some(REFRESH_TOKEN) if dialect.has_subscribers() => refresh_token(app, &caller, parameters).await?,
         Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => backchannel(app, &caller, parameters).await?,
         Some(_) => {
             return Err(OAuthErrorCode::UnsupportedGrantType
@@ -82,7 +105,7 @@ async fn fetch(
                 .into());
         }
     };
-    issue(app, publisher, &endpoints.issuer, &caller.client, &granted)
+    issue(app, publisher, &endpoints.issuer, &caller.client, granted)
 }
 
 /// A token for the client itself (RFC 6749 section 4.4).
@@ -94,22 +117,48 @@ fn client_credentials(
     if !caller.is_confidential {
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
-    let (scopes, purpose, _) = admit_scopes(publisher, &caller.client, parameters)?;
-    Ok(Granted { line: None, scopes, purpose, openid: false, nonce: None })
+    let Admitted { scopes, purpose, .. } = admit_scopes(publisher, &caller.client, parameters)?;
+    Ok(Granted { line: None, authorization: None, scopes, purpose, openid: None, refresh_token: None })
 }
 
-/// The scopes and the purpose that a request asks for, as far as the client is registered for them;
-/// and whether it asks for an ID token.
+/// What a request asks for that its client is registered for.
+pub(super) struct Admitted {
+    pub(super) scopes: Vec<Scope>,
+    pub(super) purpose: Purpose,
+    /// Whether it asks for an ID token.
+    pub(super) openid: bool,
+    /// Whether it asks for a refresh token.
+    pub(super) offline_access: bool,
+}
+
+/// The scopes and the purpose that a request asks for.
+///
+/// # Errors
+/// `invalid_scope` when the client is not registered for one of them.
 pub(super) fn admit_scopes(
     publisher: &Publisher,
     client: &Client,
     parameters: &Parameters,
-) -> Result<(Vec<Scope>, Purpose, bool), Refused> {
+) -> Result<Admitted, Refused> {
     let asked = (publisher.authorization.read_scope)(&ScopeParameters {
         scope: parameters.get("scope"),
         purpose: parameters.get("purpose"),
     })?;
-    let scopes = if asked.scopes.is_empty() { client.scopes.clone() } else { asked.scopes };
+    if parameters.get("claims").is_some() && !asked.openid {
+        return Err(OAuthErrorCode::InvalidRequest
+            .because("claims of OpenID Connect are asked for without the scope openid")
+            .into());
+    }
+    admit(client, asked)
+}
+
+/// As [`admit_scopes`], of what was read.
+fn admit(client: &Client, asked: Asked) -> Result<Admitted, Refused> {
+    let scopes = if asked.scopes.is_empty() {
+        client.scopes.iter().filter(|scope| scope.as_str() != OPENID.as_str()).cloned().collect()
+    } else {
+        asked.scopes
+    };
     if scopes.is_empty() || !scopes.iter().all(|scope| client.scopes.contains(scope)) {
         return Err(OAuthErrorCode::InvalidScope.because("the client is not registered for one of the scopes").into());
     }
@@ -124,7 +173,7 @@ pub(super) fn admit_scopes(
             .cloned()
             .ok_or(OAuthErrorCode::InvalidScope.because("the client is registered for no purpose"))?,
     };
-    Ok((scopes, purpose, asked.openid))
+    Ok(Admitted { scopes, purpose, openid: asked.openid, offline_access: asked.offline_access })
 }
 
 /// A token for whom the authorization endpoint identified (RFC 6749 section 4.1.3).
@@ -143,21 +192,22 @@ async fn authorization_code(
         return Err(OAuthErrorCode::InvalidRequest.because("redirect_uri is missing").into());
     }
     let verifier = parameters.get("code_verifier");
-    let now = app.clock.now();
+    let (key, now) = (hash(code), app.clock.now());
     // A code that is presented wrongly is spent as well: who guesses has one try (RFC 9700 section
     // 4.5). Only its own client can spend it.
     let grant = app
         .grants
-        .take(hash(code), |grant| {
-            grant.client == caller.client.id && matches!(grant.kind, GrantKind::AuthorizationCode(_))
-        })
+        .take(key, |grant| grant.client == caller.client.id && matches!(grant.kind, GrantKind::AuthorizationCode(_)))
         .await
-        .map_err(Problem::from)?
-        .ok_or_else(|| refused.clone())?;
-    let Grant { kind: GrantKind::AuthorizationCode(redirect), line, scopes, purpose, expires_at, openid, .. } = grant
-    else {
+        .map_err(Problem::from)?;
+    let Some(grant) = grant else {
+        if app.grants.is_spent(&key) {
+            tracing::warn!(client_id = caller.client.client_id, "a code was used twice: what it led to is revoked");
+            app.tokens.end(Authorization::id_of(&key), now).await.map_err(Problem::from)?;
+        }
         return Err(refused.into());
     };
+    let GrantKind::AuthorizationCode(redirect) = &grant.kind else { return Err(refused.into()) };
     let proves_verifier = match (redirect.code_challenge, verifier) {
         (Some(CodeChallenge(challenge)), Some(verifier)) => {
             aws_lc_rs::constant_time::verify_slices_are_equal(&hash(verifier), &challenge).is_ok()
@@ -166,10 +216,11 @@ async fn authorization_code(
         // A verifier without a challenge is a downgrade (RFC 9700 section 4.8.2).
         (Some(_), None) | (None, Some(_)) => false,
     };
-    if expires_at <= now || redirect_uri.is_some_and(|uri| uri != redirect.redirect_uri) || !proves_verifier {
+    if grant.expires_at <= now || redirect_uri.is_some_and(|uri| uri != redirect.redirect_uri) || !proves_verifier {
         return Err(refused.into());
     }
-    Ok(Granted { line: Some(line), scopes, purpose, openid, nonce: redirect.nonce })
+    let nonce = redirect.nonce.clone();
+    fetched(app, &key, grant, nonce).await
 }
 
 /// A token for whom the backchannel authentication identified (CIBA Core section 10.1).
@@ -193,13 +244,99 @@ async fn backchannel(app: &App, caller: &AuthenticatedClient, parameters: &Param
         return Err(OAuthErrorCode::AuthorizationPending.because("the subscriber has not answered yet").into());
     }
     let grant = app.grants.take(key, |_| true).await.map_err(Problem::from)?.ok_or(unknown)?;
-    Ok(Granted {
-        line: Some(grant.line),
+    fetched(app, &key, grant, None).await
+}
+
+/// What a grant that was taken out is good for.
+async fn fetched(app: &App, key: &GrantKey, grant: Grant, nonce: Option<String>) -> Result<Granted, Refused> {
+    let authorization = Authorization {
+        id: Authorization::id_of(key),
+        publisher: grant.publisher,
+        client: grant.client,
+        line: grant.line,
         scopes: grant.scopes,
         purpose: grant.purpose,
         openid: grant.openid,
-        nonce: None,
-    })
+        authenticated_at: grant.authenticated_at,
+    };
+    let refresh_token = if grant.offline_access {
+        let token = entropy::secret().map_err(|_| Problem::Internal)?;
+        let expires_at = app.clock.now().plus(app.settings.refresh_token_lifetime);
+        let begun = app.authorizations.begin(authorization.clone(), hash(&token), expires_at).await;
+        if !begun.map_err(Problem::from)? {
+            return Err(OAuthErrorCode::InvalidGrant.because("what was granted is revoked").into());
+        }
+        Some(token)
+    } else {
+        None
+    };
+    Ok(authorized(authorization, nonce, refresh_token))
+}
+
+/// What an authorization is good for.
+fn authorized(authorization: Authorization, nonce: Option<String>, refresh_token: Option<String>) -> Granted {
+    Granted {
+        line: Some(authorization.line),
+        authorization: Some(authorization.id),
+        scopes: authorization.scopes,
+        purpose: authorization.purpose,
+        openid: authorization.openid.then_some(Authentication { at: authorization.authenticated_at, nonce }),
+        refresh_token,
+    }
+}
+
+/// A token in the place of one before (RFC 6749 section 6). Each refresh token is good once: one that is
+/// presented again was stolen from its client or by it, and ends what it refreshes (RFC 9700 section 4.14.2).
+async fn refresh_token(app: &App, caller: &AuthenticatedClient, parameters: &Parameters) -> Result<Granted, Refused> {
+    let refused = || OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED);
+    let presented = parameters.get("refresh_token");
+    let presented = hash(presented.ok_or(OAuthErrorCode::InvalidRequest.because("refresh_token is missing"))?);
+    let now = app.clock.now();
+    let token = app.authorizations.find(presented).await.map_err(Problem::from)?.ok_or_else(refused)?;
+    let mut authorization = token.authorization;
+    if authorization.client != caller.client.id || token.expires_at <= now || app.tokens.is_ended(authorization.id) {
+        return Err(refused().into());
+    }
+    if token.is_used {
+        return Err(reused(app, &authorization, now).await);
+    }
+    if !authorization.scopes.iter().all(|scope| caller.client.scopes.contains(scope))
+        || !caller.client.purposes.contains(&authorization.purpose)
+    {
+        return Err(OAuthErrorCode::InvalidGrant
+            .because("the client is not registered any more for what was granted; begin anew")
+            .into());
+    }
+    if let Some(scope) = parameters.get("scope") {
+        authorization = narrowed(authorization, scope)?;
+    }
+    let next = entropy::secret().map_err(|_| Problem::Internal)?;
+    let expires_at = now.plus(app.settings.refresh_token_lifetime);
+    if !app.authorizations.rotate(presented, hash(&next), expires_at).await.map_err(Problem::from)? {
+        return Err(reused(app, &authorization, now).await);
+    }
+    Ok(authorized(authorization, None, Some(next)))
+}
+
+/// Ends what a refresh token refreshes that was presented twice.
+async fn reused(app: &App, authorization: &Authorization, now: Timestamp) -> Refused {
+    tracing::warn!(authorization = %authorization.id, "a refresh token was used twice: what it refreshes is revoked");
+    match app.tokens.end(authorization.id, now).await {
+        Ok(()) => OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED).into(),
+        Err(error) => Problem::from(error).into(),
+    }
+}
+
+/// The part of an authorization that a request to refresh names; it may ask for less, never for more.
+fn narrowed(authorization: Authorization, scope: &str) -> Result<Authorization, Refused> {
+    let asked = read_narrower_scope(scope)?;
+    let is_granted = asked.scopes.iter().all(|scope| authorization.scopes.contains(scope))
+        && asked.purpose.is_none_or(|purpose| purpose == authorization.purpose)
+        && (authorization.openid || !asked.openid);
+    if asked.scopes.is_empty() || !is_granted {
+        return Err(OAuthErrorCode::InvalidScope.because("scope names none, or more than what was granted").into());
+    }
+    Ok(Authorization { scopes: asked.scopes, openid: asked.openid, ..authorization })
 }
 
 /// Issues the token, and the ID token if it was asked for.
@@ -208,27 +345,41 @@ fn issue(
     publisher: &Publisher,
     issuer: &str,
     client: &Arc<Client>,
-    granted: &Granted,
+    granted: Granted,
 ) -> Result<Response, Refused> {
-    let issue = Issue { issuer, client, line: granted.line, scopes: &granted.scopes, purpose: &granted.purpose };
+    let scopes = match granted.openid {
+        Some(_) => &[&[OPENID], granted.scopes.as_slice()].concat(),
+        None => &granted.scopes,
+    };
+    let issue = Issue {
+        issuer,
+        client,
+        line: granted.line,
+        authorization: granted.authorization,
+        scopes,
+        purpose: &granted.purpose,
+        lifetime: app.tokens.lifetime(),
+    };
     let now = app.clock.now();
     let failed = |error| {
         tracing::error!(error = &error as &dyn std::error::Error, "no token was issued");
         Problem::Internal
     };
     let access_token = app.tokens.issue(&issue, now).map_err(failed)?;
-    let id_token = if granted.openid {
-        Some(app.tokens.issue_id_token(&issue, granted.nonce.as_deref(), now).map_err(failed)?)
-    } else {
-        None
+    let id_token = match &granted.openid {
+        Some(Authentication { at, nonce }) => {
+            Some(app.tokens.issue_id_token(&issue, &access_token, Some(*at), nonce.as_deref(), now).map_err(failed)?)
+        }
+        None => None,
     };
     let response = TokenResponse {
         access_token,
         token_type: "Bearer",
-        expires_in: app.tokens.lifetime().as_secs(),
-        scope: join(&granted.scopes),
+        expires_in: issue.lifetime.as_secs(),
+        scope: join(scopes),
+        refresh_token: granted.refresh_token,
         id_token,
-        purpose: granted.purpose.clone(),
+        purpose: granted.purpose,
     };
     Ok(json_response(200, (publisher.authorization.write_token)(&response)))
 }

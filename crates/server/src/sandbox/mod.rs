@@ -24,6 +24,8 @@ pub(crate) fn documented_token(app: &App, publisher: &Publisher, text: &str) -> 
     }
     let client = app.clients.find(&publisher.name, demo::MOCK_CLIENT_ID)?;
     Some(Token {
+        id: [0; 16],
+        authorization: None,
         publisher: client.publisher.clone(),
         client: client.id,
         client_id: client.client_id.clone(),

@@ -19,6 +19,31 @@ impl Grants for SqliteStore {
         read(&self.reader(action)?).map_err(failed(action))
     }
 
+    fn spent(&self) -> Result<Vec<(GrantKey, Timestamp)>, StoreError> {
+        let action = "read the spent codes";
+        let read = |connection: &Connection| -> rusqlite::Result<_> {
+            connection
+                .prepare("SELECT key, expires_at FROM spent_code")?
+                .query_map([], |row| Ok((row.get(0)?, Timestamp::from_unix_nanoseconds(row.get(1)?))))?
+                .collect()
+        };
+        read(&self.reader(action)?).map_err(failed(action))
+    }
+
+    async fn spend(&self, key: GrantKey, until: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let spend = || -> rusqlite::Result<()> {
+                connection.prepare_cached("DELETE FROM grants WHERE key = ?1")?.execute([key])?;
+                connection
+                    .prepare_cached("INSERT INTO spent_code (key, expires_at) VALUES (?1, ?2)")?
+                    .execute(params![key, until.unix_nanoseconds()])?;
+                Ok(())
+            };
+            spend().map_err(failed("spend a code"))
+        })
+        .await
+    }
+
     async fn put(&self, key: GrantKey, grant: Grant) -> Result<(), StoreError> {
         self.write(move |connection| {
             insert(connection, &key, &grant).map_err(failed("put a grant"))?;
@@ -30,8 +55,9 @@ impl Grants for SqliteStore {
     async fn remove(&self, keys: Vec<GrantKey>) -> Result<(), StoreError> {
         self.write(move |connection| {
             let remove = || -> rusqlite::Result<()> {
-                let mut statement = connection.prepare_cached("DELETE FROM grants WHERE key = ?1")?;
-                keys.iter().try_for_each(|key| statement.execute([key]).map(drop))
+                let mut grants = connection.prepare_cached("DELETE FROM grants WHERE key = ?1")?;
+                let mut spent = connection.prepare_cached("DELETE FROM spent_code WHERE key = ?1")?;
+                keys.iter().try_for_each(|key| grants.execute([key]).and(spent.execute([key])).map(drop))
             };
             remove().map_err(failed("remove grants"))
         })
@@ -47,8 +73,8 @@ fn insert(connection: &Connection, key: &GrantKey, grant: &Grant) -> rusqlite::R
     connection
         .prepare_cached(
             "INSERT INTO grants (key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce,
-                                 expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                 expires_at, offline_access, authenticated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             key,
@@ -62,13 +88,16 @@ fn insert(connection: &Connection, key: &GrantKey, grant: &Grant) -> rusqlite::R
             redirect.and_then(|redirect| redirect.code_challenge).map(|challenge| challenge.0),
             redirect.and_then(|redirect| redirect.nonce.as_ref()),
             grant.expires_at.unix_nanoseconds(),
+            grant.offline_access,
+            grant.authenticated_at.unix_nanoseconds(),
         ])
 }
 
 fn read(connection: &Connection) -> rusqlite::Result<Vec<(GrantKey, Grant)>> {
     connection
         .prepare(
-            "SELECT key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce, expires_at
+            "SELECT key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce, expires_at,
+                    offline_access, authenticated_at
              FROM grants",
         )?
         .query_map([], |row| Ok((row.get(0)?, grant(row)?)))?
@@ -90,6 +119,8 @@ fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
         line: LineId::from_bytes(row.get(3)?),
         scopes: list(row, 4)?,
         openid: row.get(5)?,
+        offline_access: row.get(11)?,
+        authenticated_at: Timestamp::from_unix_nanoseconds(row.get(12)?),
         purpose: text(row, 6)?,
         kind,
         expires_at: Timestamp::from_unix_nanoseconds(row.get(10)?),

@@ -28,6 +28,7 @@ use attache_core::{Client, Line, StoreError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::oneshot;
 
+mod authorization;
 mod client;
 mod grant;
 mod key;
@@ -41,6 +42,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_technology.sql"),
     include_str!("../../migrations/sqlite/0003_plan.sql"),
     include_str!("../../migrations/sqlite/0004_eligible.sql"),
+    include_str!("../../migrations/sqlite/0005_authorization.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -51,7 +53,7 @@ const MODE: &str = "mode";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
-/// The embedded store. It is `Lines`, `Clients` and `Grants`, and keeps the sealed signing keys.
+/// The embedded store. It is `Lines`, `Clients`, `Grants` and `Authorizations`, and keeps the sealed signing keys.
 ///
 /// Dropping it finishes what has queued up and lets go of the file.
 #[derive(Debug)]
@@ -203,15 +205,35 @@ impl SqliteStore {
     }
 
     /// Queues a job and waits until the commit that holds it is done.
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let gone = || StoreError::Failed { action: "write", cause: "the writer has ended".into() };
         let (done, outcome) = oneshot::channel();
-        let job = Job { work: Box::new(work), done };
-        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(gone)?;
-        outcome.await.unwrap_or_else(|_| Err(gone()))
+        let (tell, told) = oneshot::channel();
+        let work = Box::new(move |connection: &Connection| {
+            work(connection).map(|value| {
+                // Who has stopped waiting need not hear of it.
+                let _ = tell.send(value);
+            })
+        });
+        self.jobs.as_ref().and_then(|jobs| jobs.send(Job { work, done }).ok()).ok_or_else(gone)?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))?;
+        told.await.map_err(|_| gone())
+    }
+
+    /// Reads on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| read(&connection))
+        });
+        reading.await.map_err(failed(action))?.map_err(failed(action))
     }
 
     /// A connection that only reads. One for each reading: they are rare, and a reader that is slow
@@ -358,8 +380,9 @@ mod tests {
     use std::num::NonZeroU32;
 
     use attache_core::{
-        ClientId, Clients, CodeChallenge, Grant, GrantKind, Grants, LineId, Lines, PublisherName, Purpose, Redirect,
-        Scope, SecretHash, Status, Technology, Timestamp,
+        Authorization, AuthorizationId, Authorizations, ClientId, Clients, CodeChallenge, Grant, GrantKind, Grants,
+        LineId, Lines, PublisherName, Purpose, Redirect, RefreshToken, Scope, SecretHash, Status, Technology,
+        Timestamp,
     };
     use tempfile::TempDir;
 
@@ -420,6 +443,8 @@ mod tests {
             scopes: vec![Scope::new_static("device-status:roaming:read")],
             purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
             openid: true,
+            offline_access: true,
+            authenticated_at: Timestamp::from_unix_seconds(1_700_000_000),
             kind,
             expires_at: Timestamp::from_unix_seconds(1_700_000_120),
         }
@@ -563,6 +588,80 @@ mod tests {
         assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, GrantKind::Backchannel))]);
         Grants::remove(&store, vec![[2; 32], [3; 32]]).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), []);
+    }
+
+    fn authorization(client: u8, id: u8) -> Authorization {
+        Authorization {
+            id: AuthorizationId::from_bytes([id; 16]),
+            publisher: PublisherName::new_static("camara"),
+            client: ClientId::from_bytes([client; 16]),
+            line: LineId::from_bytes([9; 16]),
+            scopes: vec![Scope::new_static("device-status:roaming:read")],
+            purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+            openid: true,
+            authenticated_at: Timestamp::from_unix_seconds(1_700_000_000),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_the_refresh_tokens_of_an_authorization_the_last_is_good_and_the_others_are_known() {
+        let directory = TempDir::new().unwrap();
+        let until = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            store.add(client(1, "shop")).await.unwrap();
+            assert!(store.begin(authorization(1, 1), [1; 32], until(10)).await.unwrap());
+            assert!(store.rotate([1; 32], [2; 32], until(20)).await.unwrap());
+            assert!(!store.rotate([1; 32], [3; 32], until(20)).await.unwrap());
+            assert!(!store.rotate([4; 32], [3; 32], until(20)).await.unwrap());
+        }
+        let store = open(&directory);
+        let token = |is_used, expires_at| RefreshToken { authorization: authorization(1, 1), is_used, expires_at };
+        assert_eq!(store.find([1; 32]).await.unwrap(), Some(token(true, until(10))));
+        assert_eq!(store.find([2; 32]).await.unwrap(), Some(token(false, until(20))));
+        assert_eq!(store.find([3; 32]).await.unwrap(), None);
+        store.forget_expired(until(10)).await.unwrap();
+        assert_eq!(store.find([1; 32]).await.unwrap(), None);
+        assert_eq!(store.find([2; 32]).await.unwrap(), Some(token(false, until(20))));
+        store.forget_expired(until(20)).await.unwrap();
+        assert_eq!(store.find([2; 32]).await.unwrap(), None);
+        // Its identifier is free again, so it is gone as well.
+        assert!(store.begin(authorization(1, 1), [5; 32], until(30)).await.unwrap());
+        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(store.find([5; 32]).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_revoked_stays_so_until_it_would_have_expired() {
+        let directory = TempDir::new().unwrap();
+        let until = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            store.add(client(1, "shop")).await.unwrap();
+            assert!(store.begin(authorization(1, 1), [1; 32], until(100)).await.unwrap());
+            store.revoke([1; 16], until(20)).await.unwrap();
+            store.revoke([2; 16], until(10)).await.unwrap();
+            store.revoke([1; 16], until(15)).await.unwrap();
+        }
+        let store = open(&directory);
+        assert_eq!(store.revoked().unwrap(), [([1; 16], until(20)), ([2; 16], until(10))]);
+        assert_eq!(store.find([1; 32]).await.unwrap(), None);
+        assert!(!store.begin(authorization(1, 1), [3; 32], until(100)).await.unwrap());
+        store.forget_expired(until(10)).await.unwrap();
+        assert_eq!(store.revoked().unwrap(), [([1; 16], until(20))]);
+    }
+
+    #[tokio::test]
+    async fn a_spent_code_is_remembered_in_the_place_of_its_grant() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        store.add(client(1, "shop")).await.unwrap();
+        Grants::put(&store, [1; 32], grant(1, GrantKind::Backchannel)).await.unwrap();
+        store.spend([1; 32], Timestamp::from_unix_seconds(7)).await.unwrap();
+        assert_eq!(Grants::load(&store).unwrap(), []);
+        assert_eq!(store.spent().unwrap(), [([1; 32], Timestamp::from_unix_seconds(7))]);
+        Grants::remove(&store, vec![[1; 32]]).await.unwrap();
+        assert_eq!(store.spent().unwrap(), []);
     }
 
     #[tokio::test]
