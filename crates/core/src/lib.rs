@@ -4,7 +4,7 @@
 //! asks one question of it; the network tells the line's [`Status`]; [`Roaming`], [`Reachability`] or
 //! [`NetworkType`] is the answer, and [`Problem`] is everything that can stand in its way.
 //!
-//! The traits here are the *ports*: [`Network`], [`Clock`], [`AuditLog`] and the stores. Their
+//! The traits here are the *ports*: [`Network`], [`Clock`], [`AuditLog`], [`Subjects`] and the stores. Their
 //! implementations live in the crates above.
 
 mod answer;
@@ -18,6 +18,7 @@ mod grant;
 mod id;
 mod line;
 mod network;
+mod network_access_identifier;
 mod operator_token;
 mod phone_number;
 mod plan;
@@ -30,7 +31,7 @@ mod technology;
 mod timestamp;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
-pub use audit::{AuditError, AuditLog, AuditRecord};
+pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, SubjectKey, Subjects};
 pub use authorization::{
     Authorization, AuthorizationId, Authorizations, RefreshToken, RefreshTokenHash, RevocationKey,
 };
@@ -42,6 +43,7 @@ pub use grant::{CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect};
 pub use id::{Id, IdError};
 pub use line::{Addresses, Line, LineId, Lines};
 pub use network::Network;
+pub use network_access_identifier::{NetworkAccessIdentifier, NetworkAccessIdentifierError};
 pub use operator_token::OperatorTokens;
 pub use phone_number::{PhoneNumber, PhoneNumberError};
 pub use plan::{Pace, Plan, PlanError, Quota, Rate};

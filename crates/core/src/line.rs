@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use async_trait::async_trait;
 
-use crate::{Id, PhoneNumber, Plmn, Status, StoreError};
+use crate::{Id, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, SubjectKey};
 
 /// The identifier of a [`Line`].
 pub type LineId = Id<Line>;
@@ -19,13 +19,16 @@ pub struct Line {
     pub home: Plmn,
     /// What the network knows of it; `None` when it was never seen.
     pub status: Option<Status>,
-    /// The IP addresses that it holds now, if any.
+    /// What else it is addressed by, if anything.
     pub addresses: Option<Box<Addresses>>,
     /// Whether the service is offered for it.
     pub eligible: bool,
+    /// What its pseudonym in the audit log is made from.
+    pub subject_key: SubjectKey,
 }
 
-/// The IP addresses that a line holds.
+/// What a line is addressed by beside its number: the IP addresses that it holds now, and its network
+/// access identifier.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Addresses {
     /// The IPv4 address that servers see; many lines may share one behind a NAT.
@@ -36,6 +39,8 @@ pub struct Addresses {
     pub private_ipv4: Option<Ipv4Addr>,
     /// The /64 prefix of the line: the upper half of any of its IPv6 addresses.
     pub ipv6_prefix: Option<u64>,
+    /// The network access identifier that its operator has given to it.
+    pub network_access_identifier: Option<NetworkAccessIdentifier>,
 }
 
 impl Addresses {
@@ -56,6 +61,10 @@ pub trait Lines: Send + Sync {
     /// Adds lines or replaces those with the same number, all or none, and calls `progress` with
     /// how many have been written.
     async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError>;
-    /// Removes a line.
+    /// Removes a line, with everything that is stored about it: what was granted, and the key of its
+    /// pseudonym.
     async fn remove(&self, id: LineId) -> Result<(), StoreError>;
+    /// Removes a line, and in the same step begins another with its number. What was removed cannot be
+    /// found in the store's files any more.
+    async fn replace(&self, id: LineId, by: Line) -> Result<(), StoreError>;
 }

@@ -9,6 +9,7 @@
 mod accept;
 pub mod admin;
 mod app;
+mod audit;
 mod authorization;
 mod clients;
 mod clock;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use attache_core::{Authorizations, Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError};
+use attache_core::{Authorizations, Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError, Subjects};
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
 use axum::Router;
@@ -116,7 +116,12 @@ impl Server {
             Arc::clone(&clock),
             settings.network_timeout,
         )?);
-        let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit())).map_err(in_data_dir)?;
+        if settings.mode == Mode::Sandbox {
+            simulator.trouble(sandbox::troubled_lines());
+        }
+        let subjects = Arc::clone(&simulator) as Arc<dyn Subjects>;
+        let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects);
+        let audit = audit.map_err(in_data_dir)?;
 
         let sockets = listen(&settings)?;
         let admin_socket = settings.admin_listen.map(listen_at).transpose()?;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use attache_core::{Country, PhoneNumber, Plmn, Technology, Timestamp};
+use attache_core::{Country, NetworkAccessIdentifier, PhoneNumber, Plmn, Technology, Timestamp};
 use attache_server::admin::api::{
     Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, NewLine, OperatorToken, Reach, Removed,
     Visited,
@@ -117,6 +117,9 @@ struct Add {
     /// Its home network, such as 20801
     #[arg(long, value_name = "PLMN")]
     home: Plmn,
+    /// Its network access identifier, such as 123456789@domain.com
+    #[arg(long, value_name = "LOCAL@DOMAIN")]
+    network_access_identifier: Option<NetworkAccessIdentifier>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -240,6 +243,7 @@ impl From<Add> for NewLine {
         let ReachFlags { data, sms, none } = add.reach;
         Self {
             phone_number: add.number,
+            network_access_identifier: add.network_access_identifier,
             home_plmn: add.home,
             serving: visited(add.place),
             reachable: (data || sms || none).then(|| Bearer::list(data, sms)),

@@ -15,7 +15,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -24,7 +24,7 @@ use std::{
 use async_trait::async_trait;
 use attache_core::{
     Addresses, Clock, DeviceIdentifier, Line, LineId, Lines, Network, PhoneNumber, Plmn, Problem, Status, StoreError,
-    Technology, Timestamp,
+    SubjectKey, Subjects, Technology, Timestamp,
 };
 
 mod table;
@@ -33,6 +33,10 @@ use table::Table;
 
 /// How many lines a lock is held for, at most, where many are read or written.
 const CHUNK: usize = 1024;
+
+/// How long is waited at most for a network that is silent about one line only: who asks about it knows
+/// what comes, and need not wait as long as for one that has fallen silent.
+const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A simulated mobile network. Clones are the same network.
 #[derive(Clone)]
@@ -48,6 +52,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// The [`Condition`], by its place in [`Condition::ALL`].
     condition: AtomicU8,
+    /// The lines about which it fares otherwise while it is up.
+    troubled: OnceLock<Box<[(PhoneNumber, Condition)]>>,
     /// How long a silent network is waited for.
     patience: Duration,
 }
@@ -79,7 +85,7 @@ pub struct NewLine {
     pub home: Plmn,
     /// What the network knows of it; `None` when it was never seen.
     pub status: Option<Status>,
-    /// The IP addresses that it holds, if any.
+    /// What else it is addressed by, if anything.
     pub addresses: Option<Box<Addresses>>,
     /// Whether the service is offered for it.
     pub eligible: bool,
@@ -125,9 +131,27 @@ pub enum ChangeError {
 }
 
 impl NewLine {
-    fn begin(self, id: LineId) -> Line {
+    fn begin(self, identity: Identity) -> Line {
         let Self { phone_number, home, status, addresses, eligible } = self;
-        Line { id, phone_number, home, status, addresses, eligible }
+        let Identity { id, subject_key } = identity;
+        Line { id, phone_number, home, status, addresses, eligible, subject_key }
+    }
+}
+
+/// What makes a line one that nobody else has.
+#[derive(Clone, Copy)]
+struct Identity {
+    id: LineId,
+    subject_key: SubjectKey,
+}
+
+impl Identity {
+    /// Draws a new one.
+    fn draw(now: Timestamp) -> Result<Self, ChangeError> {
+        let mut random = [[0; 16]; 2];
+        aws_lc_rs::rand::fill(random.as_flattened_mut()).map_err(|cause| ChangeError::Interrupted(cause.into()))?;
+        let [[id @ .., _, _, _, _, _, _], subject_key] = random;
+        Ok(Self { id: LineId::new(now, &id), subject_key: SubjectKey::from_bytes(subject_key) })
     }
 }
 
@@ -162,6 +186,7 @@ impl Simulator {
             store,
             clock,
             condition: AtomicU8::new(0),
+            troubled: OnceLock::new(),
             patience,
         })))
     }
@@ -177,6 +202,20 @@ impl Simulator {
     pub fn set_condition(&self, condition: Condition) {
         let place = (0..).zip(Condition::ALL).find(|(_, known)| *known == condition).map_or(0, |(place, _)| place);
         self.0.condition.store(place, Ordering::Relaxed);
+    }
+
+    /// Lets the network fare like this about these lines while it is up, so that one can see what comes
+    /// of it without troubling those who ask about others. That is said once, when it starts; what is
+    /// said later has no effect.
+    pub fn trouble(&self, lines: Vec<(PhoneNumber, Condition)>) {
+        let _ = self.0.troubled.set(lines.into());
+    }
+
+    /// How the network fares about a line while it is up.
+    #[must_use]
+    pub fn condition_about(&self, number: PhoneNumber) -> Condition {
+        let mut troubled = self.0.troubled.get().into_iter().flatten();
+        troubled.find(|(other, _)| *other == number).map_or(Condition::Up, |(_, condition)| *condition)
     }
 
     /// How many lines there are.
@@ -227,7 +266,7 @@ impl Simulator {
             if inner.lines().by_number(new.phone_number).is_some() {
                 return Err(ChangeError::Exists);
             }
-            let line = new.begin(LineId::new(inner.clock.now(), &random_bytes()?));
+            let line = new.begin(Identity::draw(inner.clock.now())?);
             inner.keep(line).await
         })
         .await
@@ -244,6 +283,24 @@ impl Simulator {
             inner.lines_mut().remove(number);
             inner.forget_order();
             Ok(line)
+        })
+        .await
+    }
+
+    /// Ends a line and begins another with the same number in the same state: whatever was stored about
+    /// the line is gone, and no token or pseudonym of it is good for the new one. Returns the line that
+    /// ended.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`] when there is none.
+    pub async fn renew(&self, number: PhoneNumber) -> Result<Line, ChangeError> {
+        self.change(move |inner| async move {
+            let old = inner.lines().by_number(number).cloned().ok_or(ChangeError::Unknown)?;
+            let Identity { id, subject_key } = Identity::draw(inner.clock.now())?;
+            let new = Line { id, subject_key, ..old.clone() };
+            inner.store.replace(old.id, new.clone()).await.map_err(ChangeError::Store)?;
+            inner.lines_mut().insert(new);
+            Ok(old)
         })
         .await
     }
@@ -375,22 +432,36 @@ impl Network for Simulator {
             DeviceIdentifier::PhoneNumber(number) => lines.by_number(*number),
             DeviceIdentifier::Ipv4(address) => lines.by_ipv4(address),
             DeviceIdentifier::Ipv6(address) => lines.by_ipv6_prefix(Addresses::prefix_of(*address)),
-            DeviceIdentifier::NetworkAccessIdentifier(_) => return Err(Problem::IdentifierUnsupported),
+            // What has another form is no line's.
+            DeviceIdentifier::NetworkAccessIdentifier(text) => {
+                text.parse().ok().and_then(|identifier| lines.by_access_identifier(&identifier))
+            }
         };
         line.map(|line| line.id).ok_or(Problem::UnknownLine)
     }
 
     async fn observe(&self, line: LineId) -> Result<Line, Problem> {
-        match self.condition() {
-            Condition::Up => self.0.line(line),
+        let line = self.0.line(line)?;
+        let (condition, patience) = match self.condition() {
+            Condition::Up => (self.condition_about(line.phone_number), self.0.patience.min(SHORT_PATIENCE)),
+            condition => (condition, self.0.patience),
+        };
+        match condition {
+            Condition::Up => Ok(line),
             Condition::Failing => Err(Problem::NetworkUnavailable),
             // In a future of its own, which a network that is up makes no room for.
             Condition::Silent => {
-                Box::pin(tokio::time::sleep(self.0.patience)).await;
+                Box::pin(tokio::time::sleep(patience)).await;
                 Err(Problem::NetworkTimedOut)
             }
-            Condition::Unknowing => Ok(Line { status: None, ..self.0.line(line)? }),
+            Condition::Unknowing => Ok(Line { status: None, ..line }),
         }
+    }
+}
+
+impl Subjects for Simulator {
+    fn subject_key(&self, line: LineId) -> Option<SubjectKey> {
+        self.0.lines().by_id(line).map(|line| line.subject_key)
     }
 }
 
@@ -451,13 +522,13 @@ impl Inner {
         let mut imported = Imported::default();
         let now = self.clock.now();
         for line in new {
-            let known = self.lines().by_number(line.phone_number).map(|known| known.id);
+            let identity_of = |known: &Line| Identity { id: known.id, subject_key: known.subject_key };
+            let known = self.lines().by_number(line.phone_number).map(identity_of);
             match known {
                 Some(_) => imported.replaced += 1,
                 None => imported.added += 1,
             }
-            let id = known.map_or_else(|| Ok(LineId::new(now, &random_bytes()?)), Ok)?;
-            lines.push(line.begin(id));
+            lines.push(line.begin(known.map_or_else(|| Identity::draw(now), Ok)?));
         }
         Ok((lines, imported))
     }
@@ -474,13 +545,6 @@ fn last_known(line: &Line, now: Timestamp) -> Status {
         technology: None,
         technology_confirmed_at: now,
     })
-}
-
-/// What makes an identifier one that nobody else has.
-fn random_bytes() -> Result<[u8; 10], ChangeError> {
-    let mut bytes = [0; 10];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|cause| ChangeError::Interrupted(cause.into()))?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -526,6 +590,11 @@ mod tests {
         async fn remove(&self, id: LineId) -> Result<(), StoreError> {
             self.lines.lock().unwrap().retain(|line| line.id != id);
             Ok(())
+        }
+
+        async fn replace(&self, id: LineId, by: Line) -> Result<(), StoreError> {
+            self.remove(id).await?;
+            self.put(vec![by], Box::new(|_| ())).await
         }
     }
 
@@ -622,6 +691,21 @@ mod tests {
         let new = world.network.add(never_seen("+33699901032")).await.unwrap();
         assert_ne!(old.id, new.id);
         assert_eq!(world.network.observe(old.id).await, Err(Problem::UnknownLine));
+    }
+
+    #[tokio::test]
+    async fn a_renewed_line_has_all_of_the_old_but_what_names_it() {
+        let world = world();
+        let line = world.network.add(seen("+12345", "26201")).await.unwrap();
+        assert_eq!(world.network.subject_key(line.id), Some(line.subject_key));
+        assert_eq!(world.network.renew(line.phone_number).await.unwrap(), line);
+        let renewed = world.network.get(line.phone_number).unwrap();
+        assert!(renewed.id != line.id && renewed.subject_key != line.subject_key);
+        assert_eq!(renewed, Line { id: renewed.id, subject_key: renewed.subject_key, ..line.clone() });
+        assert_eq!(world.stored(), [renewed]);
+        assert_eq!(world.network.observe(line.id).await, Err(Problem::UnknownLine));
+        assert_eq!(world.network.subject_key(line.id), None);
+        assert!(matches!(world.network.renew(number("+12346")).await, Err(ChangeError::Unknown)));
     }
 
     #[tokio::test]
@@ -833,9 +917,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn network_access_identifiers_are_not_known_here() {
-        let identifier = DeviceIdentifier::NetworkAccessIdentifier("123456789@domain.com".into());
-        assert_eq!(world().network.identify(&identifier).await, Err(Problem::IdentifierUnsupported));
+    async fn a_network_access_identifier_names_the_one_line_that_has_it() {
+        let world = world();
+        let known_as = |text: &str| Addresses { network_access_identifier: text.parse().ok(), ..Addresses::default() };
+        for (number, identifier) in [("+33611111", "a@operator.example"), ("+33622222", "b@operator.example")] {
+            world.network.add(at(number, known_as(identifier))).await.unwrap();
+        }
+        let again = Simulator::load(world.store.clone(), Arc::new(Ticking::default()), Duration::ZERO).unwrap();
+        for network in [&world.network, &again] {
+            let ask = async |text: &str| {
+                let line = network.identify(&DeviceIdentifier::NetworkAccessIdentifier(text.into())).await?;
+                network.observe(line).await.map(|line| line.phone_number)
+            };
+            assert_eq!(ask("a@operator.example").await, Ok(number("+33611111")));
+            assert_eq!(ask("b@Operator.Example").await, Ok(number("+33622222")));
+            for nobody in ["A@operator.example", "c@operator.example", "a", "", "@"] {
+                assert_eq!(ask(nobody).await, Err(Problem::UnknownLine), "{nobody}");
+            }
+        }
+        // What two lines have names neither.
+        let second = world.network.add(at("+33633333", known_as("a@operator.example"))).await.unwrap();
+        let shared = DeviceIdentifier::NetworkAccessIdentifier("a@operator.example".into());
+        assert_eq!(world.network.identify(&shared).await, Err(Problem::UnknownLine));
+        world.network.remove(second.phone_number).await.unwrap();
+        assert_eq!(world.identify(shared).await, Ok(number("+33611111")));
+    }
+
+    #[tokio::test]
+    async fn a_network_in_trouble_about_one_line_is_well_about_the_others() {
+        let world = world();
+        let mut lines = Vec::new();
+        for text in ["+33611111", "+33622222", "+33633333", "+33644444"] {
+            lines.push(world.network.add(seen(text, "26201")).await.unwrap());
+        }
+        let troubles = [Condition::Failing, Condition::Silent, Condition::Unknowing];
+        world.network.trouble(lines.iter().map(|line| line.phone_number).zip(troubles).collect());
+        let observe = async |index: usize| world.network.observe(lines[index].id).await;
+        assert_eq!(observe(0).await, Err(Problem::NetworkUnavailable));
+        assert_eq!(observe(1).await, Err(Problem::NetworkTimedOut));
+        assert_eq!(observe(2).await.map(|line| line.status), Ok(None));
+        assert_eq!(observe(3).await, Ok(lines[3].clone()));
+        world.network.set_condition(Condition::Failing);
+        for index in 0..4 {
+            assert_eq!(observe(index).await, Err(Problem::NetworkUnavailable));
+        }
     }
 
     #[tokio::test]
@@ -876,6 +1001,6 @@ mod tests {
 
     #[test]
     fn a_line_is_small() {
-        assert_eq!(size_of::<Option<Line>>(), 72);
+        assert_eq!(size_of::<Option<Line>>(), 88);
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{PhoneNumber, Plmn, Problem, Status, Timestamp, first_plmn};
+use attache_core::{Addresses, PhoneNumber, Plmn, Problem, Status, Timestamp, first_plmn};
 use attache_network::{ChangeError, Filter, NewLine, Simulator, csv};
 use axum::{
     Json,
@@ -166,7 +166,9 @@ fn begin(new: super::api::NewLine, now: Timestamp) -> Result<NewLine, AdminError
         phone_number: new.phone_number,
         home: new.home_plmn,
         status: (!new.never_seen).then_some(status),
-        addresses: None,
+        addresses: new.network_access_identifier.map(|identifier| {
+            Box::new(Addresses { network_access_identifier: Some(identifier), ..Addresses::default() })
+        }),
         eligible: !new.ineligible,
     })
 }

@@ -87,7 +87,7 @@ fn by_secret(
 }
 
 /// Reads `Basic base64(id:secret)`.
-fn read_basic(header: &str) -> Option<(String, String)> {
+pub(super) fn read_basic(header: &str) -> Option<(String, String)> {
     let (scheme, credentials) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;

@@ -15,6 +15,7 @@ mod login_hint;
 mod parameters;
 mod revoke;
 mod token;
+mod trail;
 
 use std::{sync::Arc, time::Instant};
 
@@ -75,6 +76,16 @@ pub(crate) enum Refused {
     Problem(Problem),
 }
 
+impl Refused {
+    /// The name of it, as it stands in the audit, the log and the metrics.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::OAuth(error) => error.code.name(),
+            Self::Problem(problem) => problem.name(),
+        }
+    }
+}
+
 impl From<OAuthError> for Refused {
     fn from(error: OAuthError) -> Self {
         Self::OAuth(error)
@@ -111,13 +122,7 @@ pub(crate) async fn answer(
     };
     let (response, problem) = match outcome {
         Ok(response) => (response, None),
-        Err(refused) => {
-            let name = match &refused {
-                Refused::OAuth(error) => error.code.name(),
-                Refused::Problem(problem) => problem.name(),
-            };
-            (refuse(publisher, endpoint, &refused), Some(name))
-        }
+        Err(refused) => (refuse(publisher, endpoint, &refused), Some(refused.name())),
     };
     let labels = RequestLabels {
         publisher: publisher.name.as_str(),

@@ -17,6 +17,7 @@ use super::{
     discovery::endpoints,
     grant_book::Poll,
     parameters::Parameters,
+    trail::Trail,
 };
 use crate::{
     app::App,
@@ -72,12 +73,10 @@ pub(super) async fn answer(
         Some(_) => "other",
         None => "none",
     };
-    let outcome = fetch(app, publisher, &headers, &parameters).await;
-    let told = match &outcome {
-        Ok(_) => "issued",
-        Err(Refused::OAuth(error)) => error.code.name(),
-        Err(Refused::Problem(problem)) => problem.name(),
-    };
+    let mut trail = Trail::begin(app, publisher, Some(&headers), &parameters);
+    let outcome = fetch(app, publisher, &headers, &parameters, &mut trail).await;
+    let outcome = trail.end_with_token(app, grant_type, outcome).await;
+    let told = outcome.as_ref().map_or_else(Refused::name, |_| "issued");
     app.metrics.token(publisher.name.as_str(), grant_type, told);
     outcome
 }
@@ -87,9 +86,11 @@ async fn fetch(
     publisher: &'static Publisher,
     headers: &HeaderMap,
     parameters: &Parameters,
+    trail: &mut Trail<'_>,
 ) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
     let caller = authenticate(app, publisher, &endpoints.token, headers, parameters)?;
+    trail.client = Some(Arc::clone(&caller.client));
     let dialect = &publisher.authorization;
     let granted = match parameters.get("grant_type") {
         None => return Err(OAuthErrorCode::InvalidRequest.because("grant_type is missing").into()),
@@ -105,6 +106,8 @@ async fn fetch(
                 .into());
         }
     };
+    trail.line = granted.line;
+    trail.asks_for(&granted.scopes, &granted.purpose);
     issue(app, publisher, &endpoints.issuer, &caller.client, granted)
 }
 

@@ -114,6 +114,11 @@ pub(super) fn recorded(correlator: &HeaderValue) -> &str {
     correlator.to_str().ok().filter(|text| Correlator::Long.allows(text)).unwrap_or_default()
 }
 
+/// The correlator that a request has, where nothing is answered with one.
+pub(crate) fn sent_correlator(headers: &HeaderMap) -> Option<&str> {
+    headers.get(X_CORRELATOR).map(recorded).filter(|text| !text.is_empty())
+}
+
 /// A new correlator: a random UUID. Without randomness it is the nil one: it only helps to find
 /// things.
 fn new_correlator() -> HeaderValue {

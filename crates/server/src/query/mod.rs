@@ -3,8 +3,9 @@
 //! admit the head → authenticate → authorize → read the body → identify the line → limit → observe
 //! the network → audit → render.
 //!
-//! Where versions share a path, the body tells which is meant. Until it is read, a problem is rendered by
-//! the newest, and the scope of either is enough; then that of the one that is meant is needed.
+//! Where versions share a path, the body tells which is meant. The scope of either is enough to have it
+//! read; then that of the one that is meant is needed. Who is refused before is refused in the words of
+//! the version that is meant, too: for that a small body is looked at, and for nothing else.
 //!
 //! Each step takes what the step before it returned, so none can be skipped. A problem at any step
 //! is rendered by the face. Who is not authenticated learns nothing else: a fault of the body is told
@@ -16,13 +17,14 @@ mod identify;
 
 use std::{sync::Arc, time::Instant};
 
-use attache_core::{AuditRecord, Device, DeviceIdentifier, NetworkType, PhoneNumber, Problem, Reachability, Roaming};
+use attache_core::{AuditEvent, AuditRecord, Device, LineId, NetworkType, Problem, Reachability, Roaming};
 use attache_wire::{Answering, Face, Publisher};
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 pub(crate) use body::read_body;
-pub(crate) use head::{admit_host_and_target, media_type_is};
+use body::read_small_body;
+pub(crate) use head::{admit_host_and_target, media_type_is, sent_correlator};
 
 use crate::{
     app::App,
@@ -118,21 +120,54 @@ async fn ask(
 ) -> Result<Vec<u8>, Problem> {
     admit_host_and_target(app, &request)?;
     head::admit_method(&request)?;
-    let caller = authenticate(app, publisher, &request)?;
-    trail.token = Some(Arc::clone(&caller.token));
-    trail.limiter = caller.limiter;
-    let admitted = admit_to_any(caller.token, mount)?;
-    head::admit_media_types(&request)?;
+    let admitted = match admit(app, publisher, mount, &request, trail) {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            trail.face = face_meant(app, mount, request).await;
+            return Err(match problem {
+                Problem::ScopeMissing { .. } => Problem::ScopeMissing { scope: trail.face.scope.clone() },
+                problem => problem,
+            });
+        }
+    };
     let body = read_body(app, request).await?;
     let face = mount.face_of(&body);
     trail.face = face;
     let entitled = authorize(admitted, face)?;
     let device = (face.read)(&body)?;
-    let mut subject = named_number(&device);
+    let mut subject = entitled.0.line;
     let outcome = look(app, face, &entitled, &device, trail.limiter.as_deref(), &mut subject).await;
     // Personal data was used once a line was looked for, whatever came of it.
     audit(app, face, &entitled, subject, correlator, outcome.as_ref().err()).await?;
     outcome
+}
+
+/// Whether the request may go on to its body: by its caller, and by its media types.
+fn admit(
+    app: &App,
+    publisher: &Publisher,
+    mount: &Mount,
+    request: &Request<Body>,
+    trail: &mut Trail,
+) -> Result<Admitted, Problem> {
+    let caller = authenticate(app, publisher, request)?;
+    trail.token = Some(Arc::clone(&caller.token));
+    trail.limiter = caller.limiter;
+    let admitted = admit_to_any(caller.token, mount)?;
+    head::admit_media_types(request)?;
+    Ok(admitted)
+}
+
+/// The version that a request which is refused before its body is read is meant for, so that it is refused
+/// in its words. Where there is no choice, or the body is not small and there at once, it is the newest.
+async fn face_meant(app: &App, mount: &Mount, request: Request<Body>) -> &'static Face {
+    if mount.is_of_one() {
+        return mount.newest;
+    }
+    match read_small_body(app, request).await {
+        Some(body) => mount.face_of(&body),
+        None => mount.newest,
+    }
 }
 
 /// Who calls.
@@ -179,18 +214,19 @@ fn authorize(Admitted(token): Admitted, face: &Face) -> Result<Entitled, Problem
     }
 }
 
-/// Finds the line, asks the network unless the caller asks too much, and renders the answer. Tells the number of the line as soon
-/// as it is known.
+/// Finds the line, asks the network unless the caller asks too much, and renders the answer. Tells the line as soon as
+/// it is known.
 async fn look(
     app: &App,
     face: &Face,
     Entitled(token): &Entitled,
     device: &Device,
     limiter: Option<&Limiter>,
-    subject: &mut Option<PhoneNumber>,
+    subject: &mut Option<LineId>,
 ) -> Result<Vec<u8>, Problem> {
     let identified =
-        identify::line(app.network.as_ref(), &app.settings.unsupported_identifiers, face, token.line, device).await?;
+        identify::line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, device).await?;
+    *subject = Some(identified.line);
     if let Some(limiter) = limiter {
         limiter.take(app.clock.now())?;
     }
@@ -199,7 +235,6 @@ async fn look(
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid),
         observed => observed?,
     };
-    *subject = Some(line.phone_number);
     if !line.eligible {
         return Err(Problem::LineNotEligible);
     }
@@ -210,37 +245,26 @@ async fn look(
     }
 }
 
-/// The number that a request names a line by, if it does so.
-fn named_number(device: &Device) -> Option<PhoneNumber> {
-    device.identifiers().iter().find_map(|identifier| match identifier {
-        DeviceIdentifier::PhoneNumber(number) => Some(*number),
-        DeviceIdentifier::Ipv4(_) | DeviceIdentifier::Ipv6(_) | DeviceIdentifier::NetworkAccessIdentifier(_) => None,
-    })
-}
-
 /// Leaves a record before the answer leaves.
 async fn audit(
     app: &App,
     face: &Face,
     Entitled(token): &Entitled,
-    subject: Option<PhoneNumber>,
+    subject: Option<LineId>,
     correlator: &str,
     problem: Option<&Problem>,
 ) -> Result<(), Problem> {
     let record = AuditRecord {
-        at: app.clock.now(),
-        publisher: &token.publisher,
-        client_id: &token.client_id,
+        publisher: Some(&token.publisher),
+        client_id: Some(&token.client_id),
         action: face.path,
         subject,
-        purpose: &token.purpose,
-        correlator,
-        outcome: problem.map_or("answered", Problem::name),
+        scopes: std::slice::from_ref(&face.scope),
+        purpose: Some(&token.purpose),
+        correlator: Some(correlator),
+        ..AuditRecord::new(app.clock.now(), AuditEvent::Query, problem.map_or("answered", Problem::name))
     };
-    app.audit.record(record).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "an answer was held back: it could not be audited");
-        Problem::StoreUnavailable
-    })
+    app.record(record).await
 }
 
 /// The name of a method for the log: a foreign one might be anything.

@@ -3,7 +3,10 @@
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
-use attache_core::{Addresses, Line, LineId, Lines, PhoneNumber, Plmn, Status, StoreError, Technology, Timestamp};
+use attache_core::{
+    Addresses, Line, LineId, Lines, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, SubjectKey,
+    Technology, Timestamp,
+};
 use rusqlite::{
     Connection, Row, params,
     types::{Type, ValueRef},
@@ -34,15 +37,31 @@ impl Lines for SqliteStore {
     }
 
     async fn remove(&self, id: LineId) -> Result<(), StoreError> {
-        self.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM line WHERE id = ?1")
-                .and_then(|mut statement| statement.execute([id.as_bytes()]))
-                .map_err(failed("remove a line"))?;
-            Ok(())
-        })
-        .await
+        self.write(move |connection| forget(connection, id)).await
     }
+
+    async fn replace(&self, id: LineId, by: Line) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            forget(connection, id)?;
+            put(connection, &[by], &|_| ())
+        })
+        .await?;
+        self.forget_what_was_deleted().await
+    }
+}
+
+/// Whatever is stored about a line, and the column that names it: all of it is deleted with the line.
+pub(super) const ABOUT_A_LINE: [(&str, &str); 2] = [("line", "id"), ("grants", "line")];
+
+/// Deletes a line and all that is stored about it.
+fn forget(connection: &Connection, id: LineId) -> Result<(), StoreError> {
+    for (table, column) in ABOUT_A_LINE {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1"))
+            .and_then(|mut statement| statement.execute([id.as_bytes()]))
+            .map_err(failed("remove a line"))?;
+    }
+    Ok(())
 }
 
 pub(super) fn put(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> Result<(), StoreError> {
@@ -54,8 +73,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
         "INSERT INTO line (phone_number, id, home,
                            serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
                            public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-                           technology, technology_confirmed_at, eligible)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+                           technology, technology_confirmed_at, eligible, network_access_identifier, subject_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
          ON CONFLICT (phone_number) DO UPDATE SET
             id = excluded.id, home = excluded.home, serving = excluded.serving,
             serving_confirmed_at = excluded.serving_confirmed_at, data = excluded.data, sms = excluded.sms,
@@ -63,7 +82,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             public_ipv4 = excluded.public_ipv4, first_port = excluded.first_port, last_port = excluded.last_port,
             private_ipv4 = excluded.private_ipv4, ipv6_prefix = excluded.ipv6_prefix,
             technology = excluded.technology, technology_confirmed_at = excluded.technology_confirmed_at,
-            eligible = excluded.eligible",
+            eligible = excluded.eligible, network_access_identifier = excluded.network_access_identifier,
+            subject_key = excluded.subject_key",
     )?;
     for (written, line) in (1..).zip(lines) {
         let status = line.status.as_ref();
@@ -85,6 +105,10 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             status.and_then(|status| status.technology).map(Technology::as_str),
             status.map(|status| status.technology_confirmed_at.unix_nanoseconds()),
             line.eligible,
+            addresses
+                .and_then(|addresses| addresses.network_access_identifier.as_ref())
+                .map(NetworkAccessIdentifier::as_str),
+            line.subject_key.as_bytes(),
         ])?;
         if written % STEP == 0 || written == lines.len() {
             progress(written);
@@ -97,7 +121,8 @@ fn read(connection: &Connection, each: &mut dyn FnMut(Line)) -> rusqlite::Result
     let mut statement = connection.prepare(
         "SELECT phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
                 public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-                technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible
+                technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible,
+                network_access_identifier, subject_key
          FROM line ORDER BY phone_number",
     )?;
     let mut rows = statement.query([])?;
@@ -116,6 +141,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
         status: status(row)?,
         addresses: addresses(row)?,
         eligible: row.get(15)?,
+        subject_key: SubjectKey::from_bytes(row.get(17)?),
     })
 }
 
@@ -137,7 +163,7 @@ fn status(row: &Row<'_>) -> rusqlite::Result<Option<Status>> {
 fn addresses(row: &Row<'_>) -> rusqlite::Result<Option<Box<Addresses>>> {
     // Most lines have none, and a million of them are read at a start: the fewest looks tell it.
     let has = |column| row.get_ref(column).map(|value| value != ValueRef::Null);
-    if !has(8)? && !has(9)? && !has(11)? && !has(12)? {
+    if !has(8)? && !has(9)? && !has(11)? && !has(12)? && !has(16)? {
         return Ok(None);
     }
     Ok(Some(Box::new(Addresses {
@@ -145,11 +171,19 @@ fn addresses(row: &Row<'_>) -> rusqlite::Result<Option<Box<Addresses>>> {
         public_ports: row.get::<_, Option<_>>(9)?.zip(row.get(10)?),
         private_ipv4: row.get::<_, Option<_>>(11)?.map(Ipv4Addr::from_bits),
         ipv6_prefix: row.get::<_, Option<_>>(12)?.map(i64::cast_unsigned),
+        network_access_identifier: access_identifier(row, 16)?,
     })))
 }
 
 fn plmn(row: &Row<'_>, column: usize) -> rusqlite::Result<Plmn> {
     row.get_ref(column)?.as_str()?.parse().map_err(damaged(column, Type::Text))
+}
+
+fn access_identifier(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NetworkAccessIdentifier>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        text => text.as_str()?.parse().map(Some).map_err(damaged(column, Type::Text)),
+    }
 }
 
 fn technology(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Technology>> {

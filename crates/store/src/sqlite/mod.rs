@@ -42,7 +42,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_technology.sql"),
     include_str!("../../migrations/sqlite/0003_plan.sql"),
     include_str!("../../migrations/sqlite/0004_eligible.sql"),
-    include_str!("../../migrations/sqlite/0005_authorization.sql"),
+    include_str!("../../migrations/sqlite/0005_network_access_identifier.sql"),
+    include_str!("../../migrations/sqlite/0006_subject_key.sql"),
+    include_str!("../../migrations/sqlite/0007_authorization.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -236,6 +238,18 @@ impl SqliteStore {
         reading.await.map_err(failed(action))?.map_err(failed(action))
     }
 
+    /// Takes what was deleted out of the write-ahead log as well, which keeps pages as they were. A reader
+    /// that is slow may hold that up until the next time; the log is emptied at every stop, too.
+    async fn forget_what_was_deleted(&self) -> Result<(), StoreError> {
+        let action = "empty the write-ahead log";
+        let path = self.path.clone();
+        let checkpoint = move || -> rusqlite::Result<()> {
+            let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        tokio::task::spawn_blocking(checkpoint).await.map_err(failed(action))?.map_err(failed(action))
+    }
+
     /// A connection that only reads. One for each reading: they are rare, and a reader that is slow
     /// or calls back into the store holds nobody up.
     fn reader(&self, action: &'static str) -> Result<Connection, StoreError> {
@@ -280,6 +294,8 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // What is deleted is overwritten, so that a key that was destroyed cannot be found in the file.
+        connection.pragma_update(None, "secure_delete", true)?;
         // What a large import leaves behind is given back to the disk.
         connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
         connection.set_prepared_statement_cache_capacity(64);
@@ -411,8 +427,10 @@ mod tests {
                 public_ports: Some((0, u16::MAX)),
                 private_ipv4: Some([10, 0, 0, 1].into()),
                 ipv6_prefix: Some(u64::MAX),
+                network_access_identifier: "123456789@domain.com".parse().ok(),
             })),
             eligible: !number.is_multiple_of(2),
+            subject_key: attache_core::SubjectKey::from_bytes([id ^ 0x5a; 16]),
         }
     }
 
@@ -503,6 +521,55 @@ mod tests {
         assert_eq!(lines(&store).len(), 1);
         Lines::remove(&store, LineId::from_bytes([2; 16])).await.unwrap();
         assert_eq!(lines(&store), []);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_replaced_leaves_nothing_in_the_files() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let [old, new] = [1, 2].map(|id| Line { subject_key: subject_key(id), ..line(12345, id) });
+        let about = |line: &Line, key: u8| ([key; 32], Grant { line: line.id, ..grant(1, GrantKind::Backchannel) });
+        let (gone, other) = (about(&old, 1), about(&line(54321, 3), 2));
+        put(&store, vec![old.clone(), line(54321, 3)]).await.unwrap();
+        store.add(client(1, "shop")).await.unwrap();
+        for (key, grant) in [&gone, &other] {
+            Grants::put(&store, *key, grant.clone()).await.unwrap();
+        }
+        let is_kept = |line: &Line| {
+            let files = directory.path().read_dir().unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+            files.into_iter().any(|bytes| bytes.windows(16).any(|window| window == line.subject_key.as_bytes()))
+        };
+        assert!(is_kept(&old) && !is_kept(&new));
+        Lines::replace(&store, old.id, new.clone()).await.unwrap();
+        assert!(!is_kept(&old) && is_kept(&new));
+        assert_eq!(lines(&store), [new, line(54321, 3)]);
+        assert_eq!(Grants::load(&store).unwrap(), [other]);
+    }
+
+    /// A key that no other bytes look like.
+    fn subject_key(seed: u8) -> attache_core::SubjectKey {
+        attache_core::SubjectKey::from_bytes(std::array::from_fn(|index| seed ^ b"a subject's key!"[index]))
+    }
+
+    #[test]
+    fn all_that_is_stored_about_a_line_goes_with_it() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let connection = store.reader("look at the schema").unwrap();
+        let tables: Vec<String> = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        for table in tables {
+            let columns = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            if columns.column_names().any(|column| column == "line") {
+                let is_deleted = line::ABOUT_A_LINE.contains(&(table.as_str(), "line"));
+                assert!(is_deleted, "{table} is about lines: it belongs into ABOUT_A_LINE");
+            }
+        }
     }
 
     #[tokio::test]
