@@ -31,6 +31,9 @@ pub struct Authorization {
     pub openid: bool,
     /// When the subscriber was authenticated (`auth_time`).
     pub authenticated_at: Timestamp,
+    /// The thumbprint of the key that its refresh tokens are bound to, as those of a public client are (RFC
+    /// 9449 section 5).
+    pub bound_to: Option<Box<str>>,
 }
 
 impl Authorization {

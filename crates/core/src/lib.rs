@@ -35,7 +35,10 @@ pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, 
 pub use authorization::{
     Authorization, AuthorizationId, Authorizations, RefreshToken, RefreshTokenHash, RevocationKey,
 };
-pub use client::{Client, ClientId, Clients, PublicKey, SecretHash};
+pub use client::{
+    AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecret, Clients, GrantType, NameError, PublicKey,
+    SecretHash, UsedTokens,
+};
 pub use clock::Clock;
 pub use country::{Country, countries, first_plmn};
 pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};

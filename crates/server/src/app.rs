@@ -9,14 +9,16 @@ use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::{Assertions, GrantBook},
+    authorization::GrantBook,
     clients::ClientRegistry,
     keyring::Keyring,
     revocations::Revocations,
     sandbox::Entitlement,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
+    throttle::Throttle,
     token::Tokens,
+    used_once::UsedOnce,
 };
 
 /// Everything that answering a request needs.
@@ -41,7 +43,10 @@ pub(crate) struct App {
     pub(crate) authorizations: Arc<dyn Authorizations>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) grants: GrantBook,
-    pub(crate) assertions: Assertions,
+    /// What clients have signed, and may use once.
+    pub(crate) used_once: UsedOnce,
+    /// Slows guesses down.
+    pub(crate) throttle: Throttle,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clients::ClientRegistry,
+    dpop::Thumbprint,
     entropy,
     keyring::{Keyring, WrongSecretsKey},
     limit::Limiter,
@@ -59,6 +60,15 @@ struct AccessClaims {
     /// What the token rests on, if it is about a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization: Option<AuthorizationId>,
+    /// The key that the token is bound to, if it is to one (RFC 9449 section 6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
+}
+
+/// How it is proved that a token is used by whom it was issued to (RFC 7800).
+#[derive(Debug, Serialize, Deserialize)]
+struct Confirmation {
+    jkt: Thumbprint,
 }
 
 /// The claims of an ID token (OpenID Connect Core section 2).
@@ -92,6 +102,8 @@ pub(crate) struct Token {
     pub(crate) scopes: Vec<Scope>,
     pub(crate) purpose: Purpose,
     pub(crate) expires_at: Timestamp,
+    /// The key that it is bound to; `None` for a bearer's token.
+    pub(crate) bound_to: Option<Thumbprint>,
 }
 
 /// What a token is to be issued for.
@@ -102,6 +114,8 @@ pub(crate) struct Issue<'a> {
     pub(crate) authorization: Option<AuthorizationId>,
     pub(crate) scopes: &'a [Scope],
     pub(crate) purpose: &'a Purpose,
+    /// The key that the client has proved to have (RFC 9449), if the token is to be bound to it.
+    pub(crate) bound_to: Option<&'a Thumbprint>,
     pub(crate) lifetime: Duration,
 }
 
@@ -197,6 +211,7 @@ impl Tokens {
             purpose: issue.purpose.clone(),
             client: issue.client.id,
             authorization: issue.authorization,
+            cnf: issue.bound_to.map(|jkt| Confirmation { jkt: jkt.clone() }),
         };
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(ACCESS_TOKEN_TYPE.to_owned());
@@ -212,6 +227,7 @@ impl Tokens {
             scopes: issue.scopes.to_vec(),
             purpose: claims.purpose,
             expires_at: Timestamp::from_unix_seconds(claims.exp),
+            bound_to: issue.bound_to.cloned(),
         };
         self.remembered.insert(hash(&text), Arc::new(token));
         Ok(text)
@@ -332,6 +348,7 @@ impl Tokens {
             scopes: claims.scope.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?,
             purpose: claims.purpose,
             expires_at: Timestamp::from_unix_seconds(claims.exp),
+            bound_to: claims.cnf.map(|confirmation| confirmation.jkt),
         })
     }
 }
@@ -379,6 +396,7 @@ mod tests {
             scopes: Vec::new(),
             purpose: "dpv:FraudPreventionAndDetection".parse().unwrap(),
             expires_at: Timestamp::from_unix_seconds(0),
+            bound_to: None,
         });
         let key = |index: u32| hash(&index.to_string());
         for index in 0..10_000 {

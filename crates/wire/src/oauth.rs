@@ -36,7 +36,7 @@ pub struct Asked {
 pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` for a token that is bound to a key (RFC 9449).
     pub token_type: &'static str,
     /// For how many seconds the token is good.
     pub expires_in: u64,
@@ -94,6 +94,8 @@ pub enum OAuthErrorCode {
     AuthorizationPending,
     SlowDown,
     ExpiredToken,
+    InvalidRequestObject,
+    InvalidDpopProof,
     ServerError,
     TemporarilyUnavailable,
 }
@@ -117,6 +119,8 @@ impl OAuthErrorCode {
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
             Self::ExpiredToken => "expired_token",
+            Self::InvalidRequestObject => "invalid_request_object",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
@@ -142,7 +146,9 @@ impl OAuthErrorCode {
             | Self::UnknownUserId
             | Self::AuthorizationPending
             | Self::SlowDown
-            | Self::ExpiredToken => 400,
+            | Self::ExpiredToken
+            | Self::InvalidRequestObject
+            | Self::InvalidDpopProof => 400,
         }
     }
 

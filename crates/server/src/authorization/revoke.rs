@@ -13,9 +13,9 @@ pub(super) async fn answer(
     publisher: &'static Publisher,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let (headers, parameters) = Parameters::read(app, request).await?;
+    let (head, parameters) = Parameters::read(app, request).await?;
     let endpoints = endpoints(app, publisher);
-    let caller = authenticate(app, publisher, &endpoints.revocation, &headers, &parameters)?;
+    let caller = authenticate(app, publisher, &endpoints.revocation, &head, &parameters).await?;
     let of_another = || Refused::from(OAuthErrorCode::InvalidGrant.because("the token was issued to another client"));
     let text = parameters.get("token").ok_or(OAuthErrorCode::InvalidRequest.because("token is missing"))?;
     if let Some(token) = app.tokens.read(text) {

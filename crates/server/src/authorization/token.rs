@@ -1,26 +1,28 @@
 use std::sync::Arc;
 
 use attache_core::{
-    Authorization, AuthorizationId, Client, CodeChallenge, Grant, GrantKey, GrantKind, LineId, Problem, Purpose, Scope,
-    Timestamp,
+    Authorization, AuthorizationId, Client, CodeChallenge, Grant, GrantKey, GrantKind, GrantType, LineId, Problem,
+    Purpose, Scope, Timestamp,
 };
 use attache_wire::{
     Publisher,
     oauth::{Asked, OAuthErrorCode, ScopeParameters, TokenResponse, read_narrower_scope},
 };
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, Request};
+use http::Request;
 
 use super::{
     Refused,
     client_authentication::{AuthenticatedClient, authenticate},
     discovery::endpoints,
     grant_book::Poll,
+    head::Head,
     parameters::Parameters,
     trail::Trail,
 };
 use crate::{
     app::App,
+    dpop::{self, ProofError, Thumbprint},
     entropy,
     query::json_response,
     sandbox,
@@ -64,7 +66,7 @@ pub(super) async fn answer(
     publisher: &'static Publisher,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let (headers, parameters) = Parameters::read(app, request).await?;
+    let (head, parameters) = Parameters::read(app, request).await?;
     let grant_type = match parameters.get("grant_type") {
         Some(CLIENT_CREDENTIALS) => CLIENT_CREDENTIALS,
         Some(AUTHORIZATION_CODE) => AUTHORIZATION_CODE,
@@ -73,8 +75,8 @@ pub(super) async fn answer(
         Some(_) => "other",
         None => "none",
     };
-    let mut trail = Trail::begin(app, publisher, Some(&headers), &parameters);
-    let outcome = fetch(app, publisher, &headers, &parameters, &mut trail).await;
+    let mut trail = Trail::begin(app, publisher, Some(&head.headers), &parameters);
+    let outcome = fetch(app, publisher, &head, &parameters, &mut trail).await;
     let outcome = trail.end_with_token(app, grant_type, outcome).await;
     let told = outcome.as_ref().map_or_else(Refused::name, |_| "issued");
     app.metrics.token(publisher.name.as_str(), grant_type, told);
@@ -84,22 +86,51 @@ pub(super) async fn answer(
 async fn fetch(
     app: &App,
     publisher: &'static Publisher,
-    headers: &HeaderMap,
+    head: &Head,
     parameters: &Parameters,
     trail: &mut Trail<'_>,
 ) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
-    let caller = authenticate(app, publisher, &endpoints.token, headers, parameters)?;
+    let caller = authenticate(app, publisher, &endpoints.token, head, parameters).await?;
     trail.client = Some(Arc::clone(&caller.client));
+    let bound_to = proved_key(app, head, &caller.client).await?;
+    let outcome = redeem(app, publisher, &endpoints.issuer, &caller, bound_to.as_ref(), parameters, trail).await;
+    if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidGrant) {
+        // Who guesses at codes is slowed down as who guesses at secrets is.
+        caller.failed(app, head);
+    }
+    outcome
+}
+
+/// Exchanges what the client presents for tokens.
+async fn redeem(
+    app: &App,
+    publisher: &'static Publisher,
+    issuer: &str,
+    caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
+    parameters: &Parameters,
+    trail: &mut Trail<'_>,
+) -> Result<Response, Refused> {
     let dialect = &publisher.authorization;
     let granted = match parameters.get("grant_type") {
         None => return Err(OAuthErrorCode::InvalidRequest.because("grant_type is missing").into()),
-        Some(CLIENT_CREDENTIALS) if dialect.client_credentials => client_credentials(publisher, &caller, parameters)?,
-        Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
-            authorization_code(app, publisher, &caller, parameters).await?
+        Some(CLIENT_CREDENTIALS) if dialect.client_credentials => {
+            caller.may_use(GrantType::ClientCredentials)?;
+            client_credentials(publisher, caller, parameters)?
         }
-        Some(REFRESH_TOKEN) if dialect.has_subscribers() => refresh_token(app, &caller, parameters).await?,
-        Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => backchannel(app, &caller, parameters).await?,
+        Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
+            caller.may_use(GrantType::AuthorizationCode)?;
+            authorization_code(app, publisher, caller, bound_to, parameters).await?
+        }
+        Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => {
+            caller.may_use(GrantType::Backchannel)?;
+            backchannel(app, caller, bound_to, parameters).await?
+        }
+        Some(REFRESH_TOKEN) if dialect.has_subscribers() => {
+            caller.may_use(GrantType::RefreshToken)?;
+            refresh_token(app, caller, bound_to, parameters).await?
+        }
         Some(_) => {
             return Err(OAuthErrorCode::UnsupportedGrantType
                 .because("this grant_type is not supported here; see grant_types_supported in the metadata")
@@ -108,7 +139,26 @@ async fn fetch(
     };
     trail.line = granted.line;
     trail.asks_for(&granted.scopes, &granted.purpose);
-    issue(app, publisher, &endpoints.issuer, &caller.client, granted)
+    issue(app, publisher, issuer, &caller.client, bound_to, granted)
+}
+
+/// The key that the tokens will be bound to: the one that the request proves to come from (RFC 9449
+/// section 5), if it does.
+async fn proved_key(app: &App, head: &Head, client: &Client) -> Result<Option<Thumbprint>, Refused> {
+    let request = dpop::Request { method: "POST", url: &head.url, access_token: None };
+    match dpop::prove(app, &head.headers, &request).await {
+        Ok(thumbprint) => Ok(Some(thumbprint)),
+        Err(ProofError::Missing) if !client.dpop_required => Ok(None),
+        Err(ProofError::Missing) => Err(OAuthErrorCode::InvalidDpopProof
+            .because("the client is registered for tokens that are bound to a key; send a DPoP header")
+            .into()),
+        Err(ProofError::Invalid) => Err(OAuthErrorCode::InvalidDpopProof
+            .because(
+                "the DPoP proof is not of this request, not of this time, not signed by its key, or was used before",
+            )
+            .into()),
+        Err(ProofError::Problem(problem)) => Err(problem.into()),
+    }
 }
 
 /// A token for the client itself (RFC 6749 section 4.4).
@@ -176,7 +226,9 @@ fn admit(client: &Client, asked: Asked) -> Result<Admitted, Refused> {
             .cloned()
             .ok_or(OAuthErrorCode::InvalidScope.because("the client is registered for no purpose"))?,
     };
-    Ok(Admitted { scopes, purpose, openid: asked.openid, offline_access: asked.offline_access })
+    // It is ignored where nothing comes of it (OpenID Connect Core section 11).
+    let offline_access = asked.offline_access && client.grants.contains(&GrantType::RefreshToken);
+    Ok(Admitted { scopes, purpose, openid: asked.openid, offline_access })
 }
 
 /// A token for whom the authorization endpoint identified (RFC 6749 section 4.1.3).
@@ -184,6 +236,7 @@ async fn authorization_code(
     app: &App,
     publisher: &Publisher,
     caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
     parameters: &Parameters,
 ) -> Result<Granted, Refused> {
     let refused = OAuthErrorCode::InvalidGrant.because(
@@ -223,11 +276,16 @@ async fn authorization_code(
         return Err(refused.into());
     }
     let nonce = redirect.nonce.clone();
-    fetched(app, &key, grant, nonce).await
+    fetched(app, caller, bound_to, &key, grant, nonce).await
 }
 
 /// A token for whom the backchannel authentication identified (CIBA Core section 10.1).
-async fn backchannel(app: &App, caller: &AuthenticatedClient, parameters: &Parameters) -> Result<Granted, Refused> {
+async fn backchannel(
+    app: &App,
+    caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
+    parameters: &Parameters,
+) -> Result<Granted, Refused> {
     let unknown = OAuthErrorCode::InvalidGrant.because("the auth_req_id is unknown, used, or of another client");
     let id = parameters.get("auth_req_id").ok_or(OAuthErrorCode::InvalidRequest.because("auth_req_id is missing"))?;
     let key = hash(id);
@@ -247,11 +305,20 @@ async fn backchannel(app: &App, caller: &AuthenticatedClient, parameters: &Param
         return Err(OAuthErrorCode::AuthorizationPending.because("the subscriber has not answered yet").into());
     }
     let grant = app.grants.take(key, |_| true).await.map_err(Problem::from)?.ok_or(unknown)?;
-    fetched(app, &key, grant, None).await
+    fetched(app, caller, bound_to, &key, grant, None).await
 }
 
 /// What a grant that was taken out is good for.
-async fn fetched(app: &App, key: &GrantKey, grant: Grant, nonce: Option<String>) -> Result<Granted, Refused> {
+async fn fetched(
+    app: &App,
+    caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
+    key: &GrantKey,
+    grant: Grant,
+    nonce: Option<String>,
+) -> Result<Granted, Refused> {
+    // Who has proved who it is proves it again with each refresh token; of a public client the key does.
+    let bound_to = bound_to.filter(|_| !caller.is_confidential);
     let authorization = Authorization {
         id: Authorization::id_of(key),
         publisher: grant.publisher,
@@ -261,6 +328,7 @@ async fn fetched(app: &App, key: &GrantKey, grant: Grant, nonce: Option<String>)
         purpose: grant.purpose,
         openid: grant.openid,
         authenticated_at: grant.authenticated_at,
+        bound_to: bound_to.map(|thumbprint| thumbprint.as_str().into()),
     };
     let refresh_token = if grant.offline_access {
         let token = entropy::secret().map_err(|_| Problem::Internal)?;
@@ -290,14 +358,25 @@ fn authorized(authorization: Authorization, nonce: Option<String>, refresh_token
 
 /// A token in the place of one before (RFC 6749 section 6). Each refresh token is good once: one that is
 /// presented again was stolen from its client or by it, and ends what it refreshes (RFC 9700 section 4.14.2).
-async fn refresh_token(app: &App, caller: &AuthenticatedClient, parameters: &Parameters) -> Result<Granted, Refused> {
+async fn refresh_token(
+    app: &App,
+    caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
+    parameters: &Parameters,
+) -> Result<Granted, Refused> {
     let refused = || OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED);
     let presented = parameters.get("refresh_token");
     let presented = hash(presented.ok_or(OAuthErrorCode::InvalidRequest.because("refresh_token is missing"))?);
     let now = app.clock.now();
     let token = app.authorizations.find(presented).await.map_err(Problem::from)?.ok_or_else(refused)?;
     let mut authorization = token.authorization;
-    if authorization.client != caller.client.id || token.expires_at <= now || app.tokens.is_ended(authorization.id) {
+    let is_bound_to_another =
+        authorization.bound_to.is_some() && authorization.bound_to.as_deref() != bound_to.map(Thumbprint::as_str);
+    if authorization.client != caller.client.id
+        || is_bound_to_another
+        || token.expires_at <= now
+        || app.tokens.is_ended(authorization.id)
+    {
         return Err(refused().into());
     }
     if token.is_used {
@@ -348,6 +427,7 @@ fn issue(
     publisher: &Publisher,
     issuer: &str,
     client: &Arc<Client>,
+    bound_to: Option<&Thumbprint>,
     granted: Granted,
 ) -> Result<Response, Refused> {
     let scopes = match granted.openid {
@@ -361,6 +441,7 @@ fn issue(
         authorization: granted.authorization,
         scopes,
         purpose: &granted.purpose,
+        bound_to,
         lifetime: app.tokens.lifetime(),
     };
     let now = app.clock.now();
@@ -377,7 +458,7 @@ fn issue(
     };
     let response = TokenResponse {
         access_token,
-        token_type: "Bearer",
+        token_type: if bound_to.is_some() { "DPoP" } else { "Bearer" },
         expires_in: issue.lifetime.as_secs(),
         scope: join(scopes),
         refresh_token: granted.refresh_token,

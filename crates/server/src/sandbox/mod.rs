@@ -38,6 +38,7 @@ pub(crate) fn documented_token(app: &App, publisher: &Publisher, text: &str) -> 
         scopes: publisher.faces.iter().map(|face| face.scope.clone()).collect::<Vec<Scope>>(),
         purpose: client.purposes.first()?.clone(),
         expires_at: app.clock.now().plus(app.tokens.lifetime()),
+        bound_to: None,
     })
 }
 
@@ -54,6 +55,7 @@ fn expired_token(app: &App, publisher: &Publisher, issuer: &str) -> Option<Strin
         authorization: None,
         scopes: &client.scopes,
         purpose,
+        bound_to: None,
         lifetime: app.tokens.lifetime(),
     };
     let issued_at = app.clock.now().minus(app.tokens.lifetime() + Duration::from_secs(1));

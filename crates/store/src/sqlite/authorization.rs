@@ -36,8 +36,9 @@ impl Authorizations for SqliteStore {
             let begin = || -> rusqlite::Result<bool> {
                 let begun = connection
                     .prepare_cached(
-                        "INSERT INTO authorization (id, publisher, client, line, scopes, openid, purpose, authenticated_at)
-                         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+                        "INSERT INTO authorization (id, publisher, client, line, scopes, openid, purpose, authenticated_at,
+                                                    bound_to)
+                         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
                          WHERE NOT EXISTS (SELECT 1 FROM revocation WHERE key = ?1)",
                     )?
                     .execute(params![
@@ -49,6 +50,7 @@ impl Authorizations for SqliteStore {
                         authorization.openid,
                         authorization.purpose.as_str(),
                         authorization.authenticated_at.unix_nanoseconds(),
+                        authorization.bound_to,
                     ])?;
                 if begun == 0 {
                     return Ok(false);
@@ -65,7 +67,8 @@ impl Authorizations for SqliteStore {
         self.read("read a refresh token", move |connection| {
             connection
                 .query_row(
-                    "SELECT id, publisher, client, line, scopes, openid, purpose, authenticated_at, is_used, expires_at
+                    "SELECT id, publisher, client, line, scopes, openid, purpose, authenticated_at, bound_to, is_used,
+                            expires_at
                      FROM refresh_token JOIN authorization ON id = authorization
                      WHERE hash = ?1",
                     [token],
@@ -160,8 +163,9 @@ fn refresh_token(row: &Row<'_>) -> rusqlite::Result<RefreshToken> {
             openid: row.get(5)?,
             purpose: text(row, 6)?,
             authenticated_at: Timestamp::from_unix_nanoseconds(row.get(7)?),
+            bound_to: row.get(8)?,
         },
-        is_used: row.get(8)?,
-        expires_at: Timestamp::from_unix_nanoseconds(row.get(9)?),
+        is_used: row.get(9)?,
+        expires_at: Timestamp::from_unix_nanoseconds(row.get(10)?),
     })
 }

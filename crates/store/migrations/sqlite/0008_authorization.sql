@@ -7,7 +7,8 @@ CREATE TABLE authorization (
     scopes           TEXT NOT NULL,
     openid           INTEGER NOT NULL,
     purpose          TEXT NOT NULL,
-    authenticated_at INTEGER NOT NULL
+    authenticated_at INTEGER NOT NULL,
+    bound_to         TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX authorization_by_client ON authorization (client);
 CREATE INDEX authorization_by_line ON authorization (line);
