@@ -10,7 +10,8 @@ use std::{
 };
 
 use attache_core::{
-    Authorizations, Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError, Subjects, UsedTokens,
+    Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects,
+    UsedTokens,
 };
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
@@ -32,6 +33,7 @@ use crate::{
     authorization::GrantBook,
     clients::ClientRegistry,
     clock::SystemClock,
+    consent::ConsentBook,
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     revocations::Revocations,
@@ -145,6 +147,8 @@ impl Server {
                 settings.backchannel_interval,
                 settings.token_lifetime,
             )?,
+            consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,
+            policy: Policy::new(settings.legal_bases.clone()),
             throttle: Throttle::usual().ok_or(StartError::Missing { what: "the throttle" })?,
             used_once: UsedOnce::load(Arc::clone(&store) as Arc<dyn UsedTokens>)?,
             tokens: Tokens::new(keys, Arc::clone(&keyring), Arc::clone(&revocations), settings.token_lifetime),

@@ -40,6 +40,9 @@ use crate::{
 /// How many tokens are remembered: at some 300 bytes each.
 const REMEMBERED_TOKENS: usize = 100_000;
 
+/// The scope of OpenID Connect, which opens the userinfo endpoint.
+pub(crate) const OPENID: &str = "openid";
+
 /// Tells access tokens from other tokens that the same key signs (RFC 9068 section 2.1).
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
@@ -99,7 +102,10 @@ pub(crate) struct Token {
     pub(crate) client_id: String,
     /// The line that it was issued for; `None` for a 2-legged token.
     pub(crate) line: Option<LineId>,
+    /// What it may be used for, without `openid`.
     pub(crate) scopes: Vec<Scope>,
+    /// Whether it opens the userinfo endpoint.
+    pub(crate) openid: bool,
     pub(crate) purpose: Purpose,
     pub(crate) expires_at: Timestamp,
     /// The key that it is bound to; `None` for a bearer's token.
@@ -113,6 +119,8 @@ pub(crate) struct Issue<'a> {
     pub(crate) line: Option<LineId>,
     pub(crate) authorization: Option<AuthorizationId>,
     pub(crate) scopes: &'a [Scope],
+    /// Whether it opens the userinfo endpoint.
+    pub(crate) openid: bool,
     pub(crate) purpose: &'a Purpose,
     /// The key that the client has proved to have (RFC 9449), if the token is to be bound to it.
     pub(crate) bound_to: Option<&'a Thumbprint>,
@@ -207,7 +215,7 @@ impl Tokens {
             iat: now.unix_seconds(),
             exp: expires_at.unix_seconds(),
             jti: URL_SAFE_NO_PAD.encode(id),
-            scope: join(issue.scopes),
+            scope: join(issue.scopes, issue.openid),
             purpose: issue.purpose.clone(),
             client: issue.client.id,
             authorization: issue.authorization,
@@ -225,6 +233,7 @@ impl Tokens {
             client_id: claims.client_id,
             line: issue.line,
             scopes: issue.scopes.to_vec(),
+            openid: issue.openid,
             purpose: claims.purpose,
             expires_at: Timestamp::from_unix_seconds(claims.exp),
             bound_to: issue.bound_to.cloned(),
@@ -338,6 +347,7 @@ impl Tokens {
             Some(self.keyring.line(claims.client, &URL_SAFE_NO_PAD.decode(&claims.sub).ok()?)?)
         };
         let id = URL_SAFE_NO_PAD.decode(&claims.jti).ok()?;
+        let scopes = || claims.scope.split(' ');
         Some(Token {
             id: id.try_into().ok()?,
             authorization: claims.authorization,
@@ -345,7 +355,8 @@ impl Tokens {
             client: claims.client,
             client_id: claims.client_id,
             line,
-            scopes: claims.scope.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?,
+            scopes: scopes().filter(|scope| *scope != OPENID).map(str::parse).collect::<Result<_, _>>().ok()?,
+            openid: scopes().any(|scope| scope == OPENID),
             purpose: claims.purpose,
             expires_at: Timestamp::from_unix_seconds(claims.exp),
             bound_to: claims.cnf.map(|confirmation| confirmation.jkt),
@@ -367,9 +378,10 @@ fn memory(tokens: usize) -> Cache<[u8; 32], Arc<Token>> {
     }
 }
 
-/// Scopes as one text (RFC 6749 section 3.3).
-pub(crate) fn join(scopes: &[Scope]) -> String {
-    scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
+/// Scopes as one text (RFC 6749 section 3.3), `openid` before those of the APIs.
+pub(crate) fn join(scopes: &[Scope], openid: bool) -> String {
+    let openid = openid.then_some(OPENID);
+    openid.into_iter().chain(scopes.iter().map(Scope::as_str)).collect::<Vec<_>>().join(" ")
 }
 
 /// The SHA-256 by which something secret is remembered.
@@ -394,6 +406,7 @@ mod tests {
             client_id: "client".to_owned(),
             line: None,
             scopes: Vec::new(),
+            openid: false,
             purpose: "dpv:FraudPreventionAndDetection".parse().unwrap(),
             expires_at: Timestamp::from_unix_seconds(0),
             bound_to: None,

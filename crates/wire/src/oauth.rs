@@ -82,6 +82,8 @@ pub struct OAuthError {
 pub enum OAuthErrorCode {
     InvalidRequest,
     InvalidClient,
+    InvalidToken,
+    InsufficientScope,
     InvalidGrant,
     InvalidScope,
     UnauthorizedClient,
@@ -107,6 +109,8 @@ impl OAuthErrorCode {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidScope => "invalid_scope",
             Self::UnauthorizedClient => "unauthorized_client",
@@ -131,8 +135,8 @@ impl OAuthErrorCode {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::InvalidClient => 401,
-            Self::AccessDenied => 403,
+            Self::InvalidClient | Self::InvalidToken => 401,
+            Self::AccessDenied | Self::InsufficientScope => 403,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
             Self::InvalidRequest
@@ -187,7 +191,7 @@ pub fn write_error(error: &OAuthError, _: u16) -> Vec<u8> {
 /// Reads the scopes by the CAMARA profile: exactly one of them is a purpose, `dpv:…`
 /// ("Purpose as a scope").
 pub fn read_scope(parameters: &ScopeParameters<'_>) -> Result<Asked, OAuthError> {
-    let asked = read_scope_list(parameters.scope.unwrap_or_default())?;
+    let asked = read_scope_list(parameters.scope.unwrap_or_default(), apart)?;
     if asked.scopes.is_empty() {
         return Err(OAuthErrorCode::InvalidScope.because("scope must name at least one scope of an API"));
     }
@@ -201,28 +205,18 @@ pub fn read_scope(parameters: &ScopeParameters<'_>) -> Result<Asked, OAuthError>
 /// Reads the scopes in the older form that joins the purpose and the scope, `dpv:Purpose#scope`, as
 /// well as in the newer one.
 pub(crate) fn read_joined_scope(parameters: &ScopeParameters<'_>) -> Result<Asked, OAuthError> {
-    let asked = read_scope_list(parameters.scope.unwrap_or_default())?;
+    let asked = read_scope_list(parameters.scope.unwrap_or_default(), apart_or_joined)?;
     if asked.scopes.is_empty() {
         return Err(OAuthErrorCode::InvalidScope.because("scope is missing; it has the form dpv:Purpose#scope"));
     }
     Ok(asked)
 }
 
-/// Reads the scopes of a request to refresh a token, which may ask for less than was granted (RFC 6749
-/// section 6). The purpose stays what it was, and may be left out.
-pub fn read_narrower_scope(scope: &str) -> Result<Asked, OAuthError> {
-    read_scope_list(scope)
-}
-
 /// Splits a list of scopes by spaces (RFC 6749 section 3.3) and sorts out purposes and `openid`.
-fn read_scope_list(text: &str) -> Result<Asked, OAuthError> {
+fn read_scope_list(text: &str, split: fn(&str) -> (Option<&str>, Option<&str>)) -> Result<Asked, OAuthError> {
     let mut asked = Asked::default();
     for token in text.split(' ').filter(|token| !token.is_empty()) {
-        let (purpose, scope) = match (token.starts_with("dpv:"), token.split_once('#')) {
-            (true, Some((purpose, scope))) => (Some(purpose), Some(scope)),
-            (true, None) => (Some(token), None),
-            (false, _) => (None, Some(token)),
-        };
+        let (purpose, scope) = split(token);
         if let Some(purpose) = purpose {
             let purpose: Purpose = purpose.parse().map_err(|_| {
                 OAuthErrorCode::InvalidScope.because("the purpose is malformed; it has the form dpv:Purpose")
@@ -253,6 +247,19 @@ fn read_scope_list(text: &str) -> Result<Asked, OAuthError> {
         );
     }
     Ok(asked)
+}
+
+/// A purpose, or a scope.
+fn apart(token: &str) -> (Option<&str>, Option<&str>) {
+    if token.starts_with("dpv:") { (Some(token), None) } else { (None, Some(token)) }
+}
+
+/// A purpose, a scope, or both as one.
+fn apart_or_joined(token: &str) -> (Option<&str>, Option<&str>) {
+    match token.split_once('#').filter(|_| token.starts_with("dpv:")) {
+        Some((purpose, scope)) => (Some(purpose), Some(scope)),
+        None => apart(token),
+    }
 }
 
 /// Reads a `login_hint` by the CAMARA profile ("Format of `login_hint`"): `tel:+…` or `ipport:…`.

@@ -35,6 +35,8 @@ pub struct Authorization {
     pub authorization_path: Option<&'static str>,
     /// Where a token is revoked (RFC 7009).
     pub revocation_path: &'static str,
+    /// Where a token tells of its subscriber, if there are subscribers (OpenID Connect Core section 5.3).
+    pub userinfo_path: Option<&'static str>,
     /// Whether a token request must repeat the `redirect_uri` of its code (RFC 6749 section 4.1.3).
     pub redirect_uri_is_repeated: bool,
     /// Whether its clients may use the client credentials grant.

@@ -308,6 +308,30 @@ fn an_id_token_tells_when_its_subscriber_was_authenticated_and_is_bound_to_its_a
 }
 
 #[test]
+fn the_userinfo_endpoint_tells_the_subject_of_the_id_token_and_no_more() {
+    let attache = Attache::sandbox();
+    let token = tokens(&attache, &CAMARA, &format!("openid {SCOPE}"));
+    let subject = claims(&token.text("id_token"))["sub"].clone();
+    let userinfo = |method: Method| attache.request(method, "/oauth2/userinfo");
+    for method in [Method::GET, Method::POST] {
+        let told = userinfo(method).bearer(&token.text("access_token")).says(200);
+        assert_eq!((told.json(), told.header("cache-control")), (json!({"sub": subject}), "no-store"));
+    }
+    let refused = userinfo(Method::GET).says(401);
+    assert_eq!(refused.header("www-authenticate").split(' ').next(), Some("Bearer"));
+    is_oauth_error(&userinfo(Method::GET).bearer("x.y.z").says(401), "invalid_token");
+    is_oauth_error(&userinfo(Method::GET).bearer(&token.text("id_token")).says(401), "invalid_token");
+    let without = tokens(&attache, &CAMARA, SCOPE).text("access_token");
+    is_oauth_error(&userinfo(Method::GET).bearer(&without).says(403), "insufficient_scope");
+    let two_legged = CAMARA.two_legged(&attache, &format!("openid {SCOPE}"));
+    is_oauth_error(&userinfo(Method::GET).bearer(&two_legged).says(403), "insufficient_scope");
+    // A token of one publisher is none at another.
+    attache.get("/vonage/oauth2/userinfo").bearer(&token.text("access_token")).says(401);
+    revoke(&attache, &CAMARA, &token.text("access_token")).says(200);
+    is_oauth_error(&userinfo(Method::GET).bearer(&token.text("access_token")).says(401), "invalid_token");
+}
+
+#[test]
 fn claims_of_openid_are_not_asked_for_without_openid() {
     let attache = Attache::sandbox();
     let ask = |parameters: &[(&str, &str)]| {

@@ -6,7 +6,7 @@ use attache_core::{
 };
 use attache_wire::{
     Publisher,
-    oauth::{Asked, OAuthErrorCode, ScopeParameters, TokenResponse, read_narrower_scope},
+    oauth::{Asked, OAuthErrorCode, ScopeParameters, TokenResponse},
 };
 use axum::{body::Body, response::Response};
 use http::Request;
@@ -25,8 +25,7 @@ use crate::{
     dpop::{self, ProofError, Thumbprint},
     entropy,
     query::json_response,
-    sandbox,
-    token::{Issue, hash, join},
+    token::{Issue, OPENID, hash, join},
 };
 
 /// What the client presents, by its `grant_type`.
@@ -37,9 +36,6 @@ const REFRESH_TOKEN: &str = "refresh_token";
 
 /// Why a refresh token is good for nothing. One text for every cause: who guesses learns nothing.
 const REFRESH_TOKEN_REFUSED: &str = "the refresh token is unknown, expired, used, revoked, or of another client";
-
-/// The scope of OpenID Connect, which a token bears that opens the userinfo endpoint.
-pub(super) const OPENID: Scope = Scope::new_static("openid");
 
 /// What a token will be issued for.
 struct Granted {
@@ -129,7 +125,7 @@ async fn redeem(
         }
         Some(REFRESH_TOKEN) if dialect.has_subscribers() => {
             caller.may_use(GrantType::RefreshToken)?;
-            refresh_token(app, caller, bound_to, parameters).await?
+            refresh_token(app, publisher, caller, bound_to, parameters).await?
         }
         Some(_) => {
             return Err(OAuthErrorCode::UnsupportedGrantType
@@ -208,7 +204,7 @@ pub(super) fn admit_scopes(
 /// As [`admit_scopes`], of what was read.
 fn admit(client: &Client, asked: Asked) -> Result<Admitted, Refused> {
     let scopes = if asked.scopes.is_empty() {
-        client.scopes.iter().filter(|scope| scope.as_str() != OPENID.as_str()).cloned().collect()
+        client.scopes.iter().filter(|scope| scope.as_str() != OPENID).cloned().collect()
     } else {
         asked.scopes
     };
@@ -272,7 +268,13 @@ async fn authorization_code(
         // A verifier without a challenge is a downgrade (RFC 9700 section 4.8.2).
         (Some(_), None) | (None, Some(_)) => false,
     };
-    if grant.expires_at <= now || redirect_uri.is_some_and(|uri| uri != redirect.redirect_uri) || !proves_verifier {
+    // What the code rests on may have ended since it was handed out.
+    let is_permitted = app.consents.permits(grant.client, grant.line, &grant.purpose, &grant.scopes);
+    if grant.expires_at <= now
+        || redirect_uri.is_some_and(|uri| uri != redirect.redirect_uri)
+        || !proves_verifier
+        || !is_permitted
+    {
         return Err(refused.into());
     }
     let nonce = redirect.nonce.clone();
@@ -289,7 +291,7 @@ async fn backchannel(
     let unknown = OAuthErrorCode::InvalidGrant.because("the auth_req_id is unknown, used, or of another client");
     let id = parameters.get("auth_req_id").ok_or(OAuthErrorCode::InvalidRequest.because("auth_req_id is missing"))?;
     let key = hash(id);
-    let line = match app.grants.poll(&key, caller.client.id, app.clock.now()) {
+    match app.grants.poll(&key, caller.client.id, &app.consents, app.clock.now()) {
         Poll::Unknown => return Err(unknown.into()),
         Poll::Expired => {
             return Err(OAuthErrorCode::ExpiredToken.because("the auth_req_id has expired; begin anew").into());
@@ -299,10 +301,13 @@ async fn backchannel(
                 .because("polling is too fast; the interval is 5 seconds longer from now on")
                 .into());
         }
-        Poll::Ready(line) => line,
-    };
-    if !sandbox::subscriber_answers(app, line) {
-        return Err(OAuthErrorCode::AuthorizationPending.because("the subscriber has not answered yet").into());
+        Poll::Pending => {
+            return Err(OAuthErrorCode::AuthorizationPending.because("the subscriber has not answered yet").into());
+        }
+        Poll::Denied => {
+            return Err(OAuthErrorCode::AccessDenied.because("the subscriber has said no").into());
+        }
+        Poll::Ready => {}
     }
     let grant = app.grants.take(key, |_| true).await.map_err(Problem::from)?.ok_or(unknown)?;
     fetched(app, caller, bound_to, &key, grant, None).await
@@ -360,6 +365,7 @@ fn authorized(authorization: Authorization, nonce: Option<String>, refresh_token
 /// presented again was stolen from its client or by it, and ends what it refreshes (RFC 9700 section 4.14.2).
 async fn refresh_token(
     app: &App,
+    publisher: &Publisher,
     caller: &AuthenticatedClient,
     bound_to: Option<&Thumbprint>,
     parameters: &Parameters,
@@ -390,7 +396,11 @@ async fn refresh_token(
             .into());
     }
     if let Some(scope) = parameters.get("scope") {
-        authorization = narrowed(authorization, scope)?;
+        authorization = narrowed(publisher, authorization, scope)?;
+    }
+    let Authorization { client, line, purpose, scopes, .. } = &authorization;
+    if !app.consents.permits(*client, *line, purpose, scopes) {
+        return Err(OAuthErrorCode::InvalidGrant.because("what was granted has ended; begin anew").into());
     }
     let next = entropy::secret().map_err(|_| Problem::Internal)?;
     let expires_at = now.plus(app.settings.refresh_token_lifetime);
@@ -410,8 +420,11 @@ async fn reused(app: &App, authorization: &Authorization, now: Timestamp) -> Ref
 }
 
 /// The part of an authorization that a request to refresh names; it may ask for less, never for more.
-fn narrowed(authorization: Authorization, scope: &str) -> Result<Authorization, Refused> {
-    let asked = read_narrower_scope(scope)?;
+fn narrowed(publisher: &Publisher, authorization: Authorization, scope: &str) -> Result<Authorization, Refused> {
+    // The purpose stays what it was, and may be left out.
+    let names_purpose = scope.split(' ').any(|scope| scope.starts_with("dpv:"));
+    let scope = if names_purpose { scope } else { &format!("{} {scope}", authorization.purpose) };
+    let asked = (publisher.authorization.read_scope)(&ScopeParameters { scope: Some(scope), purpose: None })?;
     let is_granted = asked.scopes.iter().all(|scope| authorization.scopes.contains(scope))
         && asked.purpose.is_none_or(|purpose| purpose == authorization.purpose)
         && (authorization.openid || !asked.openid);
@@ -430,16 +443,13 @@ fn issue(
     bound_to: Option<&Thumbprint>,
     granted: Granted,
 ) -> Result<Response, Refused> {
-    let scopes = match granted.openid {
-        Some(_) => &[&[OPENID], granted.scopes.as_slice()].concat(),
-        None => &granted.scopes,
-    };
     let issue = Issue {
         issuer,
         client,
         line: granted.line,
         authorization: granted.authorization,
-        scopes,
+        scopes: &granted.scopes,
+        openid: granted.openid.is_some(),
         purpose: &granted.purpose,
         bound_to,
         lifetime: app.tokens.lifetime(),
@@ -460,7 +470,7 @@ fn issue(
         access_token,
         token_type: if bound_to.is_some() { "DPoP" } else { "Bearer" },
         expires_in: issue.lifetime.as_secs(),
-        scope: join(scopes),
+        scope: join(&granted.scopes, granted.openid.is_some()),
         refresh_token: granted.refresh_token,
         id_token,
         purpose: granted.purpose,

@@ -42,6 +42,7 @@ pub const PUBLISHER: Publisher = Publisher {
         backchannel_path: Some("/oauth2/bc-authorize"),
         authorization_path: Some("/oauth2/authorize"),
         revocation_path: "/oauth2/revoke",
+        userinfo_path: Some("/oauth2/userinfo"),
         redirect_uri_is_repeated: true,
         client_credentials: true,
         read_scope: oauth::read_scope,

@@ -27,6 +27,7 @@ pub const PUBLISHER: Publisher = Publisher {
         backchannel_path: None,
         authorization_path: None,
         revocation_path: "/oauth/v3/revoke",
+        userinfo_path: None,
         redirect_uri_is_repeated: true,
         client_credentials: true,
         read_scope,
