@@ -12,7 +12,9 @@ mod audit;
 mod client;
 mod clock;
 mod country;
+mod delivery;
 mod device;
+mod event;
 mod grant;
 mod id;
 mod line;
@@ -24,6 +26,8 @@ mod problem;
 mod scope;
 mod status;
 mod store;
+mod subscription;
+mod subscription_problem;
 mod technology;
 mod timestamp;
 
@@ -32,7 +36,9 @@ pub use audit::{AuditError, AuditLog, AuditRecord};
 pub use client::{Client, ClientId, Clients, PublicKey, SecretHash};
 pub use clock::Clock;
 pub use country::{Country, countries, first_plmn};
+pub use delivery::{Attempt, Deliveries, Delivery, DeliveryState, Due, DueSink, Notice, Outcome, Replayed};
 pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};
+pub use event::{Event, EventType, Fact, events, initial_event};
 pub use grant::{CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect};
 pub use id::{Id, IdError};
 pub use line::{Addresses, Line, LineId, Lines};
@@ -44,5 +50,10 @@ pub use problem::Problem;
 pub use scope::{PublisherName, Purpose, Scope, ScopeError};
 pub use status::Status;
 pub use store::StoreError;
+pub use subscription::{
+    EndReason, IdempotencyKey, Kept, Sink, SinkCredential, SinkError, Subscription, SubscriptionFilter, SubscriptionId,
+    SubscriptionStatus, Subscriptions,
+};
+pub use subscription_problem::SubscriptionProblem;
 pub use technology::{Technology, TechnologyError};
 pub use timestamp::Timestamp;
