@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use async_trait::async_trait;
 
-use crate::{Id, PhoneNumber, Plmn, Status, StoreError};
+use crate::{Id, PhoneNumber, Plmn, Status, StoreError, Timestamp};
 
 /// The identifier of a [`Line`].
 pub type LineId = Id<Line>;
@@ -54,8 +54,14 @@ pub trait Lines: Send + Sync {
     /// Calls `each` with every line.
     fn load(&self, each: &mut dyn FnMut(Line)) -> Result<(), StoreError>;
     /// Adds lines or replaces those with the same number, all or none, and calls `progress` with
-    /// how many have been written.
-    async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError>;
-    /// Removes a line.
-    async fn remove(&self, id: LineId) -> Result<(), StoreError>;
+    /// how many have been written. What subscriptions are to be told of the changes, as of `now`, is kept
+    /// with the lines, or nothing is.
+    async fn put(
+        &self,
+        lines: Vec<Line>,
+        now: Timestamp,
+        progress: Box<dyn Fn(usize) + Send + Sync>,
+    ) -> Result<(), StoreError>;
+    /// Removes a line, and ends the subscriptions about it.
+    async fn remove(&self, id: LineId, now: Timestamp) -> Result<(), StoreError>;
 }

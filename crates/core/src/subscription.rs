@@ -215,7 +215,7 @@ pub struct SubscriptionFilter {
 #[async_trait]
 pub trait Subscriptions: Send + Sync {
     /// Keeps a new one, and that it has started; and how things stand, if it wants to be told that.
-    async fn add(&self, new: Subscription, key: Option<IdempotencyKey>) -> Result<Kept, StoreError>;
+    async fn begin(&self, new: Subscription, key: Option<IdempotencyKey>) -> Result<Kept, StoreError>;
 
     /// The subscription of this identifier.
     fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError>;

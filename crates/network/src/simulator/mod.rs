@@ -240,7 +240,7 @@ impl Simulator {
     pub async fn remove(&self, number: PhoneNumber) -> Result<Line, ChangeError> {
         self.change(move |inner| async move {
             let line = inner.lines().by_number(number).cloned().ok_or(ChangeError::Unknown)?;
-            inner.store.remove(line.id).await.map_err(ChangeError::Store)?;
+            inner.store.remove(line.id, inner.clock.now()).await.map_err(ChangeError::Store)?;
             inner.lines_mut().remove(number);
             inner.forget_order();
             Ok(line)
@@ -325,7 +325,7 @@ impl Simulator {
                 return Err(ChangeError::NamedTwice);
             }
             let (lines, imported) = inner.identify_new(new)?;
-            inner.store.put(lines.clone(), progress).await.map_err(ChangeError::Store)?;
+            inner.store.put(lines.clone(), inner.clock.now(), progress).await.map_err(ChangeError::Store)?;
             let mut lines = lines.into_iter();
             while lines.len() > 0 {
                 let mut table = inner.lines_mut();
@@ -432,7 +432,7 @@ impl Inner {
 
     /// Stores a line, and then shows it.
     async fn keep(&self, line: Line) -> Result<Line, ChangeError> {
-        self.store.put(vec![line.clone()], Box::new(|_| ())).await.map_err(ChangeError::Store)?;
+        self.store.put(vec![line.clone()], self.clock.now(), Box::new(|_| ())).await.map_err(ChangeError::Store)?;
         let is_new = {
             let mut lines = self.lines_mut();
             let before = lines.len();
@@ -509,7 +509,12 @@ mod tests {
             Ok(())
         }
 
-        async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError> {
+        async fn put(
+            &self,
+            lines: Vec<Line>,
+            _: Timestamp,
+            progress: Box<dyn Fn(usize) + Send + Sync>,
+        ) -> Result<(), StoreError> {
             tokio::task::yield_now().await;
             if *self.fails.lock().unwrap() {
                 return Err(StoreError::Failed { action: "put lines", cause: "the disk is full".into() });
@@ -523,7 +528,7 @@ mod tests {
             Ok(())
         }
 
-        async fn remove(&self, id: LineId) -> Result<(), StoreError> {
+        async fn remove(&self, id: LineId, _: Timestamp) -> Result<(), StoreError> {
             self.lines.lock().unwrap().retain(|line| line.id != id);
             Ok(())
         }

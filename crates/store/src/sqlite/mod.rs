@@ -19,19 +19,23 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
     time::Duration,
 };
 
 use attache_core::{Client, Line, StoreError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 mod client;
+mod delivery;
 mod grant;
 mod key;
 mod line;
+#[cfg(test)]
+mod outbox_tests;
+mod subscription;
 
 pub use key::StoredKey;
 
@@ -41,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_technology.sql"),
     include_str!("../../migrations/sqlite/0003_plan.sql"),
     include_str!("../../migrations/sqlite/0004_eligible.sql"),
+    include_str!("../../migrations/sqlite/0005_subscription.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -51,7 +56,8 @@ const MODE: &str = "mode";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
-/// The embedded store. It is `Lines`, `Clients` and `Grants`, and keeps the sealed signing keys.
+/// The embedded store. It is `Lines`, `Clients`, `Grants`, `Subscriptions` and `Deliveries`, and keeps the
+/// sealed signing keys.
 ///
 /// Dropping it finishes what has queued up and lets go of the file.
 #[derive(Debug)]
@@ -60,6 +66,10 @@ pub struct SqliteStore {
     /// `None` only while dropping: the writer ends when nobody can send any more.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
+    /// Connections that only read and that nobody uses now.
+    readers: Mutex<Vec<Connection>>,
+    /// Told when deliveries may have been made.
+    made: Notify,
     /// Locked for this process as long as the store lives, and let go by the system at any death.
     _lock: File,
 }
@@ -152,7 +162,14 @@ impl SqliteStore {
             .name("sqlite-writer".into())
             .spawn(move || write(&connection, &queue))
             .map_err(|cause| OpenError::File { path: path.clone(), cause })?;
-        Ok(Self { path, jobs: Some(jobs), writer: Some(writer), _lock: lock })
+        Ok(Self {
+            path,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            readers: Mutex::default(),
+            made: Notify::new(),
+            _lock: lock,
+        })
     }
 
     /// Whether [`Self::seed`] has never been called: the database was just made, or a first start
@@ -212,6 +229,33 @@ impl SqliteStore {
         let job = Job { work: Box::new(work), done };
         self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(gone)?;
         outcome.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// As [`Self::write`], for a job that has something to tell when it is committed.
+    async fn write_returning<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (tell, told) = oneshot::channel();
+        self.write(move |connection| {
+            // Who has stopped waiting need not hear of it.
+            let _ = tell.send(work(connection)?);
+            Ok(())
+        })
+        .await?;
+        told.await.map_err(failed("write"))
+    }
+
+    /// Reads with a connection that is kept for the next time.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let outcome = work(&connection);
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        outcome
     }
 
     /// A connection that only reads. One for each reading: they are rare, and a reader that is slow
@@ -365,6 +409,8 @@ mod tests {
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
     fn open(directory: &TempDir) -> SqliteStore {
         SqliteStore::open(directory.path().join("attache.db"), "sandbox").unwrap()
     }
@@ -432,7 +478,7 @@ mod tests {
     }
 
     async fn put(store: &SqliteStore, lines: Vec<Line>) -> Result<(), StoreError> {
-        Lines::put(store, lines, Box::new(|_| ())).await
+        Lines::put(store, lines, NOW, Box::new(|_| ())).await
     }
 
     #[tokio::test]
@@ -474,9 +520,9 @@ mod tests {
         put(&store, vec![line(12345, 1)]).await.unwrap();
         put(&store, vec![Line { status: None, ..line(12345, 2) }]).await.unwrap();
         assert_eq!(lines(&store), [Line { status: None, ..line(12345, 2) }]);
-        Lines::remove(&store, LineId::from_bytes([1; 16])).await.unwrap();
+        Lines::remove(&store, LineId::from_bytes([1; 16]), NOW).await.unwrap();
         assert_eq!(lines(&store).len(), 1);
-        Lines::remove(&store, LineId::from_bytes([2; 16])).await.unwrap();
+        Lines::remove(&store, LineId::from_bytes([2; 16]), NOW).await.unwrap();
         assert_eq!(lines(&store), []);
     }
 
@@ -663,7 +709,7 @@ mod tests {
         });
         let told = Arc::new(std::sync::Mutex::new(Vec::new()));
         let progress = Arc::clone(&told);
-        Lines::put(&store, many.collect(), Box::new(move |written| progress.lock().unwrap().push(written)))
+        Lines::put(&store, many.collect(), NOW, Box::new(move |written| progress.lock().unwrap().push(written)))
             .await
             .unwrap();
         assert_eq!(*told.lock().unwrap(), [10_000, 20_000, 25_000]);
