@@ -1,7 +1,7 @@
 use attache_core::{DeviceIdentifier, Problem, PublisherName};
 
 use crate::{
-    Face, Refusal,
+    Face, Refusal, SubscriptionFace,
     oauth::{Acknowledgement, Asked, OAuthError, ScopeParameters, TokenResponse},
 };
 
@@ -18,6 +18,8 @@ pub struct Publisher {
     /// Its faces in all versions, the newest of each API first. Those that share a path are told apart
     /// by [`Face::is_meant`], or by what the operator has pinned.
     pub faces: &'static [&'static Face],
+    /// Its faces of subscriptions in all versions, the newest of each API first. No two share a path.
+    pub subscriptions: &'static [&'static SubscriptionFace],
     /// Writes a problem that no face catches: an unknown path.
     pub refuse: fn(&Problem) -> Refusal,
     /// Its authorization server.
