@@ -63,6 +63,17 @@ pub(crate) struct Measured {
     pub(crate) requests: usize,
 }
 
+impl Measured {
+    /// What the times of the answers come to, in microseconds each.
+    pub(crate) fn of(mut times: Vec<u32>, elapsed: Duration) -> Result<Self> {
+        times.sort_unstable();
+        let at = |share: usize| times.get(times.len() * share / 100).copied().context("nothing was answered");
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let rate = times.len() as f64 / elapsed.as_secs_f64();
+        Ok(Self { rate, p50: at(50)?, p99: at(99)?, requests: times.len() })
+    }
+}
+
 impl Load {
     /// Runs it. Fails when a single answer isn't a 200.
     pub(crate) async fn run(&self) -> Result<Measured> {
@@ -86,12 +97,7 @@ impl Load {
                 Ok::<_, anyhow::Error>(())
             })
             .await?;
-        let elapsed = start.elapsed();
-        times.sort_unstable();
-        let at = |share: usize| times.get(times.len() * share / 100).copied().context("nothing was answered");
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let rate = times.len() as f64 / elapsed.as_secs_f64();
-        Ok(Measured { rate, p50: at(50)?, p99: at(99)?, requests: times.len() })
+        Measured::of(times, start.elapsed())
     }
 
     /// What one connection does. Returns the microseconds of each request.
@@ -160,13 +166,18 @@ impl Connection {
     pub(crate) async fn call(&mut self, path: &str, credentials: &str, form: Option<&str>) -> Result<Answer> {
         let method = if form.is_some() { "POST" } else { "GET" };
         let form = form.unwrap_or_default();
-        self.request.clear();
         let text = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: {credentials}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
             self.host,
             form.len()
         );
-        self.request.extend_from_slice(text.as_bytes());
+        self.send(&text).await
+    }
+
+    /// Sends a request that is written out, and returns the whole answer.
+    pub(crate) async fn send(&mut self, request: &str) -> Result<Answer> {
+        self.request.clear();
+        self.request.extend_from_slice(request.as_bytes());
         let (status, body) = self.exchange().await?;
         Ok(Answer { status, body: String::from_utf8_lossy(&self.received[body..]).into_owned() })
     }

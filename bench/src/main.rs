@@ -6,6 +6,9 @@
 //! again (`attache-bench bare`). Only one server is asked at a time. They take turns round after round,
 //! so that whatever else the machine does falls on all of them, and medians over the rounds are
 //! reported. It takes about three minutes, and stops by itself.
+//!
+//! `cargo xtask bench tokens` measures the authorization server in the same way beside oidc-provider
+//! instead: see [`tokens`].
 
 mod bare;
 mod load;
@@ -13,6 +16,7 @@ mod machine;
 mod plan;
 mod report;
 mod server;
+mod tokens;
 
 use std::{env, path::Path};
 
@@ -26,6 +30,12 @@ fn main() -> Result<()> {
         ["run", attache, report, options @ ..] => {
             plan::run(Path::new(attache), Path::new(report), plan::Size::read(options)?)
         }
-        _ => bail!("usage: attache-bench run ATTACHE REPORT [--rounds N] [--seconds N] [--lines N]"),
+        ["tokens", attache, report, modules, options @ ..] => {
+            tokens::run(Path::new(attache), Path::new(report), Path::new(modules), tokens::Size::read(options)?)
+        }
+        _ => bail!(
+            "usage: attache-bench run ATTACHE REPORT [--rounds N] [--seconds N] [--lines N]\n\
+             or:    attache-bench tokens ATTACHE REPORT MODULES [--rounds N] [--seconds N] [--pending N] [--polls N]"
+        ),
     }
 }

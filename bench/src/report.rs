@@ -24,12 +24,13 @@ impl Row {
         Self { name, aim, rounds: Vec::new() }
     }
 
-    fn median(&self, value: impl Fn(&Round) -> f64) -> f64 {
+    /// The median of a value over the rounds.
+    pub(crate) fn median(&self, value: impl Fn(&Round) -> f64) -> f64 {
         median(self.rounds.iter().map(value).collect())
     }
 
     /// The median of the ratios to another row's rate, round by round.
-    fn ratio(&self, bare: &Self) -> f64 {
+    pub(crate) fn ratio(&self, bare: &Self) -> f64 {
         let pairs = self.rounds.iter().zip(&bare.rounds);
         median(pairs.map(|(mine, theirs)| mine.measured.rate / theirs.measured.rate).collect())
     }
@@ -88,6 +89,7 @@ pub(crate) fn markdown(rows: &[Row], once: &[Row], facts: &Facts) -> Result<Stri
     Ok(text)
 }
 
-fn megabytes(bytes: u64) -> String {
+/// Megabytes, with one digit after the point.
+pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
 }

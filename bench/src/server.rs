@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -36,13 +36,36 @@ impl Server {
         Ok(Self { process, address: line.trim().parse().context("the bare server doesn't say where it listens")? })
     }
 
+    /// A script of Node.js that reads what it is told, and then prints where it listens.
+    pub(crate) fn of_node(script: &Path, modules: &Path, told: &str) -> Result<Self> {
+        let mut process = Command::new("node")
+            .arg(script)
+            .env("MODULES", modules)
+            .env("NODE_ENV", "production")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .context("node didn't start")?;
+        process.stdin.take().context("no input")?.write_all(told.as_bytes())?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().context("no output")?).read_line(&mut line)?;
+        Ok(Self { process, address: line.trim().parse().context("the script doesn't say where it listens")? })
+    }
+
     /// Attache on a data directory, as soon as it listens.
-    pub(crate) fn attache(program: &Path, data: &Path, arguments: &[&str]) -> Result<Self> {
+    pub(crate) fn attache(
+        program: &Path,
+        data: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let log = fs::File::create(data.join("log"))?;
         let process = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data)
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -110,15 +133,27 @@ pub(crate) struct Attache {
     program: PathBuf,
     data: TempDir,
     arguments: Vec<&'static str>,
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Attache {
     pub(crate) fn new(program: &Path, arguments: &[&'static str]) -> Result<Self> {
-        Ok(Self { program: program.to_owned(), data: tempfile::tempdir()?, arguments: arguments.to_vec() })
+        let (program, data) = (program.to_owned(), tempfile::tempdir()?);
+        Ok(Self { program, data, arguments: arguments.to_vec(), environment: Vec::new() })
+    }
+
+    /// With variables.
+    pub(crate) fn configured(self, environment: &[(&'static str, &'static str)]) -> Self {
+        Self { environment: environment.to_vec(), ..self }
     }
 
     pub(crate) fn start(&self) -> Result<Server> {
-        Server::attache(&self.program, self.data.path(), &self.arguments)
+        Server::attache(&self.program, self.data.path(), &self.arguments, &self.environment)
+    }
+
+    /// Where it keeps its data.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// Imports so many lines, by the command that people use, and tells how long it took.

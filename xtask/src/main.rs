@@ -19,7 +19,10 @@ usage: cargo xtask <chore>
   tools   only install what the tests need
   lint    formatting, clippy, and the rules for dependencies
   check   lint, then test: what a change has to pass
-  bench   measure against a bare server of the same HTTP stack; writes target/bench.md";
+  bench   measure against a bare server of the same HTTP stack; writes target/bench.md
+  bench tokens
+          measure the authorization server beside oidc-provider, which it installs into target/tools;
+          writes target/bench-tokens.md";
 
 fn main() -> ExitCode {
     match run() {
@@ -65,8 +68,13 @@ fn bench(rest: &[String]) -> Result<()> {
         "the release doesn't build",
     )?;
     let built = target_folder().join("release");
-    let mut bench = Command::new(built.join("attache-bench"));
-    bench.arg("run").arg(built.join("attache")).arg(target_folder().join("bench.md")).args(rest);
+    let (attache, mut bench) = (built.join("attache"), Command::new(built.join("attache-bench")));
+    if let Some(("tokens", rest)) = rest.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        let modules = tools::install_provider()?;
+        bench.arg("tokens").arg(attache).arg(target_folder().join("bench-tokens.md")).arg(modules).args(rest);
+    } else {
+        bench.arg("run").arg(attache).arg(target_folder().join("bench.md")).args(rest);
+    }
     must(bench, "the measurement has failed")
 }
 

@@ -15,8 +15,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::{must, workspace};
 
-const PYTHON_PACKAGES: [&str; 3] = ["requests==2.34.2", "flask==3.1.3", "schemathesis==4.32.5"];
-const NODE_PACKAGES: [&str; 2] = ["express@5.3.0", "playwright-core@1.65.1"];
+const PYTHON_PACKAGES: [&str; 4] = ["requests==2.34.2", "flask==3.1.3", "schemathesis==4.32.5", "authlib==1.9.8"];
+const NODE_PACKAGES: [&str; 3] = ["express@5.3.0", "playwright-core@1.65.1", "openid-client@6.8.9"];
+const PROVIDER_PACKAGES: [&str; 1] = ["oidc-provider@9.13.3"];
 const ORG_JSON: &str = "/usr/share/java/json.jar";
 
 /// Something that tests need.
@@ -58,6 +59,18 @@ const TOOLS: &[Tool] = &[
         complete: |_| Ok(()),
     },
 ];
+
+/// Installs the server that the authorization server is measured beside, and returns the folder that Node.js
+/// finds it in.
+pub(crate) fn install_provider() -> Result<PathBuf> {
+    let node = TOOLS.iter().find(|tool| tool.name == "node").context("there is no such tool")?;
+    if !(node.is_installed)() {
+        apt(node.packages)?;
+    }
+    let environment = folder().join("oidc-provider");
+    npm(&environment, &PROVIDER_PACKAGES)?;
+    Ok(environment.join("node_modules"))
+}
 
 /// Where tools are put.
 fn folder() -> PathBuf {
@@ -126,20 +139,24 @@ fn python(folder: &Path) -> Result<()> {
     done(&environment, &wanted)
 }
 
-/// The packages that the samples and the script for the browser import.
+/// The packages that the samples and the scripts import.
 fn node(folder: &Path) -> Result<()> {
-    let environment = folder.join("node");
-    let wanted = NODE_PACKAGES.join(" ");
-    if is_done(&environment, &wanted) {
+    npm(&folder.join("node"), &NODE_PACKAGES)
+}
+
+/// Packages of Node.js in a folder of their own.
+fn npm(environment: &Path, packages: &[&str]) -> Result<()> {
+    let wanted = packages.join(" ");
+    if is_done(environment, &wanted) {
         return Ok(());
     }
     println!("installing {wanted}");
-    fs::create_dir_all(&environment)?;
+    fs::create_dir_all(environment)?;
     fs::write(environment.join("package.json"), "{\"private\":true}\n")?;
     let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(&environment).args(NODE_PACKAGES);
+    npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(environment).args(packages);
     must(npm, "npm install has failed")?;
-    done(&environment, &wanted)
+    done(environment, &wanted)
 }
 
 /// Whether `wanted` was installed into a folder, to the end.

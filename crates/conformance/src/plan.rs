@@ -194,7 +194,7 @@ pub enum Identifier {
     /// A phone number.
     PhoneNumber(String),
     /// A network access identifier.
-    AccessIdentifier(&'static str),
+    AccessIdentifier(String),
     /// A public IPv4 address, with a port, a private address, or both.
     Ipv4 {
         /// The public address.

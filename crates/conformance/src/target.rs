@@ -75,6 +75,9 @@ pub struct Line {
     pub ipv4_private_address: Option<String>,
     /// An address of its prefix.
     pub ipv6_address: Option<String>,
+    /// A network access identifier by which it is known, `123456789@domain.com`. Where no line has one,
+    /// the server does not take any.
+    pub network_access_identifier: Option<String>,
 }
 
 /// By what a line can be reached.
@@ -253,7 +256,8 @@ impl Target {
         self.provoke = Provoke {
             unknown: provoke.unknown.or(self.provoke.unknown),
             not_applicable: provoke.not_applicable.or(self.provoke.not_applicable),
-            ..provoke
+            unavailable: provoke.unavailable.or(self.provoke.unavailable),
+            timed_out: provoke.timed_out.or(self.provoke.timed_out),
         };
         Ok(self)
     }
@@ -341,6 +345,8 @@ struct Publisher {
     clients: Vec<SandboxClient>,
     #[serde(default)]
     limited_clients: Vec<SandboxClient>,
+    #[serde(default, deserialize_with = "some_secret")]
+    expired_token: Option<SecretString>,
     faces: Vec<SandboxFace>,
 }
 
@@ -394,6 +400,10 @@ struct SandboxLine {
     technology: Option<String>,
     /// It is told of lines only for which the service is not available.
     eligible: Option<bool>,
+    /// It is told only where it can be used.
+    network_access_identifier: Option<String>,
+    /// How the network fares about it, where it is in trouble: `failing`, `silent`.
+    network: Option<String>,
 }
 
 /// What docs/sandbox.md says of the demo lines, and `/sandbox` does not.
@@ -437,6 +447,12 @@ impl Sandbox {
         let knows = |number: &str| self.lines.iter().any(|line| line.phone_number == number);
         let unknown = (!knows(UNKNOWN_NUMBER)).then(|| UNKNOWN_NUMBER.to_owned());
         let (lines, ineligible): (Vec<_>, Vec<_>) = self.lines.iter().partition(|line| line.eligible.unwrap_or(true));
+        let troubled = |condition: &str| {
+            let line = self.lines.iter().find(|line| line.network.as_deref() == Some(condition));
+            line.map(|line| line.phone_number.clone())
+        };
+        let (unavailable, timed_out) = (troubled("failing"), troubled("silent"));
+        let is_well = |line: &&&SandboxLine| line.network.is_none() && line.phone_number != NEVER_ANSWERS;
         let camara = camara.as_ref();
         Target {
             client: camara.and_then(|camara| camara.client(SandboxPlan::is_unlimited)),
@@ -450,11 +466,13 @@ impl Sandbox {
                     .into_iter()
                     .find(|line| line.serving_plmn.is_some())
                     .map(|line| line.phone_number.clone()),
-                ..Provoke::default()
+                unavailable,
+                timed_out,
             },
+            tokens: Tokens { expired: camara.and_then(|camara| camara.expired_token.clone()), ..Tokens::default() },
             faces,
             // Its subscriber never answers, so there is no token about it.
-            lines: lines.into_iter().filter(|line| line.phone_number != NEVER_ANSWERS).map(Line::from).collect(),
+            lines: lines.iter().filter(is_well).copied().map(Line::from).collect(),
             ..Target::empty(base_url)
         }
     }
@@ -508,6 +526,7 @@ impl From<&SandboxLine> for Line {
             ipv4_public_port: has_addresses.then_some(59_765),
             ipv4_private_address: has_addresses.then(|| "10.0.0.1".to_owned()),
             ipv6_address: has_addresses.then(|| "2001:db8:85a3:8d3:1319:8a2e:370:7344".to_owned()),
+            network_access_identifier: line.network_access_identifier.clone(),
         }
     }
 }
@@ -530,6 +549,8 @@ mod tests {
             reachable: vec![Bearing::Sms],
             technology: None,
             eligible: None,
+            network_access_identifier: None,
+            network: None,
         })
     }
 

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use async_trait::async_trait;
 
-use crate::{Id, PhoneNumber, Plmn, Status, StoreError, Timestamp};
+use crate::{Id, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, Timestamp};
 
 /// The identifier of a [`Line`].
 pub type LineId = Id<Line>;
@@ -19,13 +19,14 @@ pub struct Line {
     pub home: Plmn,
     /// What the network knows of it; `None` when it was never seen.
     pub status: Option<Status>,
-    /// The IP addresses that it holds now, if any.
+    /// What else it is addressed by, if anything.
     pub addresses: Option<Box<Addresses>>,
     /// Whether the service is offered for it.
     pub eligible: bool,
 }
 
-/// The IP addresses that a line holds.
+/// What a line is addressed by beside its number: the IP addresses that it holds now, and its network
+/// access identifier.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Addresses {
     /// The IPv4 address that servers see; many lines may share one behind a NAT.
@@ -36,6 +37,8 @@ pub struct Addresses {
     pub private_ipv4: Option<Ipv4Addr>,
     /// The /64 prefix of the line: the upper half of any of its IPv6 addresses.
     pub ipv6_prefix: Option<u64>,
+    /// The network access identifier that its operator has given to it.
+    pub network_access_identifier: Option<NetworkAccessIdentifier>,
 }
 
 impl Addresses {

@@ -32,8 +32,9 @@ pub const REQUIRED: [&str; 5] = ["phone_number", "home_plmn", "serving_plmn", "r
 /// - `ipv6_prefix`: the /64 prefix, such as `2001:db8:1:2::/64`.
 /// - `technology`: the access technology, `2G` to `5G`; empty when the network cannot tell.
 /// - `technology_last_seen`: when that was last confirmed, where it is not `last_seen`.
+/// - `network_access_identifier`: `local@domain`, as its operator has given it to the line.
 /// - `eligible`: `no` when the service is not offered for the line, else `yes` or empty.
-pub const OPTIONAL: [&str; 8] = [
+pub const OPTIONAL: [&str; 9] = [
     "reachability_last_seen",
     "public_ipv4",
     "public_ports",
@@ -41,6 +42,7 @@ pub const OPTIONAL: [&str; 8] = [
     "ipv6_prefix",
     "technology",
     "technology_last_seen",
+    "network_access_identifier",
     "eligible",
 ];
 
@@ -153,6 +155,7 @@ impl<W: Write> Writer<W> {
         self.field(status.and_then(|status| status.technology))?;
         let technology = status.filter(|status| status.technology_confirmed_at != status.serving_confirmed_at);
         self.field(technology.map(|status| status.technology_confirmed_at))?;
+        self.field(addresses.and_then(|addresses| addresses.network_access_identifier.as_ref()))?;
         self.field((!line.eligible).then_some("no"))?;
         Ok(self.writer.write_record(None::<&[u8]>)?)
     }
@@ -238,6 +241,7 @@ impl Columns {
             ipv6_prefix,
             technology,
             technology_last_seen,
+            network_access_identifier,
             eligible,
         ] = self.optional.map(|place| place.map_or("", field));
         let status = if serving.is_empty() {
@@ -268,6 +272,9 @@ impl Columns {
             public_ports: optional("public_ports", public_ports, ports)?,
             private_ipv4: optional("private_ipv4", private_ipv4, ipv4)?,
             ipv6_prefix: optional("ipv6_prefix", ipv6_prefix, prefix)?,
+            network_access_identifier: optional("network_access_identifier", network_access_identifier, |text| {
+                text.parse().map_err(|_| "not of the form local@domain")
+            })?,
         };
         if addresses.public_ports.is_some() && addresses.public_ipv4.is_none() {
             return Err("public_ports: ports of no address; fill in public_ipv4".into());
@@ -435,6 +442,7 @@ mod tests {
             public_ports: Some((0, u16::MAX)),
             private_ipv4: Some([10, 0, 0, 1].into()),
             ipv6_prefix: Some(u64::MAX),
+            network_access_identifier: "123456789@domain.com".parse().ok(),
         };
         let lines = vec![
             line("+12345", None, Addresses::default()),
@@ -498,14 +506,16 @@ mod tests {
 
     #[test]
     fn addresses_are_checked_as_well() {
-        let header = format!("{},{}\n", REQUIRED.join(","), OPTIONAL[1..5].join(","));
+        let columns = [&OPTIONAL[1..5], &["network_access_identifier"]].concat();
+        let header = format!("{},{}\n", REQUIRED.join(","), columns.join(","));
         let cases = [
-            ("203.0.113.256,,,", "public_ipv4: not an IPv4 address"),
-            ("203.0.113.7,2-1,,", "public_ports: not a range"),
-            (",1-2,,", "public_ports: ports of no address"),
-            (",,10.0.0,", "private_ipv4: not an IPv4 address"),
-            (",,,2001:db8::/48", "ipv6_prefix: not a /64 prefix"),
-            (",,,2001:db8::1/64", "ipv6_prefix: not a /64 prefix"),
+            ("203.0.113.256,,,,", "public_ipv4: not an IPv4 address"),
+            ("203.0.113.7,2-1,,,", "public_ports: not a range"),
+            (",1-2,,,", "public_ports: ports of no address"),
+            (",,10.0.0,,", "private_ipv4: not an IPv4 address"),
+            (",,,2001:db8::/48,", "ipv6_prefix: not a /64 prefix"),
+            (",,,2001:db8::1/64,", "ipv6_prefix: not a /64 prefix"),
+            (",,,,123456789", "network_access_identifier: not of the form local@domain"),
         ];
         for (fields, message) in cases {
             let (faults, _) = faults(&format!("{header}+33699901032,20801,,,,{fields}\n"));

@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, Clock, Network};
+use attache_core::{AuditLog, Clock, Network, OperatorTokens};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -12,6 +12,7 @@ use crate::{
     authorization::{Assertions, GrantBook},
     clients::ClientRegistry,
     keyring::Keyring,
+    sandbox::Entitlement,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
     token::Tokens,
@@ -29,6 +30,10 @@ pub(crate) struct App {
     pub(crate) network: Arc<dyn Network>,
     /// The operator's side of the simulated network.
     pub(crate) simulator: Arc<Simulator>,
+    /// Who knows the operator's tokens, if this operator has any.
+    pub(crate) operator_tokens: Option<Arc<dyn OperatorTokens>>,
+    /// Who issues them in a sandbox.
+    pub(crate) entitlement: Option<Arc<Entitlement>>,
     pub(crate) clients: ClientRegistry,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,

@@ -85,6 +85,11 @@ impl Mount {
         std::iter::once(self.newest).chain(self.by_body.iter().copied())
     }
 
+    /// Whether one version answers whatever comes.
+    pub(crate) fn is_of_one(&self) -> bool {
+        self.by_body.is_empty()
+    }
+
     /// Tells that a version is deprecated, if it is.
     pub(crate) fn tell_deprecation(&self, face: &Face, headers: &mut HeaderMap) {
         for notice in &self.notices {

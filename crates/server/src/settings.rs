@@ -62,8 +62,8 @@ pub struct Settings {
     pub body_limit: usize,
     /// How long the network may take to answer.
     pub network_timeout: Duration,
-    /// The kinds of identifiers by which no line can be named.
-    pub unsupported_identifiers: Vec<IdentifierKind>,
+    /// The kinds of identifiers by which a request can name its line.
+    pub supported_identifiers: Vec<IdentifierKind>,
     /// How long requests under way may take to end once the server is asked to stop.
     pub shutdown_grace: Duration,
     /// Whether each request leaves a line in the log.

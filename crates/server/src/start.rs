@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use attache_core::{Clients, Clock, Grants, Lines, Network, StoreError};
+use attache_core::{Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError};
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
 use axum::Router;
@@ -33,7 +33,7 @@ use crate::{
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     routes,
-    sandbox::{self, Summary},
+    sandbox::{self, Entitlement, Summary},
     settings::{Key32, Mode, Settings, TlsFiles},
     telemetry::{Metrics, RequestLog},
     token::{SigningKey, Tokens},
@@ -115,6 +115,9 @@ impl Server {
             Arc::clone(&clock),
             settings.network_timeout,
         )?);
+        if settings.mode == Mode::Sandbox {
+            simulator.trouble(sandbox::troubled_lines());
+        }
         let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit())).map_err(in_data_dir)?;
 
         let sockets = listen(&settings)?;
@@ -122,6 +125,7 @@ impl Server {
         let addresses = local_addresses(&sockets).map_err(in_data_dir)?;
         let admin_address = admin_socket.as_ref().map(TcpListener::local_addr).transpose().map_err(in_data_dir)?;
 
+        let entitlement = (settings.mode == Mode::Sandbox).then(|| Arc::new(Entitlement::new(Arc::clone(&clock))));
         let base_url = base_url(&settings, &addresses);
         let app = Arc::new(App {
             own_host: base_url.split_once("://").map_or_else(String::new, |(_, host)| host.to_owned()),
@@ -133,6 +137,8 @@ impl Server {
             keyring,
             network: Arc::clone(&simulator) as Arc<dyn Network>,
             simulator,
+            operator_tokens: entitlement.clone().map(|entitlement| entitlement as Arc<dyn OperatorTokens>),
+            entitlement,
             audit: Arc::new(audit),
             metrics: Metrics::new(),
             request_log: RequestLog::new(settings.request_log),

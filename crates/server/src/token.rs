@@ -19,7 +19,10 @@ use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
 };
-use quick_cache::sync::Cache;
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, UnitWeighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -141,7 +144,7 @@ impl Tokens {
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
-        Self { keys, keyring, lifetime, validation, remembered: Cache::new(REMEMBERED_TOKENS) }
+        Self { keys, keyring, lifetime, validation, remembered: memory(REMEMBERED_TOKENS) }
     }
 
     /// The public keys, for everyone who verifies a token (RFC 7517).
@@ -273,6 +276,20 @@ impl Tokens {
     }
 }
 
+/// A memory for this many tokens. Half of it is for those that were used once or not yet: by the cache's
+/// own measure they would have a thirtieth, and of many tokens issued at once most would be forgotten
+/// before their first use.
+fn memory(tokens: usize) -> Cache<[u8; 32], Arc<Token>> {
+    let mut options = OptionsBuilder::new();
+    options.estimated_items_capacity(tokens).weight_capacity(tokens as u64).hot_allocation(0.5);
+    match options.build() {
+        Ok(options) => {
+            Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
+        }
+        Err(_) => Cache::new(tokens),
+    }
+}
+
 /// Scopes as one text (RFC 6749 section 3.3).
 pub(crate) fn join(scopes: &[Scope]) -> String {
     scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
@@ -283,4 +300,33 @@ pub(crate) fn hash(text: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_tokens_that_were_issued_just_now_none_is_forgotten_for_older_ones() {
+        let memory = memory(1_000);
+        let token = Arc::new(Token {
+            publisher: "camara".parse().unwrap(),
+            client: ClientId::new(Timestamp::from_unix_seconds(0), &[0; 10]),
+            client_id: "client".to_owned(),
+            line: None,
+            scopes: Vec::new(),
+            purpose: "dpv:FraudPreventionAndDetection".parse().unwrap(),
+            expires_at: Timestamp::from_unix_seconds(0),
+        });
+        let key = |index: u32| hash(&index.to_string());
+        for index in 0..10_000 {
+            memory.insert(key(index), Arc::clone(&token));
+            if index < 9_800 {
+                memory.get(&key(index));
+                memory.get(&key(index));
+            }
+        }
+        let forgotten = (9_800..10_000).filter(|index| memory.get(&key(*index)).is_none()).count();
+        assert_eq!(forgotten, 0);
+    }
 }

@@ -8,9 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use attache_core::{Country, PhoneNumber, Plmn, Technology, Timestamp};
+use attache_core::{Country, NetworkAccessIdentifier, PhoneNumber, Plmn, Technology, Timestamp};
 use attache_server::admin::api::{
-    Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, NewLine, Reach, Removed, Visited,
+    Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, NewLine, OperatorToken, Reach, Removed,
+    Visited,
 };
 use clap::{ArgGroup, Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -91,6 +92,12 @@ enum Command {
         /// Its number
         number: PhoneNumber,
     },
+    /// Issues the token by which the operator tells an application which line a device has (GSMA TS.43), in a
+    /// sandbox: it is good once, as a `login_hint` of `operatortoken:` and the token
+    OperatorToken {
+        /// Its number
+        number: PhoneNumber,
+    },
     /// Adds the lines of a CSV file, or replaces those with the same numbers: all or none
     Import {
         /// The file, of the form that `export` writes
@@ -110,6 +117,9 @@ struct Add {
     /// Its home network, such as 20801
     #[arg(long, value_name = "PLMN")]
     home: Plmn,
+    /// Its network access identifier, such as 123456789@domain.com
+    #[arg(long, value_name = "LOCAL@DOMAIN")]
+    network_access_identifier: Option<NetworkAccessIdentifier>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -212,6 +222,15 @@ impl Arguments {
             Command::Ineligible { number } => {
                 change(&operator, json, number, "eligibility", &Eligibility { eligible: false }).await?;
             }
+            Command::OperatorToken { number } => {
+                let path = ["lines", &number.to_string(), "operator-token"];
+                let issued: OperatorToken = operator.ask(Method::POST, &path).await?;
+                if json {
+                    output::print_json(&issued)?;
+                } else {
+                    output::print(&format!("operatortoken:{}\n", issued.operator_token))?;
+                }
+            }
             Command::Import { file } => import(&operator, json, &file).await?,
             Command::Export { file } => export(&operator, json, &file).await?,
         }
@@ -224,6 +243,7 @@ impl From<Add> for NewLine {
         let ReachFlags { data, sms, none } = add.reach;
         Self {
             phone_number: add.number,
+            network_access_identifier: add.network_access_identifier,
             home_plmn: add.home,
             serving: visited(add.place),
             reachable: (data || sms || none).then(|| Bearer::list(data, sms)),

@@ -159,9 +159,9 @@ keys! {
     /// How long the network may take to answer.
     network_timeout: Duration = ["3s"];
 
-    /// The kinds of identifiers by which no line can be named, of `phone_number`, `ipv4` and `ipv6`. Network
-    /// access identifiers are not known in any case.
-    unsupported_identifiers: Vec<IdentifierKind> = [], flag Flag::Value("unsupported-identifier", "KIND");
+    /// The kinds of identifiers by which a request can name its line, of `phone_number`, `ipv4`, `ipv6` and
+    /// `network_access_identifier` (in device-status 0.4 `externalId`).
+    supported_identifiers: Vec<IdentifierKind> = ["phone_number", "ipv4", "ipv6"], flag Flag::Value("supported-identifier", "KIND");
 
     /// How long requests under way may take to end when the server is stopped.
     shutdown_grace: Duration = ["10s"];

@@ -106,7 +106,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             body_timeout: configuration.body_timeout,
             body_limit: configuration.body_limit.0,
             network_timeout: configuration.network_timeout,
-            unsupported_identifiers: configuration.unsupported_identifiers,
+            supported_identifiers: configuration.supported_identifiers,
             shutdown_grace: configuration.shutdown_grace,
             request_log: configuration.request_log,
             pins: configuration.pins,

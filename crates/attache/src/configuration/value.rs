@@ -115,7 +115,7 @@ impl Text for Pin {
 impl Text for IdentifierKind {
     fn read_text(text: &str) -> Result<Self, String> {
         let kind = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        kind.ok_or_else(|| "`phone_number`, `ipv4` or `ipv6` is needed".to_owned())
+        kind.ok_or_else(|| "`phone_number`, `ipv4`, `ipv6` or `network_access_identifier` is needed".to_owned())
     }
 }
 

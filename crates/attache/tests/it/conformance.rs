@@ -26,15 +26,10 @@ fn names_of_failures(report: &Report) -> BTreeSet<&str> {
 
 /// Why scenarios may be skipped. This list may only shrink.
 const SKIPS: &[&str] = &[
-    "0.5 may stand at the same path, and answers before the body tells which version is meant",
-    "0.5 may stand at the same path, and answers whatever has no ueId",
-    "a line that provokes it is not given (provoke.timed_out)",
-    "a line that provokes it is not given (provoke.unavailable)",
     "a newer version has its path and is tried there; to try this one, name device-reachability-status/1.0 by \
      `versions` or --only",
     "a newer version has its path and is tried there; to try this one, name device-roaming-status/1.0 by `versions` \
      or --only",
-    "no expired token is given (tokens.expired)",
     "this version has no code for it",
 ];
 
@@ -52,6 +47,18 @@ fn a_sandbox_answers_every_version_by_its_contract() {
 }
 
 #[test]
+fn a_sandbox_with_network_access_identifiers_answers_every_version_by_its_contract() {
+    let kinds = [("ATTACHE_SUPPORTED_IDENTIFIERS", "phone_number,ipv4,ipv6,network_access_identifier")];
+    let attache = Attache::with_environment(&[], &kinds);
+    let report = run(&Runtime::new().unwrap(), &attache.url("/"), None);
+    assert_eq!(report.failures().count(), 0, "{}", report.details());
+    let names = |rule: &str| report.scenarios().filter(|scenario| scenario.name.ends_with(rule)).count();
+    let tried = report.contracts.iter().filter(|contract| contract.skipped.is_none()).count();
+    assert_eq!(names("a network access identifier names its line"), tried);
+    assert_eq!(names("a network access identifier beside a phone number is passed over"), 0);
+}
+
+#[test]
 fn versions_that_are_pinned_answer_by_their_contracts() {
     let pins = ["device-roaming-status=1.0", "device-reachability-status=1.0", "device-status=0.4"];
     let arguments: Vec<&str> = pins.iter().flat_map(|pin| ["--pin", pin]).collect();
@@ -63,7 +70,6 @@ fn versions_that_are_pinned_answer_by_their_contracts() {
         assert_eq!(contract.skipped, None, "{pinned}");
         assert!(contract.counts().passed > 20, "{pinned}: {:?}", contract.counts());
     }
-    assert!(!report.skips().keys().any(|reason| reason.contains("0.5 may stand")), "{:?}", report.skips());
 }
 
 #[test]

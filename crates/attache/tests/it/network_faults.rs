@@ -164,8 +164,8 @@ fn a_line_stays_ineligible_through_restarts_and_files() {
 
 #[test]
 fn a_kind_of_identifier_that_is_not_supported_names_no_line() {
-    let unsupported = [("ATTACHE_UNSUPPORTED_IDENTIFIERS", "ipv4, phone_number")];
-    let attache = Attache::with_environment(&[], &unsupported);
+    let supported = [("ATTACHE_SUPPORTED_IDENTIFIERS", "ipv6")];
+    let attache = Attache::with_environment(&[], &supported);
     let number = r#"{"device":{"phoneNumber":"+33639980001"}}"#;
     let ipv6 = r#"{"device":{"ipv6Address":"2001:db8:85a3:8d3:1319:8a2e:370:7344"}}"#;
     let several = r#"{"device":{"phoneNumber":"+33639980004","ipv6Address":"2001:db8:85a3:8d3:1319:8a2e:370:7344"}}"#;
@@ -181,4 +181,65 @@ fn a_kind_of_identifier_that_is_not_supported_names_no_line() {
     // A token can be about a line all the same.
     let token = CAMARA.three_legged(&attache, LINE, SCOPE);
     attache.post(ROAMING_1).bearer(&token).json(&json!({})).says(200);
+}
+
+#[test]
+fn a_network_access_identifier_names_its_line_in_every_version_where_it_is_turned_on() {
+    let kinds = ["phone_number", "ipv4", "ipv6", "network_access_identifier"];
+    let flags: Vec<&str> = kinds.iter().flat_map(|kind| ["--supported-identifier", kind]).collect();
+    let mut attache = Attache::with(&flags);
+    let number = "+33699900003";
+    let add = ["line", "add", number, "--home", "20801", "--country", "DE", "--sms"];
+    let add = [&add[..], &["--network-access-identifier", "jane@Operator.example"]].concat();
+    assert!(attache.command(&add).status.success());
+    attache.stop();
+    attache.start();
+    assert_eq!(attache.line(number)["network_access_identifier"], "jane@operator.example");
+
+    let calls = calls(&attache);
+    let camara: Vec<&FaceCall> = calls.iter().filter(|call| call.publisher == "camara").collect();
+    assert!(camara.len() > 8, "{}", camara.len());
+    for call in camara {
+        let is_oldest = call.contract == "0.4";
+        let naming = |identifier: &str, number: Option<&str>| match (is_oldest, number) {
+            (true, None) => json!({"ueId": {"externalId": identifier}}),
+            (true, Some(number)) => json!({"ueId": {"externalId": identifier, "msisdn": number}}),
+            (false, None) => json!({"device": {"networkAccessIdentifier": identifier}}),
+            (false, Some(number)) => json!({"device": {"networkAccessIdentifier": identifier, "phoneNumber": number}}),
+        };
+        let ask = |body: &Value| attache.post(&call.path).bearer(&call.token).json(body);
+        let by_number =
+            if is_oldest { json!({"ueId": {"msisdn": number}}) } else { json!({"device": {"phoneNumber": number}}) };
+        let answer = ask(&by_number).says(200).json();
+        assert_eq!(ask(&naming("jane@operator.example", None)).says(200).json(), answer, "{}", call.path);
+        ask(&naming("john@operator.example", None)).says(404);
+        ask(&naming("no identifier", None)).says(404);
+
+        // Beside a number it is one of several.
+        let both = ask(&naming("jane@operator.example", Some(number))).says(200).json();
+        let tells = matches!(call.contract.as_str(), "1.1" | "0.2");
+        assert_eq!(both.get("device"), tells.then(|| json!({"phoneNumber": number})).as_ref(), "{}", call.path);
+        let other = ask(&naming("jane@operator.example", Some(LINE)));
+        match (call.contract.as_str(), call.api.as_str()) {
+            ("0.6", _) => is_error_info(&other.says(422), "DEVICE_IDENTIFIERS_MISMATCH"),
+            ("0.1", "connected-network-type") => is_error_info(&other.says(422), "IDENTIFIER_MISMATCH"),
+            _ => drop(other.says(200)),
+        }
+    }
+
+    // With a token for a line it is like any other identifier.
+    let token = CAMARA.three_legged(&attache, number, SCOPE);
+    let ask = |path: &str, identifier: &str| {
+        attache.post(path).bearer(&token).json(&json!({"device": {"networkAccessIdentifier": identifier}}))
+    };
+    is_error_info(&ask(ROAMING_1, "jane@operator.example").says(422), "UNNECESSARY_IDENTIFIER");
+    ask(ROAMING_0_6, "jane@operator.example").says(200);
+    is_error_info(&ask(ROAMING_0_6, "123456789@domain.com").says(403), "INVALID_TOKEN_CONTEXT");
+
+    let file = attache.data_dir().join("lines.csv");
+    let file = file.to_str().unwrap();
+    for command in [&["line", "export", file][..], &["line", "remove", number], &["line", "import", file]] {
+        assert!(attache.command(command).status.success());
+    }
+    assert_eq!(attache.line(number)["network_access_identifier"], "jane@operator.example");
 }

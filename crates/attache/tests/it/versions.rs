@@ -1,11 +1,13 @@
 //! CAMARA's versions side by side: which one answers at a path that several share, what a pin changes,
 //! and what each says in its own words about the same line.
 
+use std::io::{Read, Write};
+
 use serde_json::json;
 
 use crate::{
     faces::{CAMARA, Face, is_error_info},
-    harness::Attache,
+    harness::{Answer, Attache},
 };
 
 const ROAMING_1: &str = "/device-roaming-status/v1/retrieve";
@@ -197,12 +199,49 @@ fn the_scope_of_either_version_admits_until_the_body_decides() {
     let denied = new.ask(ue_id).says(403).json();
     assert_eq!((&denied["code"], denied.get("status")), (&json!("FORBIDDEN"), None));
     is_error_info(&old.ask(BODY).says(403), "PERMISSION_DENIED");
-    // Before the body is read, errors are 0.5's.
-    let old_token = &old.token;
-    let wrong_type = attache.post(OLD_ROAMING).bearer(old_token).body("text/plain", ue_id).says(415);
-    is_error_info(&wrong_type, "UNSUPPORTED_MEDIA_TYPE");
-    is_error_info(&with("connected-network-type:read").ask(ue_id).says(403), "PERMISSION_DENIED");
-    is_error_info(&new.ask_with("nonsense", ue_id).says(401), "UNAUTHENTICATED");
+}
+
+#[test]
+fn who_is_refused_before_the_body_is_read_is_so_in_the_words_of_the_version_that_is_meant() {
+    let attache = Attache::sandbox();
+    let ue_id = r#"{"ueId":{"msisdn":"+33639980001"}}"#;
+    let face = two_legged(&attache, OLD_ROAMING);
+    let without_scope = CAMARA.two_legged(&attache, "dpv:FraudPreventionAndDetection connected-network-type:read");
+    let is_0_4 = |answer: &Answer, code: &str, scope: &str| {
+        let error = answer.json();
+        assert_eq!((&error["code"], error.get("status")), (&json!(code), None));
+        assert!(error["message"].as_str().unwrap().contains(scope), "{error}");
+    };
+    is_0_4(&attache.post(OLD_ROAMING).body("application/json", ue_id).says(401), "UNAUTHORIZED", "");
+    is_0_4(&face.ask_with("nonsense", ue_id).says(401), "UNAUTHORIZED", "");
+    is_0_4(&face.ask_with(&without_scope, ue_id).says(403), "FORBIDDEN", "scope device-status-roaming-read");
+    let wrong_type = attache.post(OLD_ROAMING).bearer(&face.token).body("text/plain", ue_id).says(415);
+    is_0_4(&wrong_type, "UNSUPPORTED_MEDIA_TYPE", "");
+
+    is_error_info(&face.ask_with("nonsense", BODY).says(401), "UNAUTHENTICATED");
+    let denied = face.ask_with(&without_scope, BODY).says(403);
+    is_error_info(&denied, "PERMISSION_DENIED");
+    assert!(denied.body.contains("scope device-status:roaming:read"), "{}", denied.body);
+    // Elsewhere nothing is meant by it.
+    is_error_info(&two_legged(&attache, OLD_CONNECTIVITY).ask_with("nonsense", ue_id).says(401), "UNAUTHENTICATED");
+}
+
+#[test]
+fn for_who_is_refused_in_any_case_no_large_and_no_slow_body_is_waited_for() {
+    let attache = Attache::sandbox();
+    let large = format!(r#"{{"ueId":{{}},"padding":"{}"}}"#, "x".repeat(5_000));
+    is_error_info(&two_legged(&attache, OLD_ROAMING).ask_with("nonsense", large).says(401), "UNAUTHENTICATED");
+    let host = attache.url("");
+    let host = host.trim_start_matches("http://");
+    for framing in ["Content-Length: 30", "Transfer-Encoding: chunked"] {
+        // The body never comes, and the answer does.
+        let request = format!("POST {OLD_ROAMING} HTTP/1.1\r\nHost: {host}\r\n{framing}\r\n\r\n");
+        let mut connection = attache.connect();
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401", "{framing}");
+    }
 }
 
 #[test]

@@ -23,8 +23,7 @@ pub(super) fn scenarios(case: Case<'_>) -> Vec<Scenario> {
 }
 
 fn refused(case: Case<'_>, what: &str, bearer: Bearer, codes: &'static [Code]) -> Scenario {
-    let steps = case.told_before_the_body().and_then(|()| {
-        let bearer = case.token(bearer)?;
+    let steps = case.token(bearer).and_then(|bearer| {
         let number = &case.any_line()?.phone_number;
         Ok(vec![Ask::new(bearer, &naming_number(case.contract, number)).is(codes)])
     });

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Case, SHARED, named, scenario};
+use super::{Case, named, scenario};
 use crate::{
     contract::{Disagreement, Naming, Said},
     plan::{Ask, Fact, Identifier, Scenario, Skip, Step, facts, naming, naming_number},
@@ -10,14 +10,12 @@ use crate::{
 };
 
 pub(super) fn scenarios(case: Case<'_>) -> Vec<Scenario> {
-    let mut scenarios = vec![
-        nothing_named(case),
-        token_alone(case),
-        named_beside_token(case),
-        another_named_beside_token(case),
-        unknown_line(case),
-        not_applicable(case),
-    ];
+    let mut scenarios =
+        vec![named_beside_token(case), another_named_beside_token(case), unknown_line(case), not_applicable(case)];
+    // What names nothing is meant for the newer of two versions.
+    if case.is_meant_anyway() {
+        scenarios.extend([nothing_named(case), token_alone(case)]);
+    }
     scenarios.extend(addresses(case));
     scenarios.extend(several(case));
     if case.contract.rules.names_the_device {
@@ -26,16 +24,11 @@ pub(super) fn scenarios(case: Case<'_>) -> Vec<Scenario> {
     scenarios
 }
 
-/// A body that names nothing.
-fn bare(case: Case<'_>) -> Result<serde_json::Value, Skip> {
-    if case.is_meant_anyway() { Ok(json!({})) } else { Err(Skip::because(SHARED)) }
-}
-
 fn nothing_named(case: Case<'_>) -> Scenario {
     let codes = case.contract.rules.nothing_named;
     scenario(
         format!("a 2-legged token without {} is {}", thing(case), named(codes)),
-        bare(case).and_then(|body| Ok(vec![Ask::new(case.two_legged()?, &body).is(codes)])),
+        case.two_legged().map(|bearer| vec![Ask::new(bearer, &json!({})).is(codes)]),
     )
 }
 
@@ -48,7 +41,7 @@ fn token_alone(case: Case<'_>) -> Scenario {
         ),
         Said::Refused(codes) => scenario(
             format!("a 3-legged token without {} is {}", thing(case), named(codes)),
-            bare(case).and_then(|body| Ok(vec![Ask::new(case.three_legged(case.token_line()?)?, &body).is(codes)])),
+            case.token_line().and_then(|line| Ok(vec![Ask::new(case.three_legged(line)?, &json!({})).is(codes)])),
         ),
     }
 }
@@ -123,6 +116,9 @@ fn addresses(case: Case<'_>) -> Vec<Scenario> {
         by("an IPv4 address with a port names its line", ipv4_with_port(case)),
         by("an IPv6 address of a line's prefix names it", ipv6(case)),
     ];
+    if let Ok(known) = access_identifier(case) {
+        scenarios.push(by("a network access identifier names its line", Ok(known)));
+    }
     if case.contract.naming == Naming::Device {
         scenarios.push(by("an IPv4 address with a private address names its line", ipv4_with_private(case)));
     }
@@ -147,6 +143,11 @@ fn ipv4_with_private(case: Case<'_>) -> Result<(&Line, Identifier), Skip> {
 
 fn ipv6(case: Case<'_>) -> Result<(&Line, Identifier), Skip> {
     line_with(case, |line| line.ipv6_address.clone().map(Identifier::Ipv6), "a line known by an IPv6 address")
+}
+
+fn access_identifier(case: Case<'_>) -> Result<(&Line, Identifier), Skip> {
+    let identifier = |line: &Line| line.network_access_identifier.clone().map(Identifier::AccessIdentifier);
+    line_with(case, identifier, "a line known by a network access identifier")
 }
 
 /// A line known by an address, and that address.
@@ -199,27 +200,32 @@ fn several(case: Case<'_>) -> Vec<Scenario> {
         }
         Disagreement::Unsaid => {}
     }
-    if !rules.unsupported.is_empty() {
+    // A server of which no such identifier is known takes none.
+    if !rules.unsupported.is_empty() && access_identifier(case).is_err() {
         scenarios.push(unsupported(case));
         scenarios.push(unsupported_beside_supported(case));
     }
     scenarios
 }
 
-const ACCESS_IDENTIFIER: Identifier = Identifier::AccessIdentifier("123456789@domain.com");
+/// What the contracts themselves give as an example.
+fn an_access_identifier() -> Identifier {
+    Identifier::AccessIdentifier("123456789@domain.com".to_owned())
+}
 
 fn unsupported(case: Case<'_>) -> Scenario {
     let codes = case.contract.rules.unsupported;
     scenario(
         format!("a network access identifier alone is {}", named(codes)),
-        case.two_legged().map(|bearer| vec![Ask::new(bearer, &naming(case.contract, &[ACCESS_IDENTIFIER])).is(codes)]),
+        case.two_legged()
+            .map(|bearer| vec![Ask::new(bearer, &naming(case.contract, &[an_access_identifier()])).is(codes)]),
     )
 }
 
 fn unsupported_beside_supported(case: Case<'_>) -> Scenario {
     let steps = case.any_line().and_then(|line| {
         let number = Identifier::PhoneNumber(line.phone_number.clone());
-        let body = naming(case.contract, &[ACCESS_IDENTIFIER, number.clone()]);
+        let body = naming(case.contract, &[an_access_identifier(), number.clone()]);
         let mut said = facts(case.contract, line);
         said.push(device_fact(case, vec![number]));
         Ok(vec![Ask::new(case.two_legged()?, &body).answers(said)])

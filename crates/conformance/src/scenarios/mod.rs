@@ -59,12 +59,6 @@ fn invariants(contract: &Contract) -> Vec<Scenario> {
     invariants
 }
 
-/// Why a body without `ueId` says nothing about 0.4.
-const SHARED: &str = "0.5 may stand at the same path, and answers whatever has no ueId";
-
-/// Why what is refused before the body is read says nothing about 0.4.
-const UNREAD: &str = "0.5 may stand at the same path, and answers before the body tells which version is meant";
-
 /// A contract and the server that is held against it.
 #[derive(Clone, Copy)]
 struct Case<'a> {
@@ -81,11 +75,6 @@ impl<'a> Case<'a> {
     /// has no `ueId` is meant for the newer one.
     fn is_meant_anyway(self) -> bool {
         self.contract.naming == Naming::Device || !self.target.may_share_the_path_of(self.contract)
-    }
-
-    /// What is refused before its body is read is refused as the newer of two versions does it.
-    fn told_before_the_body(self) -> Result<(), Skip> {
-        if self.is_meant_anyway() { Ok(()) } else { Err(Skip::because(UNREAD)) }
     }
 
     fn two_legged(self) -> Result<Bearer, Skip> {

@@ -15,7 +15,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -34,6 +34,10 @@ use table::Table;
 /// How many lines a lock is held for, at most, where many are read or written.
 const CHUNK: usize = 1024;
 
+/// How long is waited at most for a network that is silent about one line only: who asks about it knows
+/// what comes, and need not wait as long as for one that has fallen silent.
+const SHORT_PATIENCE: Duration = Duration::from_millis(100);
+
 /// A simulated mobile network. Clones are the same network.
 #[derive(Clone)]
 pub struct Simulator(Arc<Inner>);
@@ -48,6 +52,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// The [`Condition`], by its place in [`Condition::ALL`].
     condition: AtomicU8,
+    /// The lines about which it fares otherwise while it is up.
+    troubled: OnceLock<Box<[(PhoneNumber, Condition)]>>,
     /// How long a silent network is waited for.
     patience: Duration,
 }
@@ -79,7 +85,7 @@ pub struct NewLine {
     pub home: Plmn,
     /// What the network knows of it; `None` when it was never seen.
     pub status: Option<Status>,
-    /// The IP addresses that it holds, if any.
+    /// What else it is addressed by, if anything.
     pub addresses: Option<Box<Addresses>>,
     /// Whether the service is offered for it.
     pub eligible: bool,
@@ -162,6 +168,7 @@ impl Simulator {
             store,
             clock,
             condition: AtomicU8::new(0),
+            troubled: OnceLock::new(),
             patience,
         })))
     }
@@ -177,6 +184,20 @@ impl Simulator {
     pub fn set_condition(&self, condition: Condition) {
         let place = (0..).zip(Condition::ALL).find(|(_, known)| *known == condition).map_or(0, |(place, _)| place);
         self.0.condition.store(place, Ordering::Relaxed);
+    }
+
+    /// Lets the network fare like this about these lines while it is up, so that one can see what comes
+    /// of it without troubling those who ask about others. That is said once, when it starts; what is
+    /// said later has no effect.
+    pub fn trouble(&self, lines: Vec<(PhoneNumber, Condition)>) {
+        let _ = self.0.troubled.set(lines.into());
+    }
+
+    /// How the network fares about a line while it is up.
+    #[must_use]
+    pub fn condition_about(&self, number: PhoneNumber) -> Condition {
+        let mut troubled = self.0.troubled.get().into_iter().flatten();
+        troubled.find(|(other, _)| *other == number).map_or(Condition::Up, |(_, condition)| *condition)
     }
 
     /// How many lines there are.
@@ -375,21 +396,29 @@ impl Network for Simulator {
             DeviceIdentifier::PhoneNumber(number) => lines.by_number(*number),
             DeviceIdentifier::Ipv4(address) => lines.by_ipv4(address),
             DeviceIdentifier::Ipv6(address) => lines.by_ipv6_prefix(Addresses::prefix_of(*address)),
-            DeviceIdentifier::NetworkAccessIdentifier(_) => return Err(Problem::IdentifierUnsupported),
+            // What has another form is no line's.
+            DeviceIdentifier::NetworkAccessIdentifier(text) => {
+                text.parse().ok().and_then(|identifier| lines.by_access_identifier(&identifier))
+            }
         };
         line.map(|line| line.id).ok_or(Problem::UnknownLine)
     }
 
     async fn observe(&self, line: LineId) -> Result<Line, Problem> {
-        match self.condition() {
-            Condition::Up => self.0.line(line),
+        let line = self.0.line(line)?;
+        let (condition, patience) = match self.condition() {
+            Condition::Up => (self.condition_about(line.phone_number), self.0.patience.min(SHORT_PATIENCE)),
+            condition => (condition, self.0.patience),
+        };
+        match condition {
+            Condition::Up => Ok(line),
             Condition::Failing => Err(Problem::NetworkUnavailable),
             // In a future of its own, which a network that is up makes no room for.
             Condition::Silent => {
-                Box::pin(tokio::time::sleep(self.0.patience)).await;
+                Box::pin(tokio::time::sleep(patience)).await;
                 Err(Problem::NetworkTimedOut)
             }
-            Condition::Unknowing => Ok(Line { status: None, ..self.0.line(line)? }),
+            Condition::Unknowing => Ok(Line { status: None, ..line }),
         }
     }
 }
@@ -838,9 +867,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn network_access_identifiers_are_not_known_here() {
-        let identifier = DeviceIdentifier::NetworkAccessIdentifier("123456789@domain.com".into());
-        assert_eq!(world().network.identify(&identifier).await, Err(Problem::IdentifierUnsupported));
+    async fn a_network_access_identifier_names_the_one_line_that_has_it() {
+        let world = world();
+        let known_as = |text: &str| Addresses { network_access_identifier: text.parse().ok(), ..Addresses::default() };
+        for (number, identifier) in [("+33611111", "a@operator.example"), ("+33622222", "b@operator.example")] {
+            world.network.add(at(number, known_as(identifier))).await.unwrap();
+        }
+        let again = Simulator::load(world.store.clone(), Arc::new(Ticking::default()), Duration::ZERO).unwrap();
+        for network in [&world.network, &again] {
+            let ask = async |text: &str| {
+                let line = network.identify(&DeviceIdentifier::NetworkAccessIdentifier(text.into())).await?;
+                network.observe(line).await.map(|line| line.phone_number)
+            };
+            assert_eq!(ask("a@operator.example").await, Ok(number("+33611111")));
+            assert_eq!(ask("b@Operator.Example").await, Ok(number("+33622222")));
+            for nobody in ["A@operator.example", "c@operator.example", "a", "", "@"] {
+                assert_eq!(ask(nobody).await, Err(Problem::UnknownLine), "{nobody}");
+            }
+        }
+        // What two lines have names neither.
+        let second = world.network.add(at("+33633333", known_as("a@operator.example"))).await.unwrap();
+        let shared = DeviceIdentifier::NetworkAccessIdentifier("a@operator.example".into());
+        assert_eq!(world.network.identify(&shared).await, Err(Problem::UnknownLine));
+        world.network.remove(second.phone_number).await.unwrap();
+        assert_eq!(world.identify(shared).await, Ok(number("+33611111")));
+    }
+
+    #[tokio::test]
+    async fn a_network_in_trouble_about_one_line_is_well_about_the_others() {
+        let world = world();
+        let mut lines = Vec::new();
+        for text in ["+33611111", "+33622222", "+33633333", "+33644444"] {
+            lines.push(world.network.add(seen(text, "26201")).await.unwrap());
+        }
+        let troubles = [Condition::Failing, Condition::Silent, Condition::Unknowing];
+        world.network.trouble(lines.iter().map(|line| line.phone_number).zip(troubles).collect());
+        let observe = async |index: usize| world.network.observe(lines[index].id).await;
+        assert_eq!(observe(0).await, Err(Problem::NetworkUnavailable));
+        assert_eq!(observe(1).await, Err(Problem::NetworkTimedOut));
+        assert_eq!(observe(2).await.map(|line| line.status), Ok(None));
+        assert_eq!(observe(3).await, Ok(lines[3].clone()));
+        world.network.set_condition(Condition::Failing);
+        for index in 0..4 {
+            assert_eq!(observe(index).await, Err(Problem::NetworkUnavailable));
+        }
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use attache_core::{Addresses, Ipv4Identifier, Line, LineId, PhoneNumber};
+use attache_core::{Addresses, Ipv4Identifier, Line, LineId, NetworkAccessIdentifier, PhoneNumber};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Where a line sits.
@@ -29,6 +29,7 @@ pub(super) struct Table {
     by_public_ipv4: BTreeSet<(Ipv4Addr, Slot)>,
     by_both_ipv4: BTreeSet<(Ipv4Addr, Ipv4Addr, Slot)>,
     by_ipv6_prefix: BTreeSet<(u64, Slot)>,
+    by_access_identifier: HashTable<Slot>,
 }
 
 impl Table {
@@ -75,6 +76,13 @@ impl Table {
         only(slots.filter_map(|slot| self.at(slot)))
     }
 
+    /// The one line with this network access identifier.
+    pub(super) fn by_access_identifier(&self, identifier: &NetworkAccessIdentifier) -> Option<&Line> {
+        let slots = self.by_access_identifier.iter_hash(hash(&self.hasher, identifier));
+        let lines = slots.filter_map(|slot| self.at(*slot));
+        only(lines.filter(|line| access_identifier(line) == Some(identifier)))
+    }
+
     /// A table of lines no two of which have the same number.
     pub(super) fn of(lines: Vec<Option<Line>>) -> Self {
         let mut table = Self { slots: lines, ..Self::default() };
@@ -99,12 +107,13 @@ impl Table {
             self.slots.push(None);
             to_slot(self.slots.len() - 1)
         });
-        self.index_addresses(slot, line.addresses.as_deref(), true);
+        let addresses = line.addresses.clone();
         let (number, id) = (hash(&self.hasher, &line.phone_number), hash(&self.hasher, &line.id));
         self.slots[slot as usize] = Some(line);
         let Self { slots, hasher, by_number, by_id, .. } = self;
         by_number.insert_unique(number, slot, rehash(slots, |line| hash(hasher, &line.phone_number)));
         by_id.insert_unique(id, slot, rehash(slots, |line| hash(hasher, &line.id)));
+        self.index_addresses(slot, addresses.as_deref(), true);
     }
 
     pub(super) fn remove(&mut self, number: PhoneNumber) {
@@ -140,6 +149,16 @@ impl Table {
         if let Some(prefix) = addresses.ipv6_prefix {
             set(&mut self.by_ipv6_prefix, (prefix, slot), present);
         }
+        if let Some(identifier) = &addresses.network_access_identifier {
+            let Self { slots, hasher, by_access_identifier, .. } = self;
+            let own = hash(hasher, identifier);
+            if present {
+                let rehash = rehash(slots, |line| access_identifier(line).map_or(0, |other| hash(hasher, other)));
+                by_access_identifier.insert_unique(own, slot, rehash);
+            } else if let Ok(entry) = by_access_identifier.find_entry(own, |entry| *entry == slot) {
+                entry.remove();
+            }
+        }
     }
 
     fn slot_of(&self, number: PhoneNumber) -> Option<Slot> {
@@ -151,6 +170,10 @@ impl Table {
     fn at(&self, slot: Slot) -> Option<&Line> {
         self.slots.get(slot as usize)?.as_ref()
     }
+}
+
+fn access_identifier(line: &Line) -> Option<&NetworkAccessIdentifier> {
+    line.addresses.as_ref()?.network_access_identifier.as_ref()
 }
 
 fn hash(hasher: &DefaultHashBuilder, key: &impl Hash) -> u64 {

@@ -3,8 +3,10 @@
 use std::num::NonZeroU32;
 
 use attache_core::{
-    Pace, PhoneNumber, PlanError, Plmn, PublisherName, Purpose, Quota, Rate, Scope, Technology, Timestamp,
+    NetworkAccessIdentifier, Pace, PhoneNumber, PlanError, Plmn, PublisherName, Purpose, Quota, Rate, Scope,
+    Technology, Timestamp,
 };
+use attache_network::Condition;
 use serde::{Deserialize, Serialize};
 
 /// A line of the simulated network.
@@ -12,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct Line {
     /// Its number.
     pub phone_number: PhoneNumber,
+    /// Its network access identifier, if its operator has given it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_access_identifier: Option<NetworkAccessIdentifier>,
     /// Its home network.
     pub home_plmn: Plmn,
     /// The network that serves it; none if it was never seen.
@@ -53,6 +58,10 @@ impl From<&attache_core::Line> for Line {
         let status = line.status.as_ref();
         Self {
             phone_number: line.phone_number,
+            network_access_identifier: line
+                .addresses
+                .as_ref()
+                .and_then(|addresses| addresses.network_access_identifier.clone()),
             home_plmn: line.home,
             serving_plmn: status.map(|status| status.serving),
             serving_confirmed_at: status.map(|status| status.serving_confirmed_at),
@@ -63,6 +72,15 @@ impl From<&attache_core::Line> for Line {
             eligible: line.eligible,
         }
     }
+}
+
+/// A token by which the operator tells an application which line a device has (GSMA TS.43).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OperatorToken {
+    /// The token, which is good once: `operatortoken:` and this is a `login_hint`.
+    pub operator_token: String,
+    /// Until when.
+    pub expires_at: Timestamp,
 }
 
 /// Some of the lines, by number.
@@ -92,6 +110,9 @@ pub struct LineQuery {
 pub struct NewLine {
     /// Its number.
     pub phone_number: PhoneNumber,
+    /// Its network access identifier, `local@domain`, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_access_identifier: Option<NetworkAccessIdentifier>,
     /// Its home network.
     pub home_plmn: Plmn,
     /// Where it is.
@@ -190,6 +211,28 @@ pub enum NetworkState {
     Silent,
     /// It answers as if it had never seen any line.
     Unknowing,
+}
+
+impl From<Condition> for NetworkState {
+    fn from(condition: Condition) -> Self {
+        match condition {
+            Condition::Up => Self::Up,
+            Condition::Failing => Self::Failing,
+            Condition::Silent => Self::Silent,
+            Condition::Unknowing => Self::Unknowing,
+        }
+    }
+}
+
+impl From<NetworkState> for Condition {
+    fn from(state: NetworkState) -> Self {
+        match state {
+            NetworkState::Up => Self::Up,
+            NetworkState::Failing => Self::Failing,
+            NetworkState::Silent => Self::Silent,
+            NetworkState::Unknowing => Self::Unknowing,
+        }
+    }
 }
 
 /// One line of an import's answer, of which there are as many as there is progress to tell.

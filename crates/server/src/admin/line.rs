@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{PhoneNumber, Plmn, Problem, Status, Timestamp, first_plmn};
+use attache_core::{Addresses, PhoneNumber, Plmn, Problem, Status, Timestamp, first_plmn};
 use attache_network::{ChangeError, Filter, NewLine, Simulator, csv};
 use axum::{
     Json,
@@ -22,8 +22,8 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use super::{
     AdminError, JsonBody, NumberInPath,
     api::{
-        Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, LineQuery, Reach, Refusal, Removed,
-        Visited,
+        Bearer, Connected, Eligibility, ImportError, ImportEvent, Line, LinePage, LineQuery, OperatorToken, Reach,
+        Refusal, Removed, Visited,
     },
 };
 use crate::{app::App, query::media_type_is};
@@ -117,6 +117,17 @@ pub(super) async fn eligibility(
     changed(app.simulator.set_eligible(number, eligibility.eligible).await, number)
 }
 
+/// Gives what the device of a line would get from the operator.
+pub(super) async fn operator_token(
+    State(app): State<Arc<App>>,
+    NumberInPath(number): NumberInPath,
+) -> Result<(StatusCode, Json<OperatorToken>), AdminError> {
+    let entitlement = app.entitlement.as_ref().ok_or(AdminError::SandboxOnly)?;
+    let line = app.simulator.get(number).ok_or(AdminError::UnknownLine(number))?;
+    let (operator_token, expires_at) = entitlement.issue(line.id).map_err(AdminError::internal)?;
+    Ok((StatusCode::CREATED, Json(OperatorToken { operator_token, expires_at })))
+}
+
 /// What a change made of a line.
 fn changed(line: Result<attache_core::Line, ChangeError>, number: PhoneNumber) -> Result<Json<Line>, AdminError> {
     line.map(|line| Json(Line::from(&line))).map_err(|error| AdminError::of_change(error, number))
@@ -155,7 +166,9 @@ fn begin(new: super::api::NewLine, now: Timestamp) -> Result<NewLine, AdminError
         phone_number: new.phone_number,
         home: new.home_plmn,
         status: (!new.never_seen).then_some(status),
-        addresses: None,
+        addresses: new.network_access_identifier.map(|identifier| {
+            Box::new(Addresses { network_access_identifier: Some(identifier), ..Addresses::default() })
+        }),
         eligible: !new.ineligible,
     })
 }

@@ -51,6 +51,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/lines/{number}/reach", post(line::reach))
         .route("/admin/v1/lines/{number}/technology", post(line::technology))
         .route("/admin/v1/lines/{number}/eligibility", post(line::eligibility))
+        .route("/admin/v1/lines/{number}/operator-token", post(line::operator_token))
         .route("/admin/v1/network", get(network::show).put(network::set))
         .route("/admin/v1/clients", get(client::list).post(client::add))
         .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))

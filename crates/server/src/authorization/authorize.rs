@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::{Refused, parameters::Parameters, token::admit_scopes};
+use super::{Refused, login_hint, parameters::Parameters, token::admit_scopes};
 use crate::{app::App, entropy, token::hash};
 
 /// The authorization endpoint (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2).
@@ -67,9 +67,10 @@ async fn grant(
     // In the sandbox the login_hint stands for the network's word about who is calling.
     let denied = || OAuthErrorCode::AccessDenied.because("the network does not know the caller; send a login_hint");
     let hint = parameters.get("login_hint").ok_or_else(denied)?;
-    let identifier = (publisher.authorization.read_login_hint)(hint).map_err(|_| denied())?;
-    let line = app.network.identify(&identifier).await.map_err(|problem| match problem {
-        Problem::UnknownLine | Problem::IdentifierUnsupported => Refused::OAuth(denied()),
+    let line = login_hint::identify(app, publisher, hint).await.map_err(|problem| match problem {
+        Problem::UnknownLine | Problem::IdentifierUnsupported | Problem::FieldInvalid { .. } => {
+            Refused::OAuth(denied())
+        }
         other => Refused::Problem(other),
     })?;
     let code = entropy::secret().map_err(|_| Problem::Internal)?;

@@ -9,7 +9,8 @@ use axum::{body::Body, response::Response};
 use http::Request;
 
 use super::{
-    Refused, client_authentication::authenticate, discovery::endpoints, parameters::Parameters, token::admit_scopes,
+    Refused, client_authentication::authenticate, discovery::endpoints, login_hint, parameters::Parameters,
+    token::admit_scopes,
 };
 use crate::{app::App, entropy, query::json_response, token::hash};
 
@@ -36,19 +37,19 @@ pub(super) async fn answer(
     }
     let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, &parameters)?;
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
-    let identifier = (publisher.authorization.read_login_hint)(hint).map_err(|problem| match problem {
-        Problem::UnknownLine | Problem::IdentifierUnsupported => unknown_user(),
-        _ => OAuthErrorCode::InvalidRequest
-            .because("login_hint is malformed; it has the form tel:+34666666666 or ipport:80.90.34.2:16790"),
-    })?;
     if !app.is_sandbox() {
         // Consent cannot be asked for yet, and without it nothing is granted.
         return Err(OAuthErrorCode::AccessDenied
             .because("this server cannot ask subscribers for their consent yet")
             .into());
     }
-    let line = app.network.identify(&identifier).await.map_err(|problem| match problem {
-        Problem::UnknownLine | Problem::IdentifierUnsupported => Refused::OAuth(unknown_user()),
+    let line = login_hint::identify(app, publisher, hint).await.map_err(|problem| match problem {
+        Problem::UnknownLine | Problem::IdentifierUnsupported => {
+            Refused::OAuth(OAuthErrorCode::UnknownUserId.because("no subscriber is known by this login_hint"))
+        }
+        Problem::FieldInvalid { .. } => Refused::OAuth(OAuthErrorCode::InvalidRequest.because(
+            "login_hint is malformed; it has the form tel:+34666666666, ipport:80.90.34.2:16790 or operatortoken:...",
+        )),
         other => Refused::Problem(other),
     })?;
     let auth_req_id = entropy::secret().map_err(|_| Problem::Internal)?;
@@ -75,8 +76,4 @@ pub(super) async fn answer(
 /// A client that waits as long as it is told does not poll too fast, so parts of a second count whole.
 fn whole_seconds(interval: Duration) -> u64 {
     interval.as_secs() + u64::from(interval.subsec_nanos() > 0)
-}
-
-fn unknown_user() -> attache_wire::oauth::OAuthError {
-    OAuthErrorCode::UnknownUserId.because("no subscriber is known by this login_hint")
 }

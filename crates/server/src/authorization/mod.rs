@@ -11,6 +11,7 @@ mod backchannel;
 mod client_authentication;
 mod discovery;
 mod grant_book;
+mod login_hint;
 mod parameters;
 mod token;
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use attache_core::Problem;
 use axum::body::Body;
 use bytes::Bytes;
@@ -5,6 +7,13 @@ use http::{Request, Version, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::app::App;
+
+/// How large a body may be that is read for who is refused in any case.
+const SMALL: usize = 4 << 10;
+
+/// How long may be waited for such a body. It follows its head at once, but for who wants to hold a
+/// connection.
+const SOON: Duration = Duration::from_millis(500);
 
 /// Reads the whole body, within the limits of size and time.
 pub(crate) async fn read_body(app: &App, request: Request<Body>) -> Result<Bytes, Problem> {
@@ -28,4 +37,15 @@ pub(crate) async fn read_body(app: &App, request: Request<Body>) -> Result<Bytes
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::BodyTooLarge { limit }),
         Ok(Err(_)) => Err(Problem::BodyIncomplete),
     }
+}
+
+/// The body of a request that is refused in any case, if its length is told, small, and there soon.
+pub(super) async fn read_small_body(app: &App, request: Request<Body>) -> Option<Bytes> {
+    let length: usize = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
+    if length > SMALL.min(app.settings.body_limit) {
+        return None;
+    }
+    let body = Limited::new(request.into_body(), SMALL).collect();
+    let body = tokio::time::timeout(SOON.min(app.settings.body_timeout), body).await.ok()?.ok()?;
+    Some(body.to_bytes())
 }

@@ -1,28 +1,48 @@
 use attache_core::{Device, DeviceIdentifier, IdentifierKind, LineId, Network, Problem};
-use attache_wire::{Face, Identification, Several};
+use attache_wire::{Face, Identification, Several, SubscriptionFace};
+
+/// How a version of an API has its lines identified.
+#[derive(Clone, Copy)]
+pub(crate) struct Rule {
+    identification: Identification,
+    several: Several,
+}
+
+impl From<&Face> for Rule {
+    fn from(face: &Face) -> Self {
+        Self { identification: face.identification, several: face.several }
+    }
+}
+
+impl From<&SubscriptionFace> for Rule {
+    fn from(face: &SubscriptionFace) -> Self {
+        Self { identification: face.identification, several: face.several }
+    }
+}
 
 /// The line that a question is about.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Identified<'a> {
-    pub(super) line: LineId,
+pub(crate) struct Identified<'a> {
+    pub(crate) line: LineId,
     /// The identifier that was used, where the request gave several.
-    pub(super) told: Option<&'a DeviceIdentifier>,
+    pub(crate) told: Option<&'a DeviceIdentifier>,
 }
 
 /// Identifies the line from the token or from the body, by the version's rule. A token that was
 /// issued for one line never answers about another.
-pub(super) async fn line<'a>(
+pub(crate) async fn line<'a>(
     network: &dyn Network,
-    unsupported: &[IdentifierKind],
-    face: &Face,
+    supported: &[IdentifierKind],
+    rule: impl Into<Rule>,
     of_token: Option<LineId>,
     device: &'a Device,
 ) -> Result<Identified<'a>, Problem> {
-    match (of_token, face.identification) {
+    let rule = rule.into();
+    match (of_token, rule.identification) {
         (Some(line), _) if device.is_unnamed() => Ok(Identified { line, told: None }),
         (Some(_), Identification::TokenOrBody) => Err(Problem::IdentifierUnnecessary),
         (Some(line), Identification::BodyAgreesWithToken) => {
-            match named(network, unsupported, face.several, device).await {
+            match named(network, supported, rule.several, device).await {
                 Ok(named) if named.line == line => Ok(Identified { line, told: None }),
                 // A foreign identifier gets the same answer whether it is known or not, and beside the own
                 // number as well.
@@ -34,7 +54,7 @@ pub(super) async fn line<'a>(
                 Err(problem) => Err(problem),
             }
         }
-        (None, _) => named(network, unsupported, face.several, device).await,
+        (None, _) => named(network, supported, rule.several, device).await,
     }
 }
 
@@ -42,7 +62,7 @@ pub(super) async fn line<'a>(
 /// all must agree, the others of such kinds are held against it.
 async fn named<'a>(
     network: &dyn Network,
-    unsupported: &[IdentifierKind],
+    supported: &[IdentifierKind],
     several: Several,
     device: &'a Device,
 ) -> Result<Identified<'a>, Problem> {
@@ -51,7 +71,7 @@ async fn named<'a>(
         return Err(Problem::IdentifierMissing);
     }
     let mut used: Option<Identified<'a>> = None;
-    for identifier in identifiers.iter().filter(|identifier| !unsupported.contains(&identifier.kind())) {
+    for identifier in identifiers.iter().filter(|identifier| supported.contains(&identifier.kind())) {
         let line = match network.identify(identifier).await {
             Err(Problem::IdentifierUnsupported) => continue,
             identified => identified?,
@@ -152,7 +172,8 @@ mod tests {
         ];
         for (name, face, of_token, identifiers, expected) in table {
             let device = Device::new(identifiers);
-            let found = line(&TwoLines, &[], face, of_token, &device).await.map(|identified| identified.line);
+            let found =
+                line(&TwoLines, &IdentifierKind::ALL, face, of_token, &device).await.map(|identified| identified.line);
             assert_eq!(found, expected, "{name}");
         }
     }
@@ -160,25 +181,25 @@ mod tests {
     #[tokio::test]
     async fn the_identifier_that_was_used_is_told_where_several_were_given() {
         let several = Device::new(vec![access_identifier(), number("+12345"), number("+12346")]);
-        let found = line(&TwoLines, &[], NEWEST, None, &several).await.unwrap();
+        let found = line(&TwoLines, &IdentifierKind::ALL, NEWEST, None, &several).await.unwrap();
         assert_eq!(found.told, Some(&number("+12345")));
         let one = Device::new(vec![number("+12345")]);
-        assert_eq!(line(&TwoLines, &[], NEWEST, None, &one).await.unwrap().told, None);
+        assert_eq!(line(&TwoLines, &IdentifierKind::ALL, NEWEST, None, &one).await.unwrap().told, None);
         let agreeing = Device::new(vec![number("+12345"), number("+12345")]);
-        assert_eq!(line(&TwoLines, &[], OLDER, Some(first()), &agreeing).await.unwrap().told, None);
+        assert_eq!(line(&TwoLines, &IdentifierKind::ALL, OLDER, Some(first()), &agreeing).await.unwrap().told, None);
     }
 
     #[tokio::test]
     async fn an_identifier_of_an_unsupported_kind_is_as_good_as_none() {
-        let unsupported = [IdentifierKind::PhoneNumber];
+        let supported = [IdentifierKind::Ipv4, IdentifierKind::Ipv6];
         let one = Device::new(vec![number("+12345")]);
-        let ask = async |face, of_token| line(&TwoLines, &unsupported, face, of_token, &one).await.map(|it| it.line);
+        let ask = async |face, of_token| line(&TwoLines, &supported, face, of_token, &one).await.map(|it| it.line);
         assert_eq!(ask(NEWEST, None).await, Err(Problem::IdentifierUnsupported));
         assert_eq!(ask(NEWEST, Some(first())).await, Err(Problem::IdentifierUnnecessary));
         assert_eq!(ask(OLDER, Some(first())).await, Err(Problem::IdentifierUnsupported));
         let address = DeviceIdentifier::Ipv6(std::net::Ipv6Addr::LOCALHOST);
         let several = Device::new(vec![number("+12345"), address]);
-        let found = line(&TwoLines, &unsupported, NEWEST, None, &several).await;
+        let found = line(&TwoLines, &supported, NEWEST, None, &several).await;
         assert_eq!(found, Err(Problem::UnknownLine));
     }
 }

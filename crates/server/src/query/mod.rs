@@ -3,8 +3,9 @@
 //! admit the head → authenticate → authorize → read the body → identify the line → limit → observe
 //! the network → audit → render.
 //!
-//! Where versions share a path, the body tells which is meant. Until it is read, a problem is rendered by
-//! the newest, and the scope of either is enough; then that of the one that is meant is needed.
+//! Where versions share a path, the body tells which is meant. The scope of either is enough to have it
+//! read; then that of the one that is meant is needed. Who is refused before is refused in the words of
+//! the version that is meant, too: for that a small body is looked at, and for nothing else.
 //!
 //! Each step takes what the step before it returned, so none can be skipped. A problem at any step
 //! is rendered by the face. Who is not authenticated learns nothing else: a fault of the body is told
@@ -22,7 +23,9 @@ use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 pub(crate) use body::read_body;
-pub(crate) use head::{admit_host_and_target, media_type_is};
+use body::read_small_body;
+pub(crate) use head::{X_CORRELATOR, admit_host_and_target, admit_media_types, correlator, media_type_is, recorded};
+pub(crate) use identify::line as identify_line;
 
 use crate::{
     app::App,
@@ -34,10 +37,10 @@ use crate::{
 };
 
 /// The caller showed a good token: who it is.
-struct Authenticated {
-    token: Arc<Token>,
+pub(crate) struct Authenticated {
+    pub(crate) token: Arc<Token>,
     /// What it may still ask, where its plan limits that.
-    limiter: Option<Arc<Limiter>>,
+    pub(crate) limiter: Option<Arc<Limiter>>,
 }
 
 /// The caller may use one of the versions at this path: which one is meant, the body will tell.
@@ -64,7 +67,7 @@ pub(crate) async fn answer(
 ) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    let (correlator, correlator_fault) = head::correlator(mount.newest, request.headers());
+    let (correlator, correlator_fault) = head::correlator(mount.newest.correlator, request.headers());
     let mut trail = Trail { face: mount.newest, token: None, limiter: None };
     let correlator_text = head::recorded(&correlator);
     let outcome = match correlator_fault {
@@ -118,11 +121,16 @@ async fn ask(
 ) -> Result<Vec<u8>, Problem> {
     admit_host_and_target(app, &request)?;
     head::admit_method(&request)?;
-    let caller = authenticate(app, publisher, &request)?;
-    trail.token = Some(Arc::clone(&caller.token));
-    trail.limiter = caller.limiter;
-    let admitted = admit_to_any(caller.token, mount)?;
-    head::admit_media_types(&request)?;
+    let admitted = match admit(app, publisher, mount, &request, trail) {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            trail.face = face_meant(app, mount, request).await;
+            return Err(match problem {
+                Problem::ScopeMissing { .. } => Problem::ScopeMissing { scope: trail.face.scope.clone() },
+                problem => problem,
+            });
+        }
+    };
     let body = read_body(app, request).await?;
     let face = mount.face_of(&body);
     trail.face = face;
@@ -135,8 +143,40 @@ async fn ask(
     outcome
 }
 
+/// Whether the request may go on to its body: by its caller, and by its media types.
+fn admit(
+    app: &App,
+    publisher: &Publisher,
+    mount: &Mount,
+    request: &Request<Body>,
+    trail: &mut Trail,
+) -> Result<Admitted, Problem> {
+    let caller = authenticate(app, publisher, request)?;
+    trail.token = Some(Arc::clone(&caller.token));
+    trail.limiter = caller.limiter;
+    let admitted = admit_to_any(caller.token, mount)?;
+    head::admit_media_types(request)?;
+    Ok(admitted)
+}
+
+/// The version that a request which is refused before its body is read is meant for, so that it is refused
+/// in its words. Where there is no choice, or the body is not small and there at once, it is the newest.
+async fn face_meant(app: &App, mount: &Mount, request: Request<Body>) -> &'static Face {
+    if mount.is_of_one() {
+        return mount.newest;
+    }
+    match read_small_body(app, request).await {
+        Some(body) => mount.face_of(&body),
+        None => mount.newest,
+    }
+}
+
 /// Who calls.
-fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Result<Authenticated, Problem> {
+pub(crate) fn authenticate(
+    app: &App,
+    publisher: &Publisher,
+    request: &Request<Body>,
+) -> Result<Authenticated, Problem> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
     let header = headers.next().ok_or(Problem::CredentialsMissing)?;
     if headers.next().is_some() {
@@ -190,7 +230,7 @@ async fn look(
     subject: &mut Option<PhoneNumber>,
 ) -> Result<Vec<u8>, Problem> {
     let identified =
-        identify::line(app.network.as_ref(), &app.settings.unsupported_identifiers, face, token.line, device).await?;
+        identify::line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, device).await?;
     if let Some(limiter) = limiter {
         limiter.take(app.clock.now())?;
     }
@@ -211,7 +251,7 @@ async fn look(
 }
 
 /// The number that a request names a line by, if it does so.
-fn named_number(device: &Device) -> Option<PhoneNumber> {
+pub(crate) fn named_number(device: &Device) -> Option<PhoneNumber> {
     device.identifiers().iter().find_map(|identifier| match identifier {
         DeviceIdentifier::PhoneNumber(number) => Some(*number),
         DeviceIdentifier::Ipv4(_) | DeviceIdentifier::Ipv6(_) | DeviceIdentifier::NetworkAccessIdentifier(_) => None,

@@ -7,6 +7,7 @@ use attache_core::{
     Addresses, Client, ClientId, Id, Line, LineId, PhoneNumber, Plan, PublisherName, Purpose, Rate, Scope, Status,
     Technology, Timestamp,
 };
+use attache_network::Condition;
 
 use crate::{
     entropy::{self, NoEntropy},
@@ -17,6 +18,10 @@ use crate::{
 pub(super) const MOCK_CLIENT_ID: &str = "mock_sandbox_app_id";
 pub(super) const MOCK_ACCESS_TOKEN: &str = "mock_sandbox_access_token";
 pub(super) const MOCK_LINE: &str = "+34777777777";
+
+/// The lines that the network is in trouble about, for whoever wants to see what is then answered.
+const TROUBLED_LINES: [(&str, Condition); 2] =
+    [("+33639980013", Condition::Failing), ("+33639980014", Condition::Silent)];
 
 /// The line whose subscriber never answers.
 pub(super) const SILENT_LINE: &str = "+33639980009";
@@ -229,6 +234,7 @@ fn demo_lines() -> Vec<DemoLine> {
                 public_ports: Some((16_384, 20_479)),
                 private_ipv4: None,
                 ipv6_prefix: Some(0x2001_0db8_0000_0000),
+                network_access_identifier: None,
             }),
             ..seen(MOCK_LINE, "21407", "20801", true, true)
         },
@@ -242,6 +248,7 @@ fn demo_lines() -> Vec<DemoLine> {
                 public_ports: Some((59_392, 60_415)),
                 private_ipv4: Some([10, 0, 0, 1].into()),
                 ipv6_prefix: Some(0x2001_0db8_85a3_08d3),
+                network_access_identifier: "123456789@domain.com".parse().ok(),
             }),
             ..at_home("+33639980001", true, Some(Technology::Fifth))
         },
@@ -265,8 +272,16 @@ fn demo_lines() -> Vec<DemoLine> {
         at_home("+33639980010", true, Some(Technology::Third)),
         at_home("+33639980011", true, None),
         DemoLine { eligible: false, ..at_home("+33639980012", true, Some(Technology::Fourth)) },
+        at_home(TROUBLED_LINES[0].0, true, Some(Technology::Fourth)),
+        at_home(TROUBLED_LINES[1].0, true, Some(Technology::Fourth)),
     ];
     orange.into_iter().chain(telefonica).chain(vonage).chain(camara).collect()
+}
+
+/// The lines that the network is in trouble about. What is written in this file is well-formed, which a
+/// test holds.
+pub(crate) fn troubled_lines() -> Vec<(PhoneNumber, Condition)> {
+    TROUBLED_LINES.iter().filter_map(|(number, condition)| Some((number.parse().ok()?, *condition))).collect()
 }
 
 /// The demo lines. What is written in this file is well-formed, which a test holds.
@@ -306,7 +321,8 @@ mod tests {
         let never_seen = lines.iter().filter(|line| line.status.is_none()).count();
         assert_eq!(never_seen, 1);
         assert_eq!(lines.iter().filter(|line| !line.eligible).count(), 1);
-        for number in [MOCK_LINE, SILENT_LINE] {
+        assert_eq!(troubled_lines().len(), TROUBLED_LINES.len());
+        for number in [MOCK_LINE, SILENT_LINE, TROUBLED_LINES[0].0, TROUBLED_LINES[1].0] {
             assert!(lines.iter().any(|line| line.phone_number.to_string() == number));
         }
     }

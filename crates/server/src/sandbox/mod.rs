@@ -2,17 +2,24 @@
 //! [`App::is_sandbox`], and the route of `/sandbox` is not mounted there.
 
 mod demo;
+mod entitlement;
 mod summary;
+
+use std::time::Duration;
 
 use attache_core::{LineId, Scope};
 use attache_network::Condition;
 use attache_wire::Publisher;
 
-pub(crate) use demo::{clients, lines};
+pub(crate) use demo::{clients, lines, troubled_lines};
+pub(crate) use entitlement::Entitlement;
 pub(crate) use summary::summary;
 pub use summary::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
 
-use crate::{app::App, token::Token};
+use crate::{
+    app::App,
+    token::{Issue, Token},
+};
 
 /// The token that Telefónica's documents print for trying things out, if it is this one: it stands
 /// for a real token of the mock client about one demo line.
@@ -30,6 +37,17 @@ pub(crate) fn documented_token(app: &App, publisher: &Publisher, text: &str) -> 
         purpose: client.purposes.first()?.clone(),
         expires_at: app.clock.now().plus(app.tokens.lifetime()),
     })
+}
+
+/// A token of a demo client that has expired, for whoever wants to see how one is refused; `None` for a
+/// publisher without such a client.
+fn expired_token(app: &App, publisher: &Publisher, issuer: &str) -> Option<String> {
+    let known = demo::CLIENTS.iter().find(|demo| demo.publisher == publisher.name.as_str())?;
+    let client = app.clients.find(&publisher.name, known.client_id)?;
+    let purpose = client.purposes.first()?;
+    let issue = Issue { issuer, client: &client, line: None, scopes: &client.scopes, purpose };
+    let issued_at = app.clock.now().minus(app.tokens.lifetime() + Duration::from_secs(1));
+    app.tokens.issue(&issue, issued_at).ok()
 }
 
 /// Lets the simulated network fail, or be well again.

@@ -1,12 +1,17 @@
 use std::collections::BTreeMap;
 
-use attache_core::{Line, PhoneNumber, Plmn, Technology};
-use attache_network::Filter;
+use attache_core::{IdentifierKind, Line, NetworkAccessIdentifier, PhoneNumber, Plmn, Technology};
+use attache_network::{Condition, Filter};
 use attache_wire::PUBLISHERS;
 use serde::Serialize;
 
-use super::demo;
-use crate::{admin::api::Plan, app::App, authorization::endpoints, mounts};
+use super::{demo, expired_token};
+use crate::{
+    admin::api::{NetworkState, Plan},
+    app::App,
+    authorization::endpoints,
+    mounts,
+};
 
 /// How many lines are told at most.
 const LINES_TOLD: usize = 1_000;
@@ -34,6 +39,9 @@ pub struct PublisherSummary {
     pub clients: Vec<ClientSummary>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limited_clients: Vec<ClientSummary>,
+    /// A token that has expired, for trying out how it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expired_token: Option<String>,
     pub faces: Vec<FaceSummary>,
 }
 
@@ -72,6 +80,12 @@ pub struct LineSummary {
     pub technology: Option<Technology>,
     #[serde(skip_serializing_if = "is_true")]
     pub eligible: bool,
+    /// Told where it can be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_access_identifier: Option<NetworkAccessIdentifier>,
+    /// How the network fares about it, where it is in trouble.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkState>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde has it so")]
@@ -79,8 +93,11 @@ const fn is_true(flag: &bool) -> bool {
     *flag
 }
 
-impl From<&Line> for LineSummary {
-    fn from(line: &Line) -> Self {
+impl LineSummary {
+    fn of(app: &App, line: &Line) -> Self {
+        let takes_access_identifiers =
+            app.settings.supported_identifiers.contains(&IdentifierKind::NetworkAccessIdentifier);
+        let condition = app.simulator.condition_about(line.phone_number);
         let reachable = line.status.map(|status| [(status.data, "DATA"), (status.sms, "SMS")]);
         Self {
             phone_number: line.phone_number,
@@ -89,6 +106,12 @@ impl From<&Line> for LineSummary {
             reachable: reachable.into_iter().flatten().filter_map(|(can, by)| can.then_some(by)).collect(),
             technology: line.status.and_then(|status| status.technology),
             eligible: line.eligible,
+            network_access_identifier: line
+                .addresses
+                .as_ref()
+                .and_then(|addresses| addresses.network_access_identifier.clone())
+                .filter(|_| takes_access_identifiers),
+            network: (condition != Condition::Up).then(|| condition.into()),
         }
     }
 }
@@ -128,6 +151,7 @@ pub(crate) fn summary(app: &App) -> Summary {
                     scope: face.scope.to_string(),
                 })
                 .collect(),
+            expired_token: expired_token(app, publisher, &endpoints.issuer),
             issuer: endpoints.issuer,
             token_endpoint: endpoints.token,
             authorization_endpoint: endpoints.authorization,
@@ -138,6 +162,11 @@ pub(crate) fn summary(app: &App) -> Summary {
     Summary {
         mode: app.settings.mode.as_str(),
         publishers: publishers.collect(),
-        lines: app.simulator.list(None, LINES_TOLD, &Filter::default()).iter().map(LineSummary::from).collect(),
+        lines: app
+            .simulator
+            .list(None, LINES_TOLD, &Filter::default())
+            .iter()
+            .map(|line| LineSummary::of(app, line))
+            .collect(),
     }
 }

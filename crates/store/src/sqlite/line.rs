@@ -3,7 +3,10 @@
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
-use attache_core::{Addresses, Line, LineId, Lines, PhoneNumber, Plmn, Status, StoreError, Technology, Timestamp};
+use attache_core::{
+    Addresses, Line, LineId, Lines, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, Technology,
+    Timestamp,
+};
 use rusqlite::{
     Connection, OptionalExtension, Row, params,
     types::{Type, ValueRef},
@@ -17,7 +20,8 @@ const STEP: usize = 10_000;
 /// The columns of a line, in the order in which [`line`] reads them.
 const COLUMNS: &str = "phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
      public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-     technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible";
+     technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible,
+     network_access_identifier";
 
 #[async_trait]
 impl Lines for SqliteStore {
@@ -111,8 +115,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
         "INSERT INTO line (phone_number, id, home,
                            serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
                            public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-                           technology, technology_confirmed_at, eligible)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+                           technology, technology_confirmed_at, eligible, network_access_identifier)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
          ON CONFLICT (phone_number) DO UPDATE SET
             id = excluded.id, home = excluded.home, serving = excluded.serving,
             serving_confirmed_at = excluded.serving_confirmed_at, data = excluded.data, sms = excluded.sms,
@@ -120,7 +124,7 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             public_ipv4 = excluded.public_ipv4, first_port = excluded.first_port, last_port = excluded.last_port,
             private_ipv4 = excluded.private_ipv4, ipv6_prefix = excluded.ipv6_prefix,
             technology = excluded.technology, technology_confirmed_at = excluded.technology_confirmed_at,
-            eligible = excluded.eligible",
+            eligible = excluded.eligible, network_access_identifier = excluded.network_access_identifier",
     )?;
     for (written, line) in (1..).zip(lines) {
         let status = line.status.as_ref();
@@ -142,6 +146,9 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             status.and_then(|status| status.technology).map(Technology::as_str),
             status.map(|status| status.technology_confirmed_at.unix_nanoseconds()),
             line.eligible,
+            addresses
+                .and_then(|addresses| addresses.network_access_identifier.as_ref())
+                .map(NetworkAccessIdentifier::as_str),
         ])?;
         if written % STEP == 0 || written == lines.len() {
             progress(written);
@@ -189,7 +196,7 @@ fn status(row: &Row<'_>) -> rusqlite::Result<Option<Status>> {
 fn addresses(row: &Row<'_>) -> rusqlite::Result<Option<Box<Addresses>>> {
     // Most lines have none, and a million of them are read at a start: the fewest looks tell it.
     let has = |column| row.get_ref(column).map(|value| value != ValueRef::Null);
-    if !has(8)? && !has(9)? && !has(11)? && !has(12)? {
+    if !has(8)? && !has(9)? && !has(11)? && !has(12)? && !has(16)? {
         return Ok(None);
     }
     Ok(Some(Box::new(Addresses {
@@ -197,11 +204,19 @@ fn addresses(row: &Row<'_>) -> rusqlite::Result<Option<Box<Addresses>>> {
         public_ports: row.get::<_, Option<_>>(9)?.zip(row.get(10)?),
         private_ipv4: row.get::<_, Option<_>>(11)?.map(Ipv4Addr::from_bits),
         ipv6_prefix: row.get::<_, Option<_>>(12)?.map(i64::cast_unsigned),
+        network_access_identifier: access_identifier(row, 16)?,
     })))
 }
 
 fn plmn(row: &Row<'_>, column: usize) -> rusqlite::Result<Plmn> {
     row.get_ref(column)?.as_str()?.parse().map_err(damaged(column, Type::Text))
+}
+
+fn access_identifier(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<NetworkAccessIdentifier>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        text => text.as_str()?.parse().map(Some).map_err(damaged(column, Type::Text)),
+    }
 }
 
 fn technology(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Technology>> {

@@ -45,7 +45,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_technology.sql"),
     include_str!("../../migrations/sqlite/0003_plan.sql"),
     include_str!("../../migrations/sqlite/0004_eligible.sql"),
-    include_str!("../../migrations/sqlite/0005_subscription.sql"),
+    include_str!("../../migrations/sqlite/0005_network_access_identifier.sql"),
+    include_str!("../../migrations/sqlite/0006_subscription.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -434,6 +435,7 @@ mod tests {
                 public_ports: Some((0, u16::MAX)),
                 private_ipv4: Some([10, 0, 0, 1].into()),
                 ipv6_prefix: Some(u64::MAX),
+                network_access_identifier: "123456789@domain.com".parse().ok(),
             })),
             eligible: !number.is_multiple_of(2),
         }
