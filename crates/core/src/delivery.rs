@@ -144,7 +144,8 @@ pub enum Replayed {
 /// one has been settled. A replay can be sent at once.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// Waits until deliveries may have become due that were not when this was called last.
+    /// Waits until deliveries were made since this was called last. What becomes due by a record of attempts is
+    /// for whoever made that.
     async fn made(&self);
 
     /// Every origin with deliveries that can be sent, now or later.

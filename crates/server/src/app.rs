@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, Clock, Network, OperatorTokens};
+use attache_core::{AuditLog, Clock, Deliveries, Network, OperatorTokens, Subscriptions};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -11,6 +11,7 @@ use url::Url;
 use crate::{
     authorization::{Assertions, GrantBook},
     clients::ClientRegistry,
+    delivery::Courier,
     keyring::Keyring,
     sandbox::Entitlement,
     settings::{Mode, Settings},
@@ -39,6 +40,10 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) grants: GrantBook,
     pub(crate) assertions: Assertions,
+    pub(crate) subscriptions: Arc<dyn Subscriptions>,
+    pub(crate) deliveries: Arc<dyn Deliveries>,
+    /// Takes events to their sinks.
+    pub(crate) courier: Arc<dyn Courier>,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

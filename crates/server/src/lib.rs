@@ -1,6 +1,7 @@
 //! The HTTP server of Attache.
 //!
 //! - `query` is the pipeline that every question to a face goes through;
+//! - `subscription` is the pipeline of those who want to be told of changes, `delivery` tells them;
 //! - `authorization` holds the authorization servers, one for each publisher;
 //! - `admin` is the operator's API; `sandbox` is what only a sandbox may do;
 //! - `docs` is what the server says about itself;
@@ -13,6 +14,7 @@ mod authorization;
 mod clients;
 mod clock;
 mod cors;
+mod delivery;
 mod deprecation;
 mod docs;
 mod entropy;
@@ -25,6 +27,7 @@ mod routes;
 mod sandbox;
 pub mod settings;
 mod start;
+mod subscription;
 mod telemetry;
 mod token;
 

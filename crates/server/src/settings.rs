@@ -73,6 +73,10 @@ pub struct Settings {
     pub pins: Vec<Pin>,
     /// The versions of CAMARA's APIs that are going to end. No two are about the same.
     pub deprecations: Vec<Deprecation>,
+    /// The networks that events may be sent to though they are not public.
+    pub sink_networks: Vec<IpNet>,
+    /// Whether events may be sent without encryption. Sandbox only: the contracts want https.
+    pub allow_http_sinks: bool,
     /// Whether the newest version of each of CAMARA's APIs stands at `/vwip` as well.
     pub vwip: bool,
 }

@@ -1,4 +1,4 @@
-use attache_core::{DeviceIdentifier, Problem, PublisherName};
+use attache_core::{DeviceIdentifier, Problem, PublisherName, Scope};
 
 use crate::{
     Face, Refusal, SubscriptionFace,
@@ -24,6 +24,19 @@ pub struct Publisher {
     pub refuse: fn(&Problem) -> Refusal,
     /// Its authorization server.
     pub authorization: Authorization,
+}
+
+impl Publisher {
+    /// Every scope that its APIs need, each once, in order.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<Scope> {
+        let of_questions = self.faces.iter().map(|face| &face.scope);
+        let of_subscriptions = self.subscriptions.iter().flat_map(|face| face.scopes());
+        let mut scopes: Vec<Scope> = of_questions.chain(of_subscriptions).cloned().collect();
+        scopes.sort();
+        scopes.dedup();
+        scopes
+    }
 }
 
 /// The dialect of a publisher's authorization server (OAuth 2.0, RFC 6749; OpenID Connect CIBA).

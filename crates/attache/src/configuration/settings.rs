@@ -72,6 +72,13 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
                      `openssl rand -hex 32` prints",
                 );
             }
+            if configuration.allow_http_sinks {
+                faults.add_about(
+                    "allow_http_sinks",
+                    "allow_http_sinks (ATTACHE_ALLOW_HTTP_SINKS): production sends events over https only; leave it out"
+                        .to_owned(),
+                );
+            }
             if tls.is_none() && configuration.trusted_proxies.is_empty() {
                 missing::<()>(
                     &mut faults,
@@ -111,6 +118,8 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             request_log: configuration.request_log,
             pins: configuration.pins,
             deprecations: configuration.deprecations,
+            sink_networks: configuration.sink_networks,
+            allow_http_sinks: configuration.allow_http_sinks,
             vwip: configuration.vwip,
         }),
         _ => Err(faults),

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use attache_core::Scope;
 use attache_wire::Publisher;
 use axum::response::Response;
 use serde::Serialize;
@@ -70,13 +71,14 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         (has_codes, "authorization_code"),
         (has_backchannel, "urn:openid:params:grant-type:ciba"),
     ];
+    let scopes = publisher.scopes();
     let metadata = Metadata {
         issuer: &endpoints.issuer,
         authorization_endpoint: endpoints.authorization.as_deref(),
         token_endpoint: &endpoints.token,
         backchannel_authentication_endpoint: endpoints.backchannel.as_deref(),
         jwks_uri: &endpoints.keys,
-        scopes_supported: publisher.faces.iter().map(|face| face.scope.as_str()).chain(["openid"]).collect(),
+        scopes_supported: scopes.iter().map(Scope::as_str).chain(["openid"]).collect(),
         response_types_supported: if has_codes { &["code"] } else { &[] },
         response_modes_supported: if has_codes { &["query"] } else { &[] },
         grant_types_supported: grants.into_iter().filter_map(|(has, grant)| has.then_some(grant)).collect(),

@@ -41,9 +41,7 @@ impl Deliveries for SqliteStore {
                 .try_for_each(|attempt| record(connection, attempt))
                 .map_err(failed("record attempts of deliveries"))
         })
-        .await?;
-        self.made.notify_one();
-        Ok(())
+        .await
     }
 
     fn deliveries(&self, subscription: SubscriptionId, limit: u32) -> Result<Vec<Delivery>, StoreError> {

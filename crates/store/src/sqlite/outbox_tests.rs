@@ -236,8 +236,11 @@ async fn whatever_ends_a_subscription_ends_it_once() {
     assert_eq!(world.store.end_due(at(30), at(30)).await.unwrap(), 0);
     for (id, reason) in [(1, EndReason::Expired), (2, EndReason::CredentialExpired)] {
         let id = SubscriptionId::from_bytes([id; 16]);
-        let kept = world.store.end(id, EndReason::Deleted, None, at(31)).await.unwrap().unwrap();
+        let kept = world.store.end(id, EndReason::NetworkTerminated, None, at(31)).await.unwrap().unwrap();
         assert_eq!(kept.status, SubscriptionStatus::Ended(reason));
+        let deleted = world.store.end(id, EndReason::Deleted, None, at(31)).await.unwrap().unwrap();
+        assert_eq!(deleted.status, SubscriptionStatus::Ended(EndReason::Deleted));
+        let kept = deleted;
         assert_eq!(world.store.set_active(id, true, at(32)).await.unwrap().unwrap().status, kept.status);
     }
     world.put(line("26201", 40)).await;

@@ -185,7 +185,7 @@ fn is_alive(connection: &Connection, id: SubscriptionId) -> rusqlite::Result<boo
         .exists([id.as_bytes()])
 }
 
-/// Ends a subscription, unless it has ended.
+/// Ends a subscription. One that has ended can only be deleted, which is told nobody.
 pub(super) fn end(
     connection: &Connection,
     id: SubscriptionId,
@@ -194,7 +194,8 @@ pub(super) fn end(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     if !is_alive(connection, id)? {
-        return Ok(());
+        // Its client does not want to see it any more.
+        return if reason == EndReason::Deleted { set_status(connection, id, SubscriptionStatus::Ended(reason)) } else { Ok(()) };
     }
     set_status(connection, id, SubscriptionStatus::Ended(reason))?;
     // Once we may not tell of a line any more, what waits to be told of it is not told either.
