@@ -24,6 +24,8 @@ mod network_faults;
 mod orange;
 mod privacy;
 mod production;
+mod sink;
+mod subscriptions;
 mod survival;
 mod telefonica;
 mod telefonica_samples;

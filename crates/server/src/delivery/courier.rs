@@ -112,7 +112,8 @@ impl Courier for HttpCourier {
             request = request.bearer_auth(token.expose_secret());
         }
         let mut reply = request.send().await.map_err(PostError::of)?;
-        let answer = Reply { status: reply.status().as_u16(), retry_after: retry_after(reply.status(), reply.headers()) };
+        let answer =
+            Reply { status: reply.status().as_u16(), retry_after: retry_after(reply.status(), reply.headers()) };
         let mut read = 0;
         while read < REPLY_LIMIT {
             match reply.chunk().await {

@@ -25,9 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use attache_core::{
-    Attempt, Clock, Deliveries, Due, EndReason, Outcome, StoreError, Subscriptions,
-};
+use attache_core::{Attempt, Clock, Deliveries, Due, EndReason, Outcome, StoreError, Subscriptions};
 use attache_wire::{PUBLISHERS, Publisher, SubscriptionFace, event_id};
 use futures_util::future::join_all;
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -296,9 +294,10 @@ struct Sent {
 fn face_of(due: &Due) -> Option<(&'static Publisher, &'static SubscriptionFace)> {
     let subscription = &due.subscription;
     let publisher = PUBLISHERS.iter().find(|publisher| publisher.name == subscription.publisher)?;
-    let face = publisher.subscriptions.iter().find(|face| {
-        (face.api, face.contract) == (subscription.api.as_str(), subscription.contract.as_str())
-    })?;
+    let face = publisher
+        .subscriptions
+        .iter()
+        .find(|face| (face.api, face.contract) == (subscription.api.as_str(), subscription.contract.as_str()))?;
     Some((publisher, face))
 }
 
@@ -306,8 +305,7 @@ fn face_of(due: &Due) -> Option<(&'static Publisher, &'static SubscriptionFace)>
 async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(read).await.unwrap_or_else(|cause| {
-        Err(StoreError::Failed { action: "read", cause: Box::new(cause) })
-    })
+    tokio::task::spawn_blocking(read)
+        .await
+        .unwrap_or_else(|cause| Err(StoreError::Failed { action: "read", cause: Box::new(cause) }))
 }
-

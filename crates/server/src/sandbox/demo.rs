@@ -173,7 +173,13 @@ pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, 
                 keys: Vec::new(),
                 redirect_uris: demo.redirect_uris.iter().copied().map(str::to_owned).collect(),
                 origins: demo.origins.iter().copied().map(str::to_owned).collect(),
-                scopes: demo.scopes.iter().copied().map(Scope::new_static).chain(of_subscriptions(demo.publisher)).collect(),
+                scopes: demo
+                    .scopes
+                    .iter()
+                    .copied()
+                    .map(Scope::new_static)
+                    .chain(of_subscriptions(demo.publisher))
+                    .collect(),
                 purposes: demo.purposes.iter().copied().map(Purpose::new_static).collect(),
                 plan: demo.plan(),
                 registered_at: now,

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use attache_core::{
-    Id, IdempotencyKey, Kept, Problem, SinkCredential, Subscription, SubscriptionProblem, SubscriptionStatus,
-    Timestamp,
+    Id, IdempotencyKey, Kept, Problem, SinkCredential, Subscription, SubscriptionProblem, SubscriptionStatus, Timestamp,
 };
 use attache_wire::{Credential, SubscriptionFace, SubscriptionRequest};
 use axum::body::Body;
@@ -36,14 +35,9 @@ pub(super) async fn create(
     let wanted = (face.read)(face, &body)?;
     trail.subject = named_number(&wanted.device);
     permit(token, face, &wanted)?;
-    let identified = identify_line(
-        app.network.as_ref(),
-        &app.settings.supported_identifiers,
-        face,
-        token.line,
-        &wanted.device,
-    )
-    .await?;
+    let identified =
+        identify_line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, &wanted.device)
+            .await?;
     if let Some(limiter) = &trail.limiter {
         limiter.take(app.clock.now())?;
     }
@@ -93,9 +87,8 @@ pub(super) async fn create(
 
 /// Whether the token permits subscriptions to this type: it permits some.
 fn permit(token: &Token, face: &SubscriptionFace, wanted: &SubscriptionRequest) -> Result<(), SubscriptionProblem> {
-    let is_permitted = face
-        .type_of(wanted.event_type)
-        .is_some_and(|subscribed| token.scopes.contains(&subscribed.create_scope));
+    let is_permitted =
+        face.type_of(wanted.event_type).is_some_and(|subscribed| token.scopes.contains(&subscribed.create_scope));
     if is_permitted { Ok(()) } else { Err(SubscriptionProblem::TypeNotPermitted) }
 }
 

@@ -195,7 +195,11 @@ pub(super) fn end(
 ) -> rusqlite::Result<()> {
     if !is_alive(connection, id)? {
         // Its client does not want to see it any more.
-        return if reason == EndReason::Deleted { set_status(connection, id, SubscriptionStatus::Ended(reason)) } else { Ok(()) };
+        return if reason == EndReason::Deleted {
+            set_status(connection, id, SubscriptionStatus::Ended(reason))
+        } else {
+            Ok(())
+        };
     }
     set_status(connection, id, SubscriptionStatus::Ended(reason))?;
     // Once we may not tell of a line any more, what waits to be told of it is not told either.
