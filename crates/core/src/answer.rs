@@ -117,7 +117,7 @@ impl NetworkType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LineId, Status};
+    use crate::{LineId, Status, SubjectKey};
 
     fn line(home: &str, serving: Option<&str>) -> Line {
         let confirmed_at = Timestamp::from_unix_seconds(1_700_000_000);
@@ -136,6 +136,7 @@ mod tests {
             }),
             addresses: None,
             eligible: true,
+            subject_key: SubjectKey::from_bytes([2; 16]),
         }
     }
 

@@ -194,7 +194,7 @@ pub fn initial_event(line: &Line, event_type: EventType, now: Timestamp) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LineId, Status};
+    use crate::{LineId, Status, SubjectKey};
 
     /// When each part of a status was confirmed, before and after.
     const BEFORE: [i64; 3] = [1, 2, 3];
@@ -232,6 +232,7 @@ mod tests {
     fn unseen() -> Line {
         Line {
             id: LineId::from_bytes([1; 16]),
+            subject_key: SubjectKey::from_bytes([1; 16]),
             phone_number: "+33699901032".parse().unwrap(),
             home: HOME.parse().unwrap(),
             status: None,

@@ -4,7 +4,7 @@
 //! asks one question of it; the network tells the line's [`Status`]; [`Roaming`], [`Reachability`] or
 //! [`NetworkType`] is the answer, and [`Problem`] is everything that can stand in its way.
 //!
-//! The traits here are the *ports*: [`Network`], [`Clock`], [`AuditLog`] and the stores. Their
+//! The traits here are the *ports*: [`Network`], [`Clock`], [`AuditLog`], [`Subjects`] and the stores. Their
 //! implementations live in the crates above.
 
 mod answer;
@@ -34,8 +34,11 @@ mod technology;
 mod timestamp;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
-pub use audit::{AuditError, AuditLog, AuditRecord};
-pub use client::{Client, ClientId, Clients, PublicKey, SecretHash};
+pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, SubjectKey, Subjects};
+pub use client::{
+    AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecret, Clients, GrantType, NameError, PublicKey,
+    SecretHash, UsedTokens,
+};
 pub use clock::Clock;
 pub use country::{Country, countries, first_plmn};
 pub use delivery::{Attempt, Deliveries, Delivery, DeliveryState, Due, DueSink, Notice, Outcome, Replayed};

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use async_trait::async_trait;
 
-use crate::{Id, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, Timestamp};
+use crate::{Id, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, SubjectKey, Timestamp};
 
 /// The identifier of a [`Line`].
 pub type LineId = Id<Line>;
@@ -23,6 +23,8 @@ pub struct Line {
     pub addresses: Option<Box<Addresses>>,
     /// Whether the service is offered for it.
     pub eligible: bool,
+    /// What its pseudonym in the audit log is made from.
+    pub subject_key: SubjectKey,
 }
 
 /// What a line is addressed by beside its number: the IP addresses that it holds now, and its network
@@ -65,6 +67,10 @@ pub trait Lines: Send + Sync {
         now: Timestamp,
         progress: Box<dyn Fn(usize) + Send + Sync>,
     ) -> Result<(), StoreError>;
-    /// Removes a line, and ends the subscriptions about it.
+    /// Removes a line, with everything that is stored about it: what was granted, and the key of its
+    /// pseudonym. The subscriptions about it end at `now`, which is told without naming it.
     async fn remove(&self, id: LineId, now: Timestamp) -> Result<(), StoreError>;
+    /// Removes a line, and in the same step begins another with its number. What was removed cannot be
+    /// found in the store's files any more.
+    async fn replace(&self, id: LineId, by: Line, now: Timestamp) -> Result<(), StoreError>;
 }

@@ -370,7 +370,7 @@ fn unreadable(cause: csv::Error) -> ReadError {
 
 #[cfg(test)]
 mod tests {
-    use attache_core::LineId;
+    use attache_core::{LineId, SubjectKey};
 
     use super::*;
 
@@ -436,6 +436,7 @@ mod tests {
             status,
             addresses: (addresses != Addresses::default()).then(|| Box::new(addresses)),
             eligible: status.is_some(),
+            subject_key: SubjectKey::from_bytes([2; 16]),
         };
         let all = Addresses {
             public_ipv4: Some([203, 0, 113, 7].into()),

@@ -9,14 +9,16 @@ use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::{Assertions, GrantBook},
+    authorization::GrantBook,
     clients::ClientRegistry,
     delivery::Courier,
     keyring::Keyring,
     sandbox::Entitlement,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
+    throttle::Throttle,
     token::Tokens,
+    used_once::UsedOnce,
 };
 
 /// Everything that answering a request needs.
@@ -39,7 +41,10 @@ pub(crate) struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
     pub(crate) grants: GrantBook,
-    pub(crate) assertions: Assertions,
+    /// What clients have signed, and may use once.
+    pub(crate) used_once: UsedOnce,
+    /// Slows guesses down.
+    pub(crate) throttle: Throttle,
     pub(crate) subscriptions: Arc<dyn Subscriptions>,
     pub(crate) deliveries: Arc<dyn Deliveries>,
     /// Takes events to their sinks.

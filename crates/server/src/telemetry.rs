@@ -127,7 +127,7 @@ impl Metrics {
         let (pending, dead) = (Gauge::default(), Gauge::default());
         registry.register("deliveries_pending", "Events that are not delivered yet", pending.clone());
         registry.register("deliveries_dead", "Events that were given up and can be replayed", dead.clone());
-        Self { registry, requests, durations, tokens, lines, delivery, pending, dead }
+        Self { delivery, pending, dead, registry, requests, durations, tokens, lines }
     }
 
     /// Counts an answered request.

@@ -7,7 +7,7 @@
 //! ```text
 //! {"segment":2,"previous":"<the last seal of segment 1>"}
 //! {"seal":"...","records":0}
-//! {"seq":1,"at":"...","publisher":"...","client_id":"...","action":"...","subject":"...", ...}
+//! {"seq":1,"at":"...","event":"query","publisher":"...","client_id":"...","subject":"...", ...}
 //! {"seq":2, ...}
 //! {"seal":"...","records":2}
 //! ```
@@ -25,8 +25,9 @@
 //!   continues from the segment's number, and its header repeats the last seal of the segment before.
 //!   So [`verify`] finds what was changed, removed or moved by whoever lacks the key, but for the end
 //!   of the newest segment, which nothing follows yet.
-//! - A line's number is never written. Its pseudonym is the first half of the HMAC-SHA256 of the number:
-//!   with the key the records about a line are found ([`AuditKey::pseudonym`]), without it none is.
+//! - A line's number is never written. Its pseudonym is the first half of the HMAC-SHA256, under the log's
+//!   key, of a key of the line's own ([`SubjectKey`]): with both the records about a line are found
+//!   ([`AuditKey::pseudonym`]), and when its own is destroyed nobody can find them any more.
 
 use std::{
     collections::BTreeMap,
@@ -34,13 +35,14 @@ use std::{
     fs::{DirBuilder, File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    str::FromStr,
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread::JoinHandle,
     time::Duration,
 };
 
 use async_trait::async_trait;
-use attache_core::{AuditError, AuditLog, AuditRecord, PhoneNumber};
+use attache_core::{AuditError, AuditLog, AuditRecord, PublisherName, Purpose, SubjectKey, Subjects};
 use aws_lc_rs::hmac;
 
 /// A segment that has grown to this many bytes is followed by a new one.
@@ -68,19 +70,13 @@ impl AuditKey {
         Self { seals: derive(b"attache audit seals"), pseudonyms: derive(b"attache audit pseudonyms") }
     }
 
-    /// What the log calls the line with this number: 32 hexadecimal digits.
+    /// What the log calls the line with this key.
     #[must_use]
-    pub fn pseudonym(&self, number: PhoneNumber) -> String {
-        let mut text = Vec::with_capacity(32);
-        push_hex(&mut text, &self.pseudonym_bytes(number));
-        text.into_iter().map(char::from).collect()
-    }
-
-    fn pseudonym_bytes(&self, number: PhoneNumber) -> [u8; 16] {
-        let tag = hmac::sign(&self.pseudonyms, &number.as_integer().to_be_bytes());
+    pub fn pseudonym(&self, subject: SubjectKey) -> Pseudonym {
+        let tag = hmac::sign(&self.pseudonyms, subject.as_bytes());
         let mut half = [0; 16];
         half.copy_from_slice(&tag.as_ref()[..16]);
-        half
+        Pseudonym(half)
     }
 
     /// Where the chain of a segment begins.
@@ -104,6 +100,30 @@ impl fmt::Debug for AuditKey {
     }
 }
 
+/// What the log calls a line. It prints and parses as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Pseudonym([u8; 16]);
+
+/// A text that is no pseudonym.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not a pseudonym: 32 hexadecimal digits in lower case are needed, as the field subject of a record has them")]
+pub struct PseudonymError;
+
+impl fmt::Display for Pseudonym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Pseudonym {
+    type Err = PseudonymError;
+
+    fn from_str(text: &str) -> Result<Self, PseudonymError> {
+        let is_lower_case = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        from_hex(text.as_bytes()).filter(|_| is_lower_case).map(Self).ok_or(PseudonymError)
+    }
+}
+
 /// The HMAC that ends a batch. All zero: there is none yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Seal([u8; 32]);
@@ -114,25 +134,16 @@ impl Seal {
     }
 
     fn from_hex(text: &[u8]) -> Option<Self> {
-        let (pairs, rest) = text.as_chunks::<2>();
-        let mut seal = Self::default();
-        if !rest.is_empty() || pairs.len() != seal.0.len() {
-            return None;
-        }
-        for (byte, pair) in seal.0.iter_mut().zip(pairs) {
-            let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-        }
-        Some(seal)
+        from_hex(text).map(Self)
     }
 }
 
 /// The audit log in a directory.
 ///
 /// Dropping it writes and syncs what is left.
-#[derive(Debug)]
 pub struct FileAuditLog {
     shared: Arc<Shared>,
+    subjects: Arc<dyn Subjects>,
     syncer: Option<JoinHandle<()>>,
 }
 
@@ -181,11 +192,11 @@ struct Segment {
 
 impl FileAuditLog {
     /// Opens the log in `directory`, makes it when it does not exist, and begins a new segment.
-    pub fn open(directory: &Path, key: AuditKey) -> io::Result<Self> {
-        Self::open_with_limit(directory, key, SEGMENT_BYTES)
+    pub fn open(directory: &Path, key: AuditKey, subjects: Arc<dyn Subjects>) -> io::Result<Self> {
+        Self::open_with_limit(directory, key, subjects, SEGMENT_BYTES)
     }
 
-    fn open_with_limit(directory: &Path, key: AuditKey, limit: u64) -> io::Result<Self> {
+    fn open_with_limit(directory: &Path, key: AuditKey, subjects: Arc<dyn Subjects>, limit: u64) -> io::Result<Self> {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -208,15 +219,17 @@ impl FileAuditLog {
             let shared = Arc::clone(&shared);
             move || shared.sync_until_stopped()
         })?;
-        Ok(Self { shared, syncer: Some(syncer) })
+        Ok(Self { shared, subjects, syncer: Some(syncer) })
     }
 }
 
 #[async_trait]
 impl AuditLog for FileAuditLog {
     async fn record(&self, record: AuditRecord<'_>) -> Result<(), AuditError> {
-        let subject = record.subject.map(|number| self.shared.key.pseudonym_bytes(number));
-        let outcome = lock(&self.shared.open).add(&record, subject.as_ref());
+        // A line that is gone has no pseudonym any more.
+        let subject = record.subject.and_then(|line| self.subjects.subject_key(line));
+        let subject = subject.map(|key| self.shared.key.pseudonym(key));
+        let outcome = lock(&self.shared.open).add(&record, subject);
         // The other tasks that are ready on this worker add their records before this one goes on.
         tokio::task::yield_now().await;
         self.shared.settle(&outcome).map_err(AuditError)
@@ -299,32 +312,31 @@ impl Shared {
 }
 
 impl Batch {
-    fn add(&mut self, record: &AuditRecord<'_>, subject: Option<&[u8; 16]>) -> Arc<Outcome> {
+    fn add(&mut self, record: &AuditRecord<'_>, subject: Option<Pseudonym>) -> Arc<Outcome> {
         self.sequence += 1;
         self.records += 1;
         let bytes = &mut self.bytes;
         // Writing to memory cannot fail.
-        let _ = write!(bytes, r#"{{"seq":{},"at":"{}","publisher":""#, self.sequence, record.at);
-        push_escaped(bytes, record.publisher.as_str());
-        bytes.extend_from_slice(br#"","client_id":""#);
-        push_escaped(bytes, record.client_id);
-        bytes.extend_from_slice(br#"","action":""#);
-        push_escaped(bytes, record.action);
-        match subject {
-            Some(subject) => {
-                bytes.extend_from_slice(br#"","subject":""#);
-                push_hex(bytes, subject);
-                bytes.push(b'"');
-            }
-            None => bytes.extend_from_slice(br#"","subject":null"#),
+        let _ = write!(bytes, r#"{{"seq":{},"at":"{}","event":"{}"#, self.sequence, record.at, record.event.name());
+        push_field(bytes, "publisher", record.publisher.map(PublisherName::as_str));
+        push_field(bytes, "client_id", record.client_id);
+        push_field(bytes, "action", Some(record.action).filter(|action| !action.is_empty()));
+        if let Some(subject) = subject {
+            bytes.extend_from_slice(br#"","subject":""#);
+            push_hex(bytes, &subject.0);
         }
-        bytes.extend_from_slice(br#","purpose":""#);
-        push_escaped(bytes, record.purpose.as_str());
-        bytes.extend_from_slice(br#"","correlator":""#);
-        push_escaped(bytes, record.correlator);
-        bytes.extend_from_slice(br#"","outcome":""#);
-        push_escaped(bytes, record.outcome);
-        bytes.extend_from_slice(b"\"}\n");
+        push_field(bytes, "purpose", record.purpose.map(Purpose::as_str));
+        push_field(bytes, "legal_basis", record.legal_basis);
+        push_field(bytes, "correlator", record.correlator);
+        push_field(bytes, "outcome", Some(record.outcome));
+        bytes.push(b'"');
+        for (scope, before) in
+            record.scopes.iter().zip(std::iter::once(r#","scopes":[""#).chain(std::iter::repeat(r#"",""#)))
+        {
+            bytes.extend_from_slice(before.as_bytes());
+            push_escaped(bytes, scope.as_str());
+        }
+        bytes.extend_from_slice(if record.scopes.is_empty() { b"}\n" } else { b"\"]}\n" });
         Arc::clone(&self.outcome)
     }
 
@@ -589,6 +601,15 @@ fn previous_of(header: &[u8]) -> Option<Seal> {
     Seal::from_hex(end.get(end.len().checked_sub(64)?..)?)
 }
 
+/// Appends a text after one whose quotes are still open, and leaves its own so.
+fn push_field(bytes: &mut Vec<u8>, name: &str, text: Option<&str>) {
+    let Some(text) = text else { return };
+    bytes.extend_from_slice(br#"",""#);
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(br#"":""#);
+    push_escaped(bytes, text);
+}
+
 /// Appends what stands between the quotes of a JSON string (RFC 8259 section 7).
 fn push_escaped(bytes: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
@@ -606,6 +627,19 @@ fn push_escaped(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(rest);
 }
 
+fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let (pairs, rest) = text.as_chunks::<2>();
+    if !rest.is_empty() || pairs.len() != N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
 fn push_hex(bytes: &mut Vec<u8>, binary: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.extend(binary.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
@@ -618,27 +652,48 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use attache_core::{PublisherName, Purpose, Timestamp};
+    use attache_core::{AuditEvent, LineId, PublisherName, Purpose, Scope, Timestamp};
+    use serde_json::json;
     use tempfile::TempDir;
 
     use super::*;
 
-    const NUMBER: &str = "+33699901032";
+    /// Knows the keys of two lines.
+    struct TwoLines;
+
+    impl Subjects for TwoLines {
+        fn subject_key(&self, line: LineId) -> Option<SubjectKey> {
+            matches!(line.as_bytes()[0], 1 | 2).then(|| SubjectKey::from_bytes(*line.as_bytes()))
+        }
+    }
+
+    fn line(first: u8) -> LineId {
+        LineId::from_bytes([first; 16])
+    }
+
+    fn open(directory: &Path) -> FileAuditLog {
+        FileAuditLog::open(directory, key(), Arc::new(TwoLines)).unwrap()
+    }
 
     fn key() -> AuditKey {
         AuditKey::new(b"a key for the tests")
     }
 
+    fn at() -> Timestamp {
+        Timestamp::from_unix_nanoseconds(1_700_000_000_123_456_789)
+    }
+
     async fn record(log: &FileAuditLog, correlator: &str) -> Result<(), AuditError> {
         log.record(AuditRecord {
-            at: Timestamp::from_unix_nanoseconds(1_700_000_000_123_456_789),
-            publisher: &PublisherName::new_static("camara"),
-            client_id: "shop",
-            action: "device-roaming-status/v1 roaming",
-            subject: NUMBER.parse().ok(),
-            purpose: &Purpose::new_static("dpv:FraudPreventionAndDetection"),
-            correlator,
-            outcome: "answered",
+            publisher: Some(&PublisherName::new_static("camara")),
+            client_id: Some("shop"),
+            action: "/device-roaming-status/v1/retrieve",
+            subject: Some(line(1)),
+            scopes: &[Scope::new_static("device-roaming-status:read"), Scope::new_static("openid")],
+            purpose: Some(&Purpose::new_static("dpv:FraudPreventionAndDetection")),
+            legal_basis: Some("consent"),
+            correlator: Some(correlator),
+            ..AuditRecord::new(at(), AuditEvent::Query, "answered")
         })
         .await
     }
@@ -646,7 +701,7 @@ mod tests {
     /// A log with one segment of these records, each in a batch of its own.
     async fn log_of(correlators: &[&str]) -> TempDir {
         let directory = TempDir::new().unwrap();
-        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        let log = open(directory.path());
         for correlator in correlators {
             record(&log, correlator).await.unwrap();
         }
@@ -674,31 +729,54 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_record_is_one_line_of_json_without_the_number() {
+    async fn a_record_is_one_line_of_json() {
         let directory = log_of(&["c-1"]).await;
         let [value] = &records(&directory, 1)[..] else { panic!("one record") };
         let expected = serde_json::json!({
             "seq": 1,
             "at": "2023-11-14T22:13:20.123456789Z",
+            "event": "query",
             "publisher": "camara",
             "client_id": "shop",
-            "action": "device-roaming-status/v1 roaming",
-            "subject": key().pseudonym(NUMBER.parse().unwrap()),
+            "action": "/device-roaming-status/v1/retrieve",
+            "subject": key().pseudonym(SubjectKey::from_bytes([1; 16])).to_string(),
             "purpose": "dpv:FraudPreventionAndDetection",
+            "legal_basis": "consent",
             "correlator": "c-1",
             "outcome": "answered",
+            "scopes": ["device-roaming-status:read", "openid"],
         });
         assert_eq!(*value, expected);
-        assert!(!lines(&directory, 1).concat().contains("33699901032"));
+    }
+
+    #[tokio::test]
+    async fn what_a_record_does_not_know_is_not_in_it() {
+        let directory = TempDir::new().unwrap();
+        let log = open(directory.path());
+        let nothing = AuditRecord::new(at(), AuditEvent::TokenRefused, "invalid_client");
+        log.record(AuditRecord { subject: Some(line(3)), ..nothing }).await.unwrap();
+        log.record(AuditRecord { scopes: &[Scope::new_static("a")], ..nothing }).await.unwrap();
+        let common = |seq: u8| {
+            json!({
+                "seq": seq, "at": "2023-11-14T22:13:20.123456789Z", "event": "token_refused", "outcome": "invalid_client",
+            })
+        };
+        let (without, mut with) = (common(1), common(2));
+        with["scopes"] = json!(["a"]);
+        assert_eq!(records(&directory, 1), [without, with], "a line that is gone has no pseudonym");
     }
 
     #[test]
-    fn a_pseudonym_hangs_on_the_number_and_on_the_key() {
-        let pseudonym = |secret: &[u8], number: &str| AuditKey::new(secret).pseudonym(number.parse().unwrap());
-        assert_eq!(pseudonym(b"a", NUMBER), pseudonym(b"a", NUMBER));
-        assert_ne!(pseudonym(b"a", NUMBER), pseudonym(b"b", NUMBER));
-        assert_ne!(pseudonym(b"a", NUMBER), pseudonym(b"a", "+33699901033"));
-        assert_eq!(pseudonym(b"a", NUMBER).len(), 32);
+    fn a_pseudonym_hangs_on_the_key_of_the_line_and_on_that_of_the_log() {
+        let pseudonym = |log: &[u8], line: u8| AuditKey::new(log).pseudonym(SubjectKey::from_bytes([line; 16]));
+        assert_eq!(pseudonym(b"a", 1), pseudonym(b"a", 1));
+        assert_ne!(pseudonym(b"a", 1), pseudonym(b"b", 1));
+        assert_ne!(pseudonym(b"a", 1), pseudonym(b"a", 2));
+        let text = pseudonym(b"a", 1).to_string();
+        assert_eq!(text.parse(), Ok(pseudonym(b"a", 1)));
+        for wrong in ["", "a", &text[1..], &text.to_uppercase(), "+33699901032"] {
+            assert_eq!(wrong.parse::<Pseudonym>(), Err(PseudonymError), "{wrong}");
+        }
     }
 
     #[tokio::test]
@@ -722,7 +800,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn many_records_at_once_are_all_there_in_the_order_of_their_numbers() {
         let directory = TempDir::new().unwrap();
-        let log = Arc::new(FileAuditLog::open(directory.path(), key()).unwrap());
+        let log = Arc::new(open(directory.path()));
         let tasks = (0..100).map(|task| {
             let log = Arc::clone(&log);
             tokio::spawn(async move {
@@ -746,7 +824,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_is_in_the_file_when_it_was_acknowledged() {
         let directory = TempDir::new().unwrap();
-        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        let log = open(directory.path());
         record(&log, "c-1").await.unwrap();
         assert_eq!(records(&directory, 1).len(), 1);
     }
@@ -788,7 +866,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 30]).unwrap();
         // The next start goes on after the last good seal.
-        drop(FileAuditLog::open(directory.path(), key()).unwrap());
+        drop(open(directory.path()));
         let verification = verify(directory.path(), &key()).unwrap();
         assert!(verification.is_intact(), "{verification:?}");
         assert_eq!(verification.segments[0].records, 1);
@@ -798,7 +876,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_cut_from_a_segment_that_another_follows_is_found() {
         let directory = log_of(&["c-1", "c-2"]).await;
-        drop(FileAuditLog::open(directory.path(), key()).unwrap());
+        drop(open(directory.path()));
         assert_eq!(findings(&directory), []);
         std::fs::write(segment(&directory, 1), lines(&directory, 1)[..4].concat()).unwrap();
         assert_eq!(findings(&directory), [Finding::PreviousSegmentCut]);
@@ -808,7 +886,7 @@ mod tests {
     async fn a_missing_segment_is_found_unless_it_is_the_oldest() {
         let directory = log_of(&["c-1"]).await;
         for _ in 0..3 {
-            drop(FileAuditLog::open(directory.path(), key()).unwrap());
+            drop(open(directory.path()));
         }
         std::fs::remove_file(segment(&directory, 1)).unwrap();
         assert_eq!(findings(&directory), []);
@@ -819,7 +897,7 @@ mod tests {
     #[tokio::test]
     async fn one_segment_cannot_stand_for_another() {
         let directory = log_of(&["c-1"]).await;
-        drop(FileAuditLog::open(directory.path(), key()).unwrap());
+        drop(open(directory.path()));
         std::fs::copy(segment(&directory, 1), segment(&directory, 2)).unwrap();
         assert!(matches!(findings(&directory)[..], [Finding::Altered { .. }]));
     }
@@ -827,7 +905,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_segment_is_followed_by_a_new_one() {
         let directory = TempDir::new().unwrap();
-        let log = FileAuditLog::open_with_limit(directory.path(), key(), 2000).unwrap();
+        let log = FileAuditLog::open_with_limit(directory.path(), key(), Arc::new(TwoLines), 2000).unwrap();
         for _ in 0..20 {
             record(&log, "c").await.unwrap();
         }
@@ -841,7 +919,7 @@ mod tests {
     #[tokio::test]
     async fn everybody_hears_of_a_write_that_fails_and_the_next_one_tries_again() {
         let directory = TempDir::new().unwrap();
-        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        let log = open(directory.path());
         record(&log, "c-1").await.unwrap();
         let good = {
             // A file that is not open for writing fails as a full disk does.
@@ -863,7 +941,7 @@ mod tests {
     #[tokio::test]
     async fn half_a_write_is_cut_off() {
         let directory = TempDir::new().unwrap();
-        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        let log = open(directory.path());
         record(&log, "c-1").await.unwrap();
         {
             let mut segment = lock(&log.shared.segment);
@@ -881,7 +959,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_whose_caller_stopped_waiting_is_written_all_the_same() {
         let directory = TempDir::new().unwrap();
-        let log = FileAuditLog::open(directory.path(), key()).unwrap();
+        let log = open(directory.path());
         tokio::select! {
             biased;
             _ = record(&log, "c-1") => panic!("it yields first"),
@@ -897,7 +975,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let directory = TempDir::new().unwrap();
         let inner = directory.path().join("audit");
-        let _log = FileAuditLog::open(&inner, key()).unwrap();
+        let _log = open(&inner);
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&inner), mode(&inner.join("0000000001.jsonl"))), (0o700, 0o600));
     }

@@ -9,5 +9,7 @@
 mod audit;
 mod sqlite;
 
-pub use audit::{AuditKey, Cut, FileAuditLog, Finding, SegmentReport, Verification, VerifyError, verify};
+pub use audit::{
+    AuditKey, Cut, FileAuditLog, Finding, Pseudonym, PseudonymError, SegmentReport, Verification, VerifyError, verify,
+};
 pub use sqlite::{OpenError, SqliteStore, StoredKey};

@@ -34,7 +34,7 @@ pub struct SubscriptionFace {
     pub write: fn(&SubscriptionFace, &Subscription) -> Vec<u8>,
     /// Writes a list of subscriptions as JSON.
     pub write_list: fn(&SubscriptionFace, &[Subscription]) -> Vec<u8>,
-    /// Writes a delivery as a CloudEvent in JSON, from this source; `None` for what this version does not
+    /// Writes a delivery as a `CloudEvent` in JSON, from this source; `None` for what this version does not
     /// tell.
     pub write_event: fn(&SubscriptionFace, &Subscription, &Delivery, &str) -> Option<Vec<u8>>,
     /// Writes a problem.

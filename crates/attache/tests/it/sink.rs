@@ -16,7 +16,7 @@ use crate::harness::eventually;
 pub(crate) struct Event {
     /// Its head, in small letters.
     pub(crate) head: String,
-    /// The CloudEvent.
+    /// The `CloudEvent`.
     pub(crate) body: Value,
     /// What was answered.
     pub(crate) status: u16,

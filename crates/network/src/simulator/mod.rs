@@ -24,7 +24,7 @@ use std::{
 use async_trait::async_trait;
 use attache_core::{
     Addresses, Clock, DeviceIdentifier, Line, LineId, Lines, Network, PhoneNumber, Plmn, Problem, Status, StoreError,
-    Technology, Timestamp,
+    SubjectKey, Subjects, Technology, Timestamp,
 };
 
 mod table;
@@ -131,9 +131,27 @@ pub enum ChangeError {
 }
 
 impl NewLine {
-    fn begin(self, id: LineId) -> Line {
+    fn begin(self, identity: Identity) -> Line {
         let Self { phone_number, home, status, addresses, eligible } = self;
-        Line { id, phone_number, home, status, addresses, eligible }
+        let Identity { id, subject_key } = identity;
+        Line { id, phone_number, home, status, addresses, eligible, subject_key }
+    }
+}
+
+/// What makes a line one that nobody else has.
+#[derive(Clone, Copy)]
+struct Identity {
+    id: LineId,
+    subject_key: SubjectKey,
+}
+
+impl Identity {
+    /// Draws a new one.
+    fn draw(now: Timestamp) -> Result<Self, ChangeError> {
+        let mut random = [[0; 16]; 2];
+        aws_lc_rs::rand::fill(random.as_flattened_mut()).map_err(|cause| ChangeError::Interrupted(cause.into()))?;
+        let [[id @ .., _, _, _, _, _, _], subject_key] = random;
+        Ok(Self { id: LineId::new(now, &id), subject_key: SubjectKey::from_bytes(subject_key) })
     }
 }
 
@@ -248,7 +266,7 @@ impl Simulator {
             if inner.lines().by_number(new.phone_number).is_some() {
                 return Err(ChangeError::Exists);
             }
-            let line = new.begin(LineId::new(inner.clock.now(), &random_bytes()?));
+            let line = new.begin(Identity::draw(inner.clock.now())?);
             inner.keep(line).await
         })
         .await
@@ -265,6 +283,24 @@ impl Simulator {
             inner.lines_mut().remove(number);
             inner.forget_order();
             Ok(line)
+        })
+        .await
+    }
+
+    /// Ends a line and begins another with the same number in the same state: whatever was stored about
+    /// the line is gone, and no token or pseudonym of it is good for the new one. Returns the line that
+    /// ended.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`] when there is none.
+    pub async fn renew(&self, number: PhoneNumber) -> Result<Line, ChangeError> {
+        self.change(move |inner| async move {
+            let old = inner.lines().by_number(number).cloned().ok_or(ChangeError::Unknown)?;
+            let Identity { id, subject_key } = Identity::draw(inner.clock.now())?;
+            let new = Line { id, subject_key, ..old.clone() };
+            inner.store.replace(old.id, new.clone(), inner.clock.now()).await.map_err(ChangeError::Store)?;
+            inner.lines_mut().insert(new);
+            Ok(old)
         })
         .await
     }
@@ -423,6 +459,12 @@ impl Network for Simulator {
     }
 }
 
+impl Subjects for Simulator {
+    fn subject_key(&self, line: LineId) -> Option<SubjectKey> {
+        self.0.lines().by_id(line).map(|line| line.subject_key)
+    }
+}
+
 impl Inner {
     // A panic under the lock would be a fault of the table; going on is better than never answering
     // again.
@@ -480,13 +522,13 @@ impl Inner {
         let mut imported = Imported::default();
         let now = self.clock.now();
         for line in new {
-            let known = self.lines().by_number(line.phone_number).map(|known| known.id);
+            let identity_of = |known: &Line| Identity { id: known.id, subject_key: known.subject_key };
+            let known = self.lines().by_number(line.phone_number).map(identity_of);
             match known {
                 Some(_) => imported.replaced += 1,
                 None => imported.added += 1,
             }
-            let id = known.map_or_else(|| Ok(LineId::new(now, &random_bytes()?)), Ok)?;
-            lines.push(line.begin(id));
+            lines.push(line.begin(known.map_or_else(|| Identity::draw(now), Ok)?));
         }
         Ok((lines, imported))
     }
@@ -503,13 +545,6 @@ fn last_known(line: &Line, now: Timestamp) -> Status {
         technology: None,
         technology_confirmed_at: now,
     })
-}
-
-/// What makes an identifier one that nobody else has.
-fn random_bytes() -> Result<[u8; 10], ChangeError> {
-    let mut bytes = [0; 10];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|cause| ChangeError::Interrupted(cause.into()))?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -560,6 +595,11 @@ mod tests {
         async fn remove(&self, id: LineId, _: Timestamp) -> Result<(), StoreError> {
             self.lines.lock().unwrap().retain(|line| line.id != id);
             Ok(())
+        }
+
+        async fn replace(&self, id: LineId, by: Line, now: Timestamp) -> Result<(), StoreError> {
+            self.remove(id, now).await?;
+            self.put(vec![by], now, Box::new(|_| ())).await
         }
     }
 
@@ -656,6 +696,21 @@ mod tests {
         let new = world.network.add(never_seen("+33699901032")).await.unwrap();
         assert_ne!(old.id, new.id);
         assert_eq!(world.network.observe(old.id).await, Err(Problem::UnknownLine));
+    }
+
+    #[tokio::test]
+    async fn a_renewed_line_has_all_of_the_old_but_what_names_it() {
+        let world = world();
+        let line = world.network.add(seen("+12345", "26201")).await.unwrap();
+        assert_eq!(world.network.subject_key(line.id), Some(line.subject_key));
+        assert_eq!(world.network.renew(line.phone_number).await.unwrap(), line);
+        let renewed = world.network.get(line.phone_number).unwrap();
+        assert!(renewed.id != line.id && renewed.subject_key != line.subject_key);
+        assert_eq!(renewed, Line { id: renewed.id, subject_key: renewed.subject_key, ..line.clone() });
+        assert_eq!(world.stored(), [renewed]);
+        assert_eq!(world.network.observe(line.id).await, Err(Problem::UnknownLine));
+        assert_eq!(world.network.subject_key(line.id), None);
+        assert!(matches!(world.network.renew(number("+12346")).await, Err(ChangeError::Unknown)));
     }
 
     #[tokio::test]
@@ -951,6 +1006,6 @@ mod tests {
 
     #[test]
     fn a_line_is_small() {
-        assert_eq!(size_of::<Option<Line>>(), 72);
+        assert_eq!(size_of::<Option<Line>>(), 88);
     }
 }

@@ -8,15 +8,15 @@ mod client;
 mod line;
 mod network;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use attache_core::{PhoneNumber, PhoneNumberError, Problem};
+use attache_core::{AuditEvent, AuditRecord, PhoneNumber, PhoneNumberError, Problem};
 use attache_network::ChangeError;
 use axum::{
     Json, Router,
     body::Body,
     extract::{
-        FromRequest, FromRequestParts, Path, Request, State,
+        FromRequest, FromRequestParts, MatchedPath, Path, Request, State,
         rejection::{PathRejection, QueryRejection},
     },
     middleware::{self, Next},
@@ -29,7 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     app::App,
     linger::lingering,
-    query::{admit_host_and_target, media_type_is, read_body},
+    query::{admit_host_and_target, known_method, media_type_is, read_body, sent_correlator},
     routes::is_operator,
 };
 
@@ -63,7 +63,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Lets only the operator through, and logs every request: never by its path, which may name a line.
+/// Lets only the operator through, audits what the operator does, and logs every request: never by its
+/// path, which may name a line.
 async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
@@ -77,7 +78,7 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         .map_err(AdminError::from)
         .and_then(|()| if is_operator(&app, request.headers()) { Ok(()) } else { Err(AdminError::Unauthenticated) })
     {
-        Ok(()) => next.run(request).await,
+        Ok(()) => audited(&app, request, next).await,
         Err(error) => error.into_response(),
     };
     if app.settings.request_log {
@@ -87,6 +88,38 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     }
     response
 }
+
+/// Does what the operator asks, and leaves a record of it before the answer leaves.
+async fn audited(app: &App, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let route = parts.extensions.get::<MatchedPath>().cloned();
+    let action = format!("{} {}", known_method(&parts.method), route.as_ref().map_or("unknown", MatchedPath::as_str));
+    let correlator = sent_correlator(&parts.headers).map(str::to_owned);
+    // Asked before the line may be gone.
+    let number = Path::<HashMap<String, String>>::from_request_parts(&mut parts, app).await;
+    let number = number.ok().and_then(|Path(parameters)| parameters.get("number")?.parse().ok());
+    let line = number.and_then(|number| app.simulator.get(number)).map(|line| line.id);
+
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let record = AuditRecord {
+        action: &action,
+        subject: line.or(response.extensions().get().copied()),
+        correlator: correlator.as_deref(),
+        ..AuditRecord::new(
+            app.clock.now(),
+            AuditEvent::Administration,
+            response.extensions().get().map_or("answered", |Told(code)| code),
+        )
+    };
+    match app.record(record).await {
+        Ok(()) => response,
+        Err(_) => AdminError::Unaudited.into_response(),
+    }
+}
+
+/// The code of the error that the operator is told.
+#[derive(Clone, Copy)]
+struct Told(&'static str);
 
 /// What can go wrong for an operator.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +146,8 @@ enum AdminError {
     ClientExists { publisher: String, client_id: String },
     #[error("only a sandbox does this; start one with `attache serve`")]
     SandboxOnly,
+    #[error("the audit log cannot be written, so what came of the request cannot be told; make room on its disk")]
+    Unaudited,
     #[error("an internal error; nothing was changed, and the server's log tells more")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -149,6 +184,7 @@ impl AdminError {
             Self::LineExists(_) => (StatusCode::CONFLICT, "LINE_EXISTS"),
             Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),
             Self::ClientExists { .. } => (StatusCode::CONFLICT, "CLIENT_EXISTS"),
+            Self::Unaudited => (StatusCode::SERVICE_UNAVAILABLE, "UNAUDITED"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
         }
     }
@@ -174,7 +210,9 @@ impl From<&AdminError> for api::Refusal {
 
 impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
-        let mut response = (self.code().0, Json(api::Refusal::from(&self))).into_response();
+        let (status, code) = self.code();
+        let mut response = (status, Json(api::Refusal::from(&self))).into_response();
+        response.extensions_mut().insert(Told(code));
         if matches!(self, Self::Unauthenticated) {
             let challenge = HeaderValue::from_static("Bearer realm=\"attache admin\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

@@ -1,4 +1,4 @@
-use attache_core::{CodeChallenge, Grant, GrantKind, Problem, Redirect};
+use attache_core::{CodeChallenge, Grant, GrantKind, GrantType, Problem, Redirect};
 use attache_wire::{
     Publisher,
     oauth::{OAuthError, OAuthErrorCode},
@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::{Refused, login_hint, parameters::Parameters, token::admit_scopes};
+use super::{Refused, login_hint, parameters::Parameters, token::admit_scopes, trail::Trail};
 use crate::{app::App, entropy, token::hash};
 
 /// The authorization endpoint (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2).
@@ -27,7 +27,9 @@ pub(super) async fn answer(app: &App, publisher: &'static Publisher, query: &str
         .ok_or(OAuthErrorCode::InvalidRequest.because("redirect_uri is missing or not registered for this client"))?;
     let target = Url::parse(redirect_uri)
         .map_err(|_| OAuthErrorCode::InvalidRequest.because("redirect_uri is registered, but is no URL"))?;
-    let outcome = grant(app, publisher, &client, redirect_uri, &parameters).await;
+    let mut trail = Trail::begin(app, publisher, None, &parameters);
+    let outcome = grant(app, publisher, &client, redirect_uri, &parameters, &mut trail).await;
+    let outcome = trail.end_with_identification(app, "authorize", outcome).await;
     let answer = match &outcome {
         Ok(code) => vec![("code", code.as_str())],
         Err(Refused::OAuth(error)) => error_parameters(error),
@@ -46,7 +48,13 @@ async fn grant(
     client: &attache_core::Client,
     redirect_uri: &str,
     parameters: &Parameters,
+    trail: &mut Trail<'_>,
 ) -> Result<String, Refused> {
+    if !client.grants.contains(&GrantType::AuthorizationCode) {
+        return Err(OAuthErrorCode::UnauthorizedClient
+            .because("the client is not registered for authorization codes")
+            .into());
+    }
     match parameters.get("response_type") {
         Some("code") => {}
         Some(_) => {
@@ -56,10 +64,11 @@ async fn grant(
     }
     admit_only_plain_parameters(parameters)?;
     let code_challenge = read_code_challenge(parameters)?;
-    if code_challenge.is_none() && client.secret.is_none() && client.keys.is_empty() {
+    if code_challenge.is_none() && client.is_public() {
         return Err(OAuthErrorCode::InvalidRequest.because("a public client must send a code_challenge").into());
     }
     let (scopes, purpose, openid) = admit_scopes(publisher, client, parameters)?;
+    trail.asks_for(&scopes, &purpose);
     if !app.is_sandbox() {
         // A login_hint proves nothing, and the network cannot be asked who is calling yet.
         return Err(OAuthErrorCode::AccessDenied.because("this server cannot authenticate subscribers yet").into());
@@ -73,6 +82,7 @@ async fn grant(
         }
         other => Refused::Problem(other),
     })?;
+    trail.line = Some(line);
     let code = entropy::secret().map_err(|_| Problem::Internal)?;
     let grant = Grant {
         publisher: publisher.name.clone(),

@@ -1,6 +1,6 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use attache_core::{Grant, GrantKind, Problem};
+use attache_core::{Grant, GrantKind, GrantType, Problem};
 use attache_wire::{
     Publisher,
     oauth::{Acknowledgement, OAuthErrorCode},
@@ -9,8 +9,8 @@ use axum::{body::Body, response::Response};
 use http::Request;
 
 use super::{
-    Refused, client_authentication::authenticate, discovery::endpoints, login_hint, parameters::Parameters,
-    token::admit_scopes,
+    Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint, parameters::Parameters,
+    token::admit_scopes, trail::Trail,
 };
 use crate::{app::App, entropy, query::json_response, token::hash};
 
@@ -20,13 +20,28 @@ pub(super) async fn answer(
     publisher: &'static Publisher,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let (headers, parameters) = Parameters::read(app, request).await?;
+    let (head, parameters) = Parameters::read(app, request).await?;
+    let mut trail = Trail::begin(app, publisher, Some(&head.headers), &parameters);
+    let outcome = begin(app, publisher, &head, &parameters, &mut trail).await;
+    trail.end_with_identification(app, "bc-authorize", outcome).await
+}
+
+/// Identifies the subscriber and begins to ask for consent.
+async fn begin(
+    app: &App,
+    publisher: &'static Publisher,
+    head: &Head,
+    parameters: &Parameters,
+    trail: &mut Trail<'_>,
+) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
     let endpoint_url = endpoints.backchannel.as_deref().unwrap_or_default();
-    let caller = authenticate(app, publisher, endpoint_url, &headers, &parameters)?;
+    let caller = authenticate(app, publisher, endpoint_url, head, parameters).await?;
+    trail.client = Some(Arc::clone(&caller.client));
     if !caller.is_confidential {
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
+    caller.may_use(GrantType::Backchannel)?;
     if parameters.get("request").is_some() {
         return Err(OAuthErrorCode::InvalidRequest
             .because("request objects are not supported; send parameters")
@@ -35,7 +50,8 @@ pub(super) async fn answer(
     if parameters.get("login_hint_token").or(parameters.get("id_token_hint")).is_some() {
         return Err(OAuthErrorCode::InvalidRequest.because("login_hint must be the only hint").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, &parameters)?;
+    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, parameters)?;
+    trail.asks_for(&scopes, &purpose);
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
     if !app.is_sandbox() {
         // Consent cannot be asked for yet, and without it nothing is granted.
@@ -52,6 +68,7 @@ pub(super) async fn answer(
         )),
         other => Refused::Problem(other),
     })?;
+    trail.line = Some(line);
     let auth_req_id = entropy::secret().map_err(|_| Problem::Internal)?;
     let lifetime = app.settings.backchannel_lifetime;
     let grant = Grant {

@@ -11,9 +11,12 @@ mod backchannel;
 mod client_authentication;
 mod discovery;
 mod grant_book;
+mod head;
 mod login_hint;
 mod parameters;
+mod signed;
 mod token;
+mod trail;
 
 use std::{sync::Arc, time::Instant};
 
@@ -25,9 +28,10 @@ use attache_wire::{
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, Request, header};
 
-pub(crate) use assertion::Assertions;
+pub(crate) use assertion::CLOCKS_DIFFER;
 pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::GrantBook;
+pub(crate) use signed::ALGORITHMS;
 
 use crate::{
     app::App,
@@ -72,6 +76,16 @@ pub(crate) enum Refused {
     Problem(Problem),
 }
 
+impl Refused {
+    /// The name of it, as it stands in the audit, the log and the metrics.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::OAuth(error) => error.code.name(),
+            Self::Problem(problem) => problem.name(),
+        }
+    }
+}
+
 impl From<OAuthError> for Refused {
     fn from(error: OAuthError) -> Self {
         Self::OAuth(error)
@@ -107,13 +121,7 @@ pub(crate) async fn answer(
     };
     let (response, problem) = match outcome {
         Ok(response) => (response, None),
-        Err(refused) => {
-            let name = match &refused {
-                Refused::OAuth(error) => error.code.name(),
-                Refused::Problem(problem) => problem.name(),
-            };
-            (refuse(publisher, endpoint, &refused), Some(name))
-        }
+        Err(refused) => (refuse(publisher, endpoint, &refused), Some(refused.name())),
     };
     let labels = RequestLabels {
         publisher: publisher.name.as_str(),
@@ -187,6 +195,11 @@ fn in_oauth(problem: &Problem) -> (u16, OAuthError) {
         Problem::BodyTooLarge { .. } => (413, InvalidRequest.because("the body is too large")),
         Problem::BodyTimedOut => (408, InvalidRequest.because("the body did not arrive in time")),
         Problem::BodyIncomplete => (400, InvalidRequest.because("the body broke off before its end")),
+        // RFC 6585 has the status, and OAuth no code of its own for it.
+        Problem::TooManyRequests { .. } => (
+            429,
+            TemporarilyUnavailable.because("too many attempts have failed; try again after what Retry-After says"),
+        ),
         Problem::StoreUnavailable | Problem::NetworkUnavailable | Problem::NetworkTimedOut | Problem::Overloaded => {
             (503, TemporarilyUnavailable.because("the server cannot do this now; try again later"))
         }

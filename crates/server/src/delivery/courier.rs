@@ -34,7 +34,7 @@ pub(crate) struct Letter {
     /// The bearer token that the sink asks for.
     pub(crate) token: Option<SecretString>,
     pub(crate) correlator: String,
-    /// A CloudEvent in JSON.
+    /// A `CloudEvent` in JSON.
     pub(crate) body: Vec<u8>,
 }
 
@@ -111,7 +111,7 @@ impl Courier for HttpCourier {
         if let Some(token) = &letter.token {
             request = request.bearer_auth(token.expose_secret());
         }
-        let mut reply = request.send().await.map_err(PostError::of)?;
+        let mut reply = request.send().await.map_err(|error| PostError::of(&error))?;
         let answer =
             Reply { status: reply.status().as_u16(), retry_after: retry_after(reply.status(), reply.headers()) };
         let mut read = 0;
@@ -128,8 +128,8 @@ impl Courier for HttpCourier {
 
 impl PostError {
     /// What went wrong, without the address: it is in the subscription.
-    fn of(error: reqwest::Error) -> Self {
-        let causes = || std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
+    fn of(error: &reqwest::Error) -> Self {
+        let causes = || std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
         if let Some(refused) = causes().find_map(|cause| cause.downcast_ref::<Refused>()) {
             return Self::Refused(*refused);
         }

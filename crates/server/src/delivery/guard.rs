@@ -82,20 +82,17 @@ fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [first, second, third, _] = address.octets();
-    !matches!(
-        (first, second, third),
-        (0 | 10 | 127 | 240..=255, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 0, 0 | 2)
-            | (192, 88, 99)
-            | (192, 168, _)
-            | (198, 18 | 19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-            | (224..=239, _, _)
-    )
+    let is_inside = match (first, second) {
+        (0 | 10 | 127 | 224..=255, _) | (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168) | (198, 18 | 19) => {
+            true
+        }
+        (192, 0) => matches!(third, 0 | 2),
+        (192, 88) => third == 99,
+        (198, 51) => third == 100,
+        (203, 0) => third == 113,
+        _ => false,
+    };
+    !is_inside
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -104,11 +101,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     // NAT64, discard, segment routing.
     let is_unicast = first & 0xe000 == 0x2000;
     // Of it: Teredo and other protocol assignments (2001::/23), documentation, 6to4.
-    let is_special = (first == 0x2001 && second < 0x0200)
-        || (first == 0x2001 && second == 0x0db8)
-        || (first == 0x2002)
-        || (first == 0x3fff && second < 0x1000)
-        || (first == 0x2620 && second == 0x004f && third == 0x8000);
+    let is_special = match (first, second) {
+        (0x2001, 0..0x0200 | 0x0db8) | (0x2002, _) | (0x3fff, 0..0x1000) => true,
+        (0x2620, 0x004f) => third == 0x8000,
+        _ => false,
+    };
     is_unicast && !is_special
 }
 

@@ -17,24 +17,40 @@ mod identify;
 
 use std::{sync::Arc, time::Instant};
 
-use attache_core::{AuditRecord, Device, DeviceIdentifier, NetworkType, PhoneNumber, Problem, Reachability, Roaming};
+use attache_core::{AuditEvent, AuditRecord, Device, LineId, NetworkType, Problem, Reachability, Roaming};
 use attache_wire::{Answering, Face, Publisher};
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 pub(crate) use body::read_body;
 use body::read_small_body;
-pub(crate) use head::{X_CORRELATOR, admit_host_and_target, admit_media_types, correlator, media_type_is, recorded};
+pub(crate) use head::{
+    X_CORRELATOR, admit_host_and_target, admit_media_types, correlator, media_type_is, recorded, sent_correlator,
+};
 pub(crate) use identify::line as identify_line;
 
 use crate::{
     app::App,
+    dpop::{self, ProofError},
     limit::Limiter,
     mounts::Mount,
     sandbox,
     telemetry::{RequestLabels, RequestLine},
     token::Token,
 };
+
+/// What a request is asked by, without its body.
+pub(crate) struct Asking<'a> {
+    method: &'a Method,
+    path: &'a str,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> Asking<'a> {
+    pub(crate) fn of(request: &'a Request<Body>) -> Self {
+        Self { method: request.method(), path: request.uri().path(), headers: request.headers() }
+    }
+}
 
 /// The caller showed a good token: who it is.
 pub(crate) struct Authenticated {
@@ -121,7 +137,7 @@ async fn ask(
 ) -> Result<Vec<u8>, Problem> {
     admit_host_and_target(app, &request)?;
     head::admit_method(&request)?;
-    let admitted = match admit(app, publisher, mount, &request, trail) {
+    let admitted = match admit(app, publisher, mount, &Asking::of(&request), trail).await {
         Ok(admitted) => admitted,
         Err(problem) => {
             trail.face = face_meant(app, mount, request).await;
@@ -136,7 +152,7 @@ async fn ask(
     trail.face = face;
     let entitled = authorize(admitted, face)?;
     let device = (face.read)(&body)?;
-    let mut subject = named_number(&device);
+    let mut subject = entitled.0.line;
     let outcome = look(app, face, &entitled, &device, trail.limiter.as_deref(), &mut subject).await;
     // Personal data was used once a line was looked for, whatever came of it.
     audit(app, face, &entitled, subject, correlator, outcome.as_ref().err()).await?;
@@ -144,18 +160,18 @@ async fn ask(
 }
 
 /// Whether the request may go on to its body: by its caller, and by its media types.
-fn admit(
+async fn admit(
     app: &App,
     publisher: &Publisher,
     mount: &Mount,
-    request: &Request<Body>,
+    asking: &Asking<'_>,
     trail: &mut Trail,
 ) -> Result<Admitted, Problem> {
-    let caller = authenticate(app, publisher, request)?;
+    let caller = authenticate(app, publisher, asking).await?;
     trail.token = Some(Arc::clone(&caller.token));
     trail.limiter = caller.limiter;
     let admitted = admit_to_any(caller.token, mount)?;
-    head::admit_media_types(request)?;
+    head::admit_media_types(asking.headers)?;
     Ok(admitted)
 }
 
@@ -172,14 +188,14 @@ async fn face_meant(app: &App, mount: &Mount, request: Request<Body>) -> &'stati
 }
 
 /// Who calls.
-pub(crate) fn authenticate(
+pub(crate) async fn authenticate(
     app: &App,
     publisher: &Publisher,
-    request: &Request<Body>,
+    asking: &Asking<'_>,
 ) -> Result<Authenticated, Problem> {
-    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
-    let header = headers.next().ok_or(Problem::CredentialsMissing)?;
-    if headers.next().is_some() {
+    let mut authorizations = asking.headers.get_all(header::AUTHORIZATION).iter();
+    let header = authorizations.next().ok_or(Problem::CredentialsMissing)?;
+    if authorizations.next().is_some() {
         return Err(Problem::CredentialsInvalid);
     }
     let (scheme, token) = header
@@ -188,6 +204,9 @@ pub(crate) fn authenticate(
         .and_then(|header| header.split_once(' '))
         .map(|(scheme, token)| (scheme, token.trim()))
         .ok_or(Problem::CredentialsInvalid)?;
+    if scheme.eq_ignore_ascii_case("dpop") {
+        return authenticate_with_proof(app, publisher, token, asking).await;
+    }
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Problem::CredentialsMissing);
     }
@@ -198,7 +217,29 @@ pub(crate) fn authenticate(
         return Ok(Authenticated { token: Arc::new(token), limiter });
     }
     let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    // Whoever has stolen it has not stolen the key.
+    if token.bound_to.is_some() {
+        return Err(Problem::ProofInvalid);
+    }
     Ok(Authenticated { token, limiter })
+}
+
+/// Who calls with a token that is bound to a key (RFC 9449 section 7).
+async fn authenticate_with_proof(
+    app: &App,
+    publisher: &Publisher,
+    access_token: &str,
+    asking: &Asking<'_>,
+) -> Result<Authenticated, Problem> {
+    let (token, limiter) = app.tokens.verify(access_token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    let bound_to = token.bound_to.as_ref().ok_or(Problem::CredentialsInvalid)?;
+    let url = format!("{}{}", app.base_url, asking.path);
+    let asked = dpop::Request { method: asking.method.as_str(), url: &url, access_token: Some(access_token) };
+    match dpop::prove(app, asking.headers, &asked).await {
+        Ok(key) if key == *bound_to => Ok(Authenticated { token, limiter }),
+        Ok(_) | Err(ProofError::Missing | ProofError::Invalid) => Err(Problem::ProofInvalid),
+        Err(ProofError::Problem(problem)) => Err(problem),
+    }
 }
 
 /// Whether the caller may ask anything here.
@@ -219,18 +260,19 @@ fn authorize(Admitted(token): Admitted, face: &Face) -> Result<Entitled, Problem
     }
 }
 
-/// Finds the line, asks the network unless the caller asks too much, and renders the answer. Tells the number of the line as soon
-/// as it is known.
+/// Finds the line, asks the network unless the caller asks too much, and renders the answer. Tells the line as soon as
+/// it is known.
 async fn look(
     app: &App,
     face: &Face,
     Entitled(token): &Entitled,
     device: &Device,
     limiter: Option<&Limiter>,
-    subject: &mut Option<PhoneNumber>,
+    subject: &mut Option<LineId>,
 ) -> Result<Vec<u8>, Problem> {
     let identified =
         identify::line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, device).await?;
+    *subject = Some(identified.line);
     if let Some(limiter) = limiter {
         limiter.take(app.clock.now())?;
     }
@@ -239,7 +281,6 @@ async fn look(
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid),
         observed => observed?,
     };
-    *subject = Some(line.phone_number);
     if !line.eligible {
         return Err(Problem::LineNotEligible);
     }
@@ -250,37 +291,26 @@ async fn look(
     }
 }
 
-/// The number that a request names a line by, if it does so.
-pub(crate) fn named_number(device: &Device) -> Option<PhoneNumber> {
-    device.identifiers().iter().find_map(|identifier| match identifier {
-        DeviceIdentifier::PhoneNumber(number) => Some(*number),
-        DeviceIdentifier::Ipv4(_) | DeviceIdentifier::Ipv6(_) | DeviceIdentifier::NetworkAccessIdentifier(_) => None,
-    })
-}
-
 /// Leaves a record before the answer leaves.
 async fn audit(
     app: &App,
     face: &Face,
     Entitled(token): &Entitled,
-    subject: Option<PhoneNumber>,
+    subject: Option<LineId>,
     correlator: &str,
     problem: Option<&Problem>,
 ) -> Result<(), Problem> {
     let record = AuditRecord {
-        at: app.clock.now(),
-        publisher: &token.publisher,
-        client_id: &token.client_id,
+        publisher: Some(&token.publisher),
+        client_id: Some(&token.client_id),
         action: face.path,
         subject,
-        purpose: &token.purpose,
-        correlator,
-        outcome: problem.map_or("answered", Problem::name),
+        scopes: std::slice::from_ref(&face.scope),
+        purpose: Some(&token.purpose),
+        correlator: Some(correlator),
+        ..AuditRecord::new(app.clock.now(), AuditEvent::Query, problem.map_or("answered", Problem::name))
     };
-    app.audit.record(record).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "an answer was held back: it could not be audited");
-        Problem::StoreUnavailable
-    })
+    app.record(record).await
 }
 
 /// The name of a method for the log: a foreign one might be anything.
@@ -310,6 +340,10 @@ pub(crate) fn add_problem_headers(problem: &Problem, headers: &mut HeaderMap) {
         }
         Problem::CredentialsInvalid | Problem::CredentialsExpired => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#));
+        }
+        Problem::ProofInvalid => {
+            let challenge = r#"DPoP error="invalid_dpop_proof", algs="ES256 RS256 PS256 EdDSA""#;
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         Problem::ScopeMissing { .. } => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="insufficient_scope""#));

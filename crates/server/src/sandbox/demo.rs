@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use attache_core::{
-    Addresses, Client, ClientId, Id, Line, LineId, PhoneNumber, Plan, PublisherName, Purpose, Rate, Scope, Status,
-    Technology, Timestamp,
+    Addresses, Client, ClientId, ClientKeys, ClientSecret, GrantType, Id, Line, LineId, PhoneNumber, Plan,
+    PublisherName, Purpose, Rate, Scope, Status, SubjectKey, Technology, Timestamp,
 };
 use attache_network::Condition;
 use attache_wire::PUBLISHERS;
@@ -169,10 +169,19 @@ pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, 
                 id: ClientId::new(now, &entropy::bytes()?),
                 publisher: PublisherName::new_static(demo.publisher),
                 client_id: demo.client_id.to_owned(),
-                secret: Some(keyring.hash_client_secret(demo.secret)),
-                keys: Vec::new(),
+                revision: 1,
+                name: None,
+                organisation: None,
+                secrets: vec![ClientSecret {
+                    hash: keyring.hash_client_secret(demo.secret),
+                    created_at: now,
+                    ends_at: None,
+                }],
+                keys: ClientKeys::Registered(Vec::new()),
+                authentication_methods: Vec::new(),
                 redirect_uris: demo.redirect_uris.iter().copied().map(str::to_owned).collect(),
                 origins: demo.origins.iter().copied().map(str::to_owned).collect(),
+                grants: GrantType::ALL.to_vec(),
                 scopes: demo
                     .scopes
                     .iter()
@@ -182,6 +191,9 @@ pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, 
                     .collect(),
                 purposes: demo.purposes.iter().copied().map(Purpose::new_static).collect(),
                 plan: demo.plan(),
+                dpop_required: false,
+                signed_requests_required: false,
+                sector: None,
                 registered_at: now,
             })
         })
@@ -320,7 +332,8 @@ pub(crate) fn lines(now: Timestamp) -> Result<Vec<Line>, NoEntropy> {
         });
         let id: LineId = Id::new(now, &entropy::bytes()?);
         let addresses = demo.addresses.map(Box::new);
-        lines.push(Line { id, phone_number, home, status, addresses, eligible: demo.eligible });
+        let subject_key = SubjectKey::from_bytes(entropy::bytes()?);
+        lines.push(Line { id, phone_number, home, status, addresses, eligible: demo.eligible, subject_key });
     }
     Ok(lines)
 }

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     delivery::CREDENTIAL_LEAD,
     entropy,
-    query::{identify_line, named_number, read_body},
+    query::{identify_line, read_body},
     token::{Token, hash},
 };
 
@@ -33,11 +33,12 @@ pub(super) async fn create(
     let key = idempotency_key(request.headers())?;
     let body = read_body(app, request).await?;
     let wanted = (face.read)(face, &body)?;
-    trail.subject = named_number(&wanted.device);
+    trail.subject = token.line;
     permit(token, face, &wanted)?;
     let identified =
         identify_line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, &wanted.device)
             .await?;
+    trail.subject = Some(identified.line);
     if let Some(limiter) = &trail.limiter {
         limiter.take(app.clock.now())?;
     }
@@ -46,7 +47,6 @@ pub(super) async fn create(
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid.into()),
         observed => observed?,
     };
-    trail.subject = Some(line.phone_number);
     if !line.eligible {
         return Err(Problem::LineNotEligible.into());
     }

@@ -12,8 +12,8 @@ mod create;
 use std::{sync::Arc, time::Instant};
 
 use attache_core::{
-    AuditRecord, EndReason, PhoneNumber, Problem, Scope, StoreError, Subscription, SubscriptionFilter, SubscriptionId,
-    SubscriptionProblem, SubscriptionStatus,
+    AuditEvent, AuditRecord, EndReason, LineId, Problem, Scope, StoreError, Subscription, SubscriptionFilter,
+    SubscriptionId, SubscriptionProblem, SubscriptionStatus,
 };
 use attache_wire::{Publisher, Refusal, SubscriptionFace};
 use axum::{body::Body, response::Response};
@@ -23,7 +23,7 @@ use crate::{
     app::App,
     limit::Limiter,
     query::{
-        X_CORRELATOR, add_problem_headers, admit_host_and_target, admit_media_types, authenticate, correlator,
+        Asking, X_CORRELATOR, add_problem_headers, admit_host_and_target, admit_media_types, authenticate, correlator,
         json_response, known_method, recorded,
     },
     telemetry::{RequestLabels, RequestLine},
@@ -54,7 +54,7 @@ struct Done {
 struct Trail {
     token: Option<Arc<Token>>,
     limiter: Option<Arc<Limiter>>,
-    subject: Option<PhoneNumber>,
+    subject: Option<LineId>,
 }
 
 /// Answers one request about subscriptions: about all of them, or about the one that the path names.
@@ -126,21 +126,25 @@ async fn ask(
 ) -> Result<Done, SubscriptionProblem> {
     admit_host_and_target(app, &request)?;
     let operation = operation(&request, named.as_deref())?;
-    let caller = authenticate(app, publisher, &request)?;
+    let caller = authenticate(app, publisher, &Asking::of(&request)).await?;
     let token = Arc::clone(&caller.token);
     trail.token = Some(caller.token);
     trail.limiter = caller.limiter;
     authorize(&token, face, &operation)?;
-    admit_media_types(&request)?;
+    admit_media_types(request.headers())?;
     let outcome = match operation {
         Operation::Create => create::create(app, face, &token, request, trail).await,
         Operation::List => limited(app, trail).and_then(|()| list(app, face, &token)),
         Operation::Read(id) => limited(app, trail).and_then(|()| {
             let subscription = find(app, face, &token, id)?;
+            trail.subject = Some(subscription.line);
             Ok(Done { status: 200, body: Some((face.write)(face, &subscription)), name: "read" })
         }),
         Operation::Delete(id) => match limited(app, trail).and_then(|()| find(app, face, &token, id)) {
-            Ok(subscription) => delete(app, subscription.id).await,
+            Ok(subscription) => {
+                trail.subject = Some(subscription.line);
+                delete(app, subscription.id).await
+            }
             Err(problem) => Err(problem),
         },
     };
@@ -227,27 +231,24 @@ async fn audit(
     app: &App,
     face: &SubscriptionFace,
     token: &Token,
-    subject: Option<PhoneNumber>,
+    subject: Option<LineId>,
     correlator: &str,
     outcome: &Result<Done, SubscriptionProblem>,
 ) -> Result<(), Problem> {
+    let outcome = match outcome {
+        Ok(done) => done.name,
+        Err(problem) => problem.name(),
+    };
     let record = AuditRecord {
-        at: app.clock.now(),
-        publisher: &token.publisher,
-        client_id: &token.client_id,
+        publisher: Some(&token.publisher),
+        client_id: Some(&token.client_id),
         action: face.path,
         subject,
-        purpose: &token.purpose,
-        correlator,
-        outcome: match outcome {
-            Ok(done) => done.name,
-            Err(problem) => problem.name(),
-        },
+        purpose: Some(&token.purpose),
+        correlator: Some(correlator),
+        ..AuditRecord::new(app.clock.now(), AuditEvent::Subscription, outcome)
     };
-    app.audit.record(record).await.map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "an answer was held back: it could not be audited");
-        Problem::StoreUnavailable
-    })
+    app.record(record).await
 }
 
 /// The store failed, which is logged here.

@@ -133,7 +133,7 @@ pub(super) fn give_up(connection: &Connection, id: SubscriptionId, all: bool) ->
 }
 
 /// Lets the next delivery of a subscription be sent, if none is on its way.
-fn go_on(connection: &Connection, id: SubscriptionId, now: Option<Timestamp>) -> rusqlite::Result<()> {
+pub(super) fn go_on(connection: &Connection, id: SubscriptionId, now: Option<Timestamp>) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE delivery SET due_at = ifnull(?2, made_at)

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use attache_core::{
-    Addresses, Line, LineId, Lines, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, Technology,
-    Timestamp,
+    Addresses, Line, LineId, Lines, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, SubjectKey,
+    Technology, Timestamp,
 };
 use rusqlite::{
     Connection, OptionalExtension, Row, params,
@@ -21,7 +21,7 @@ const STEP: usize = 10_000;
 const COLUMNS: &str = "phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
      public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
      technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible,
-     network_access_identifier";
+     network_access_identifier, subject_key";
 
 #[async_trait]
 impl Lines for SqliteStore {
@@ -52,20 +52,36 @@ impl Lines for SqliteStore {
     }
 
     async fn remove(&self, id: LineId, now: Timestamp) -> Result<(), StoreError> {
-        let is_told = self
-            .write_returning(move |connection| {
-                connection
-                    .prepare_cached("DELETE FROM line WHERE id = ?1")
-                    .and_then(|mut statement| statement.execute([id.as_bytes()]))
-                    .and_then(|_| subscription::end_all_about(connection, id, now))
-                    .map_err(failed("remove a line"))
-            })
-            .await?;
-        if is_told {
-            self.made.notify_one();
-        }
+        self.write(move |connection| forget(connection, id, now)).await?;
+        self.made.notify_one();
         Ok(())
     }
+
+    async fn replace(&self, id: LineId, by: Line, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            forget(connection, id, now)?;
+            put(connection, &[by], &|_| ())
+        })
+        .await?;
+        self.made.notify_one();
+        self.forget_what_was_deleted().await
+    }
+}
+
+/// Whatever is stored about a line, and the column that names it: all of it is deleted with the line.
+pub(super) const ABOUT_A_LINE: [(&str, &str); 2] = [("line", "id"), ("grants", "line")];
+
+/// Deletes a line and all that is stored about it. Of the subscriptions remains what is needed to tell that
+/// they have ended, which names no line.
+fn forget(connection: &Connection, id: LineId, now: Timestamp) -> Result<(), StoreError> {
+    subscription::forget(connection, id, now).map_err(failed("end the subscriptions about a line"))?;
+    for (table, column) in ABOUT_A_LINE {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1"))
+            .and_then(|mut statement| statement.execute([id.as_bytes()]))
+            .map_err(failed("remove a line"))?;
+    }
+    Ok(())
 }
 
 /// Puts lines, and makes what subscriptions are to be told of that. Returns whether that was anything.
@@ -115,8 +131,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
         "INSERT INTO line (phone_number, id, home,
                            serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
                            public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-                           technology, technology_confirmed_at, eligible, network_access_identifier)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+                           technology, technology_confirmed_at, eligible, network_access_identifier, subject_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
          ON CONFLICT (phone_number) DO UPDATE SET
             id = excluded.id, home = excluded.home, serving = excluded.serving,
             serving_confirmed_at = excluded.serving_confirmed_at, data = excluded.data, sms = excluded.sms,
@@ -124,7 +140,8 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             public_ipv4 = excluded.public_ipv4, first_port = excluded.first_port, last_port = excluded.last_port,
             private_ipv4 = excluded.private_ipv4, ipv6_prefix = excluded.ipv6_prefix,
             technology = excluded.technology, technology_confirmed_at = excluded.technology_confirmed_at,
-            eligible = excluded.eligible, network_access_identifier = excluded.network_access_identifier",
+            eligible = excluded.eligible, network_access_identifier = excluded.network_access_identifier,
+            subject_key = excluded.subject_key",
     )?;
     for (written, line) in (1..).zip(lines) {
         let status = line.status.as_ref();
@@ -149,6 +166,7 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             addresses
                 .and_then(|addresses| addresses.network_access_identifier.as_ref())
                 .map(NetworkAccessIdentifier::as_str),
+            line.subject_key.as_bytes(),
         ])?;
         if written % STEP == 0 || written == lines.len() {
             progress(written);
@@ -175,6 +193,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
         status: status(row)?,
         addresses: addresses(row)?,
         eligible: row.get(15)?,
+        subject_key: SubjectKey::from_bytes(row.get(17)?),
     })
 }
 

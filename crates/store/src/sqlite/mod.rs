@@ -36,6 +36,7 @@ mod line;
 #[cfg(test)]
 mod outbox_tests;
 mod subscription;
+mod used_token;
 
 pub use key::StoredKey;
 
@@ -46,7 +47,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0003_plan.sql"),
     include_str!("../../migrations/sqlite/0004_eligible.sql"),
     include_str!("../../migrations/sqlite/0005_network_access_identifier.sql"),
-    include_str!("../../migrations/sqlite/0006_subscription.sql"),
+    include_str!("../../migrations/sqlite/0006_subject_key.sql"),
+    include_str!("../../migrations/sqlite/0007_client.sql"),
+    include_str!("../../migrations/sqlite/0008_subscription.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -57,8 +60,8 @@ const MODE: &str = "mode";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
-/// The embedded store. It is `Lines`, `Clients`, `Grants`, `Subscriptions` and `Deliveries`, and keeps the
-/// sealed signing keys.
+/// The embedded store. It is `Lines`, `Clients`, `Grants`, `UsedTokens`, `Subscriptions` and `Deliveries`, and
+/// keeps the sealed signing keys.
 ///
 /// Dropping it finishes what has queued up and lets go of the file.
 #[derive(Debug)]
@@ -259,6 +262,18 @@ impl SqliteStore {
         outcome
     }
 
+    /// Takes what was deleted out of the write-ahead log as well, which keeps pages as they were. A reader
+    /// that is slow may hold that up until the next time; the log is emptied at every stop, too.
+    async fn forget_what_was_deleted(&self) -> Result<(), StoreError> {
+        let action = "empty the write-ahead log";
+        let path = self.path.clone();
+        let checkpoint = move || -> rusqlite::Result<()> {
+            let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        tokio::task::spawn_blocking(checkpoint).await.map_err(failed(action))?.map_err(failed(action))
+    }
+
     /// A connection that only reads. One for each reading: they are rare, and a reader that is slow
     /// or calls back into the store holds nobody up.
     fn reader(&self, action: &'static str) -> Result<Connection, StoreError> {
@@ -303,6 +318,8 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // What is deleted is overwritten, so that a key that was destroyed cannot be found in the file.
+        connection.pragma_update(None, "secure_delete", true)?;
         // What a large import leaves behind is given back to the disk.
         connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
         connection.set_prepared_statement_cache_capacity(64);
@@ -403,8 +420,9 @@ mod tests {
     use std::num::NonZeroU32;
 
     use attache_core::{
-        ClientId, Clients, CodeChallenge, Grant, GrantKind, Grants, LineId, Lines, PublisherName, Purpose, Redirect,
-        Scope, SecretHash, Status, Technology, Timestamp,
+        AuthenticationMethod, ClientId, ClientKeys, ClientSecret, Clients, CodeChallenge, Grant, GrantKind, GrantType,
+        Grants, LineId, Lines, PublisherName, Purpose, Redirect, Scope, SecretHash, Status, Technology, Timestamp,
+        UsedTokens,
     };
     use tempfile::TempDir;
 
@@ -438,6 +456,7 @@ mod tests {
                 network_access_identifier: "123456789@domain.com".parse().ok(),
             })),
             eligible: !number.is_multiple_of(2),
+            subject_key: attache_core::SubjectKey::from_bytes([id ^ 0x5a; 16]),
         }
     }
 
@@ -446,18 +465,31 @@ mod tests {
             id: ClientId::from_bytes([id; 16]),
             publisher: PublisherName::new_static("camara"),
             client_id: client_id.into(),
-            secret: Some(SecretHash([id; 32])),
-            keys: vec![attache_core::PublicKey(r#"{"kty":"EC"}"#.into())],
+            revision: 1,
+            name: Some("The Shop".into()),
+            organisation: None,
+            secrets: vec![secret(id, Some(Timestamp::from_unix_seconds(1_800_000_000))), secret(id + 1, None)],
+            keys: ClientKeys::Registered(vec![attache_core::PublicKey(r#"{"kty":"EC"}"#.into())]),
+            authentication_methods: vec![AuthenticationMethod::PrivateKeyJwt],
             redirect_uris: vec!["https://shop.example/\"callback\"".into(), "http://localhost/ü".into()],
             origins: vec![],
+            grants: vec![GrantType::Backchannel, GrantType::ClientCredentials],
             scopes: vec![Scope::new_static("b"), Scope::new_static("a")],
             purposes: vec![Purpose::new_static("dpv:FraudPreventionAndDetection")],
             plan: attache_core::Plan {
                 rate: Some(attache_core::Rate::new("600/min".parse().unwrap(), NonZeroU32::new(7)).unwrap()),
                 quota: Some(attache_core::Quota::new(NonZeroU32::MAX)),
             },
+            dpop_required: true,
+            signed_requests_required: false,
+            sector: Some("shop.example".into()),
             registered_at: Timestamp::from_unix_seconds(1_700_000_000),
         }
+    }
+
+    fn secret(byte: u8, ends_at: Option<Timestamp>) -> ClientSecret {
+        let created_at = Timestamp::from_unix_seconds(1_700_000_000 + i64::from(byte));
+        ClientSecret { hash: SecretHash([byte; 32]), created_at, ends_at }
     }
 
     fn grant(client: u8, kind: GrantKind) -> Grant {
@@ -498,7 +530,7 @@ mod tests {
         {
             let store = open(&directory);
             put(&store, vec![line(33_699_901_032, 1), never_seen.clone()]).await.unwrap();
-            store.add(client(1, "shop")).await.unwrap();
+            Clients::add(&store, client(1, "shop")).await.unwrap();
             for (key, grant) in &grants {
                 Grants::put(&store, *key, grant.clone()).await.unwrap();
             }
@@ -526,6 +558,56 @@ mod tests {
         assert_eq!(lines(&store).len(), 1);
         Lines::remove(&store, LineId::from_bytes([2; 16]), NOW).await.unwrap();
         assert_eq!(lines(&store), []);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_replaced_leaves_nothing_in_the_files() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let [old, new] = [1, 2].map(|id| Line { subject_key: subject_key(id), ..line(12345, id) });
+        let about = |line: &Line, key: u8| ([key; 32], Grant { line: line.id, ..grant(1, GrantKind::Backchannel) });
+        let (gone, other) = (about(&old, 1), about(&line(54321, 3), 2));
+        put(&store, vec![old.clone(), line(54321, 3)]).await.unwrap();
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        for (key, grant) in [&gone, &other] {
+            Grants::put(&store, *key, grant.clone()).await.unwrap();
+        }
+        let is_kept = |line: &Line| {
+            let files = directory.path().read_dir().unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+            files.into_iter().any(|bytes| bytes.windows(16).any(|window| window == line.subject_key.as_bytes()))
+        };
+        assert!(is_kept(&old) && !is_kept(&new));
+        Lines::replace(&store, old.id, new.clone(), NOW).await.unwrap();
+        assert!(!is_kept(&old) && is_kept(&new));
+        assert_eq!(lines(&store), [new, line(54321, 3)]);
+        assert_eq!(Grants::load(&store).unwrap(), [other]);
+    }
+
+    /// A key that no other bytes look like.
+    fn subject_key(seed: u8) -> attache_core::SubjectKey {
+        attache_core::SubjectKey::from_bytes(std::array::from_fn(|index| seed ^ b"a subject's key!"[index]))
+    }
+
+    #[test]
+    fn all_that_is_stored_about_a_line_goes_with_it() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let connection = store.reader("look at the schema").unwrap();
+        let tables: Vec<String> = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        for table in tables {
+            let columns = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            if columns.column_names().any(|column| column == "line") {
+                // What is left of a subscription names no line any more: tests of its own hold that.
+                let is_deleted = line::ABOUT_A_LINE.contains(&(table.as_str(), "line")) || table == "subscription";
+                assert!(is_deleted, "{table} is about lines: it belongs into ABOUT_A_LINE");
+            }
+        }
     }
 
     #[tokio::test]
@@ -593,10 +675,71 @@ mod tests {
     async fn a_client_id_is_taken_once_at_a_publisher() {
         let directory = TempDir::new().unwrap();
         let store = open(&directory);
-        store.add(client(1, "shop")).await.unwrap();
-        assert!(matches!(store.add(client(2, "shop")).await, Err(StoreError::Exists)));
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        assert!(matches!(Clients::add(&store, client(2, "shop")).await, Err(StoreError::Exists)));
         let elsewhere = Client { publisher: PublisherName::new_static("orange"), ..client(3, "shop") };
-        store.add(elsewhere).await.unwrap();
+        Clients::add(&store, elsewhere).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_two_changes_to_one_revision_of_a_client_the_first_holds() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        let changed = Client {
+            revision: 2,
+            secrets: vec![secret(9, None)],
+            keys: ClientKeys::Published("https://shop.example/jwks".into()),
+            name: None,
+            grants: vec![],
+            ..client(1, "shop")
+        };
+        Clients::replace(&store, changed.clone()).await.unwrap();
+        let late = Client { revision: 2, ..client(1, "shop") };
+        assert!(matches!(Clients::replace(&store, late).await, Err(StoreError::Changed)));
+        assert_eq!(Clients::load(&store).unwrap(), [changed]);
+        let unknown = Client { revision: 2, ..client(7, "bank") };
+        assert!(matches!(Clients::replace(&store, unknown).await, Err(StoreError::Changed)));
+    }
+
+    #[test]
+    fn a_client_from_before_keeps_its_secret_and_what_it_could_do() {
+        let directory = TempDir::new().unwrap();
+        let before = Connection::open(directory.path().join("attache.db")).unwrap();
+        for migration in &MIGRATIONS[..6] {
+            before.execute_batch(migration).unwrap();
+        }
+        before.pragma_update(None, "user_version", 6).unwrap();
+        before
+            .execute_batch(
+                "INSERT INTO client (id, publisher, client_id, secret, keys, redirect_uris, origins, scopes, purposes,
+                                     registered_at)
+                 VALUES (x'01010101010101010101010101010101', 'camara', 'shop',
+                         x'0707070707070707070707070707070707070707070707070707070707070707', '[]', '[]', '[]', '[]',
+                         '[]', 5)",
+            )
+            .unwrap();
+        drop(before);
+        let clients = Clients::load(&open(&directory)).unwrap();
+        let created_at = Timestamp::from_unix_nanoseconds(5);
+        assert_eq!(clients[0].secrets, [ClientSecret { hash: SecretHash([7; 32]), created_at, ends_at: None }]);
+        assert_eq!((clients[0].revision, clients[0].grants.len(), clients[0].is_public()), (1, 3, false));
+    }
+
+    #[tokio::test]
+    async fn what_was_used_is_remembered_until_nobody_takes_it_any_more() {
+        let directory = TempDir::new().unwrap();
+        let at = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            UsedTokens::add(&store, [1; 32], at(10)).await.unwrap();
+            UsedTokens::add(&store, [2; 32], at(20)).await.unwrap();
+            UsedTokens::add(&store, [2; 32], at(21)).await.unwrap();
+        }
+        let store = open(&directory);
+        assert_eq!(UsedTokens::load(&store).unwrap(), [([1; 32], at(10)), ([2; 32], at(21))]);
+        store.forget(at(10)).await.unwrap();
+        assert_eq!(UsedTokens::load(&store).unwrap(), [([2; 32], at(21))]);
     }
 
     #[tokio::test]
@@ -604,7 +747,7 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let store = open(&directory);
         for (id, name) in [(1, "shop"), (2, "bank")] {
-            store.add(client(id, name)).await.unwrap();
+            Clients::add(&store, client(id, name)).await.unwrap();
             Grants::put(&store, [id; 32], grant(id, GrantKind::Backchannel)).await.unwrap();
         }
         Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();

@@ -1,10 +1,10 @@
 //! Subscriptions and the outbox together: what a change leaves behind, and what becomes of it.
 
 use attache_core::{
-    Attempt, Client, ClientId, Clients as _, Deliveries as _, DeliveryState, DeviceIdentifier, Due, EndReason,
-    EventType, Fact, IdempotencyKey, Kept, Line, LineId, Lines, Notice, Outcome, Plan, PublisherName, Purpose,
-    Replayed, Sink, SinkCredential, Status, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus,
-    Subscriptions as _, Timestamp,
+    Attempt, Client, ClientId, ClientKeys, Clients as _, Deliveries as _, DeliveryState, DeviceIdentifier, Due,
+    EndReason, EventType, Fact, IdempotencyKey, Kept, Line, LineId, Lines, Notice, Outcome, Plan, PublisherName,
+    Purpose, Replayed, Sink, SinkCredential, Status, SubjectKey, Subscription, SubscriptionFilter, SubscriptionId,
+    SubscriptionStatus, Subscriptions as _, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -21,13 +21,21 @@ fn client(id: u8) -> Client {
         id: ClientId::from_bytes([id; 16]),
         publisher: PublisherName::new_static("camara"),
         client_id: format!("client-{id}"),
-        secret: None,
-        keys: vec![],
+        revision: 1,
+        name: None,
+        organisation: None,
+        secrets: vec![],
+        keys: ClientKeys::Registered(vec![]),
+        authentication_methods: vec![],
         redirect_uris: vec![],
         origins: vec![],
+        grants: vec![],
         scopes: vec![],
         purposes: vec![],
         plan: Plan::default(),
+        dpop_required: false,
+        signed_requests_required: false,
+        sector: None,
         registered_at: at(0),
     }
 }
@@ -35,6 +43,7 @@ fn client(id: u8) -> Client {
 fn line(serving: &str, confirmed: i64) -> Line {
     Line {
         id: LineId::from_bytes([9; 16]),
+        subject_key: SubjectKey::from_bytes([9; 16]),
         phone_number: "+33699901032".parse().unwrap(),
         home: "20801".parse().unwrap(),
         status: Some(Status {
@@ -267,8 +276,14 @@ async fn once_it_may_not_be_told_nothing_about_the_line_is() {
 async fn a_line_that_ends_takes_its_subscriptions_along() {
     let world = World::new().await;
     world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    world.put(line("26201", 7)).await;
     Lines::remove(&world.store, LineId::from_bytes([9; 16]), at(51)).await.unwrap();
-    assert_eq!(world.get(1).status, SubscriptionStatus::Ended(EndReason::NetworkTerminated));
+    let left = world.get(1);
+    assert_eq!(left.status, SubscriptionStatus::Ended(EndReason::NetworkTerminated));
+    // Its end is told, and names it no more.
+    assert_eq!((left.line, left.device), (LineId::from_bytes([0; 16]), None));
+    let sent: Vec<_> = world.send_all().await.into_iter().map(|(_, sequence, _)| sequence).collect();
+    assert_eq!(sent, [1, 3]);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use super::{
     SqliteStore,
     client::text,
     damaged,
-    delivery::{give_up, make},
+    delivery::{give_up, go_on, make},
     failed, line,
 };
 
@@ -30,7 +30,7 @@ pub(super) const COLUMNS: &str =
 impl Subscriptions for SqliteStore {
     async fn begin(&self, new: Subscription, key: Option<IdempotencyKey>) -> Result<Kept, StoreError> {
         let kept = self
-            .write_returning(move |connection| add(connection, new, key).map_err(failed("add a subscription")))
+            .write_returning(move |connection| add(connection, new, key.as_ref()).map_err(failed("add a subscription")))
             .await?;
         self.made.notify_one();
         Ok(kept)
@@ -92,8 +92,8 @@ impl Subscriptions for SqliteStore {
     }
 }
 
-fn add(connection: &Connection, new: Subscription, key: Option<IdempotencyKey>) -> rusqlite::Result<Kept> {
-    if let Some(key) = &key {
+fn add(connection: &Connection, new: Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<Kept> {
+    if let Some(key) = key {
         let known: Option<([u8; 16], [u8; 32])> = connection
             .prepare_cached("SELECT id, request FROM subscription WHERE client = ?1 AND idempotency_key = ?2")?
             .query_one(params![new.client.as_bytes(), key.key], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -103,7 +103,7 @@ fn add(connection: &Connection, new: Subscription, key: Option<IdempotencyKey>) 
             return Ok(known.map_or(Kept::OtherRequest, Kept::Again));
         }
     }
-    insert(connection, &new, key.as_ref())?;
+    insert(connection, &new, key)?;
     make(connection, new.id, &Notice::Started, new.starts_at, new.starts_at)?;
     if new.initial_event == Some(true)
         && let Some(line) = line::find(connection, new.line)?
@@ -270,7 +270,7 @@ pub(super) fn active_about(
     connection
         .prepare_cached(
             "SELECT id, event_type FROM subscription
-             WHERE line = ?1 AND status IN ('active', 'inactive') AND status = 'active'",
+             WHERE line = ?1 AND status = 'active'",
         )?
         .query_map([line.as_bytes()], |row| Ok((SubscriptionId::from_bytes(row.get(0)?), event_type(row, 1)?)))?
         .collect()
@@ -295,17 +295,24 @@ pub(super) fn tell_change(
     Ok(is_told)
 }
 
-/// Ends the subscriptions about a line that is gone.
-pub(super) fn end_all_about(connection: &Connection, line: LineId, now: Timestamp) -> rusqlite::Result<bool> {
+/// Ends the subscriptions about a line, and deletes whatever in them is about it.
+pub(super) fn forget(connection: &Connection, line: LineId, now: Timestamp) -> rusqlite::Result<()> {
     let about: Vec<SubscriptionId> = connection
-        .prepare_cached("SELECT id FROM subscription WHERE line = ?1 AND status IN ('active', 'inactive')")?
+        .prepare_cached("SELECT id FROM subscription WHERE line = ?1")?
         .query_map([line.as_bytes()], |row| Ok(SubscriptionId::from_bytes(row.get(0)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    for id in &about {
+    for id in about {
         let description = Some("the line has ended".to_owned());
-        end(connection, *id, EndReason::NetworkTerminated, description, now)?;
+        end(connection, id, EndReason::NetworkTerminated, description, now)?;
+        connection
+            .prepare_cached("DELETE FROM delivery WHERE subscription = ?1 AND notice NOT LIKE 'subscription-%'")?
+            .execute([id.as_bytes()])?;
+        go_on(connection, id, None)?;
+        connection
+            .prepare_cached("UPDATE subscription SET line = zeroblob(16), device = NULL WHERE id = ?1")?
+            .execute([id.as_bytes()])?;
     }
-    Ok(!about.is_empty())
+    Ok(())
 }
 
 /// Reads a subscription whose columns begin at `first`.

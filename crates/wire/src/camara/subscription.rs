@@ -270,7 +270,7 @@ const fn status(status: SubscriptionStatus) -> &'static str {
     }
 }
 
-/// A `CloudEvent` (CloudEvents 1.0, JSON format).
+/// A `CloudEvent` (`CloudEvents` 1.0, JSON format).
 #[derive(Serialize)]
 pub(crate) struct CloudEvent<'a, Data> {
     id: String,
@@ -370,7 +370,7 @@ pub(crate) fn write_event(
 ) -> Option<Vec<u8>> {
     let data = data(subscription);
     let (r#type, data) = match &delivery.notice {
-        Notice::Event(fact) => (face.type_of(fact.event_type())?.name, data.tell(*fact)),
+        Notice::Event(became) => (face.type_of(became.event_type())?.name, data.tell(*became)),
         Notice::Started => (face.life.started?, Data { initiation_reason: Some("SUBSCRIPTION_CREATED"), ..data }),
         Notice::Updated { is_active } => {
             let reason = if *is_active { "SUBSCRIPTION_ACTIVE" } else { "SUBSCRIPTION_INACTIVE" };

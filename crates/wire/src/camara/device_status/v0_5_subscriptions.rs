@@ -176,7 +176,7 @@ fn write_event(
 ) -> Option<Vec<u8>> {
     let data = data(subscription);
     let (r#type, data) = match &delivery.notice {
-        Notice::Event(fact) => (face.type_of(fact.event_type())?.name, data.tell(*fact)),
+        Notice::Event(became) => (face.type_of(became.event_type())?.name, data.tell(*became)),
         Notice::Started | Notice::Updated { .. } => return None,
         Notice::Ended { reason, .. } => {
             let reason = match reason {

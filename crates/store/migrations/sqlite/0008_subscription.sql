@@ -27,7 +27,9 @@ CREATE TABLE subscription (
     request               BLOB CHECK (length(request) = 32)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subscription_by_client ON subscription (client, id);
-CREATE INDEX subscription_by_line ON subscription (line) WHERE status IN ('active', 'inactive');
+CREATE INDEX subscription_by_line ON subscription (line);
+-- Those that have not ended, for the question whether there are any.
+CREATE INDEX subscription_alive ON subscription (status) WHERE status IN ('active', 'inactive');
 CREATE INDEX subscription_by_end ON subscription (expires_at)
     WHERE status IN ('active', 'inactive') AND expires_at IS NOT NULL;
 CREATE INDEX subscription_by_credential_end ON subscription (credential_expires_at)
