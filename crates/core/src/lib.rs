@@ -9,8 +9,10 @@
 
 mod answer;
 mod audit;
+mod authorization;
 mod client;
 mod clock;
+mod consent;
 mod country;
 mod delivery;
 mod device;
@@ -35,19 +37,23 @@ mod timestamp;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
 pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, SubjectKey, Subjects};
+pub use authorization::{
+    Authorization, AuthorizationId, Authorizations, RefreshToken, RefreshTokenHash, RevocationKey,
+};
 pub use client::{
     AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecret, Clients, GrantType, NameError, PublicKey,
     SecretHash, UsedTokens,
 };
 pub use clock::Clock;
+pub use consent::{Consent, ConsentState, Consents, LegalBasis, Policy, PolicyError, PolicyRule};
 pub use country::{Country, countries, first_plmn};
 pub use delivery::{Attempt, Deliveries, Delivery, DeliveryState, Due, DueSink, Notice, Outcome, Replayed};
 pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};
 pub use event::{Event, EventType, Fact, events, initial_event};
-pub use grant::{CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect};
+pub use grant::{Backchannel, CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect, RequestId};
 pub use id::{Id, IdError};
 pub use line::{Addresses, Line, LineId, Lines};
-pub use network::Network;
+pub use network::{LineProfile, Network};
 pub use network_access_identifier::{NetworkAccessIdentifier, NetworkAccessIdentifierError};
 pub use operator_token::OperatorTokens;
 pub use phone_number::{PhoneNumber, PhoneNumberError};

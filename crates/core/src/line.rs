@@ -67,8 +67,8 @@ pub trait Lines: Send + Sync {
         now: Timestamp,
         progress: Box<dyn Fn(usize) + Send + Sync>,
     ) -> Result<(), StoreError>;
-    /// Removes a line, with everything that is stored about it: what was granted, and the key of its
-    /// pseudonym. The subscriptions about it end at `now`, which is told without naming it.
+    /// Removes a line, with everything that is stored about it: what was granted, what its subject has
+    /// consented to, and the key of its pseudonym. The subscriptions about it end at `now`, which is told without naming it.
     async fn remove(&self, id: LineId, now: Timestamp) -> Result<(), StoreError>;
     /// Removes a line, and in the same step begins another with its number. What was removed cannot be
     /// found in the store's files any more.

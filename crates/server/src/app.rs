@@ -3,7 +3,9 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, Clock, Deliveries, Network, OperatorTokens, Subscriptions};
+use attache_core::{
+    AuditLog, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
+};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -11,8 +13,10 @@ use url::Url;
 use crate::{
     authorization::GrantBook,
     clients::ClientRegistry,
+    consent::ConsentBook,
     delivery::Courier,
     keyring::Keyring,
+    revocations::Revocations,
     sandbox::Entitlement,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
@@ -40,7 +44,13 @@ pub(crate) struct App {
     pub(crate) clients: ClientRegistry,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
+    pub(crate) authorizations: Arc<dyn Authorizations>,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) grants: GrantBook,
+    /// What subjects have said.
+    pub(crate) consents: ConsentBook,
+    /// When they must be asked.
+    pub(crate) policy: Policy,
     /// What clients have signed, and may use once.
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
@@ -60,6 +70,12 @@ impl App {
     /// Whether this server plays.
     pub(crate) fn is_sandbox(&self) -> bool {
         self.settings.mode == Mode::Sandbox
+    }
+
+    /// Ends all that was granted about a line that has ended: whoever has its number next is somebody else.
+    pub(crate) async fn end_line(&self, line: LineId) {
+        self.grants.end_line(line);
+        self.consents.end_line(line).await;
     }
 
     /// The issuer of a publisher: its public address, never one that a request claims.

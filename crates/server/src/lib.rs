@@ -3,6 +3,7 @@
 //! - `query` is the pipeline that every question to a face goes through;
 //! - `subscription` is the pipeline of those who want to be told of changes, `delivery` tells them;
 //! - `authorization` holds the authorization servers, one for each publisher;
+//! - `consent` says who may use what of a line, and keeps what subjects have said;
 //! - `admin` is the operator's API; `sandbox` is what only a sandbox may do;
 //! - `docs` is what the server says about itself;
 //! - `routes` says what stands where, `start` starts and stops it all.
@@ -14,6 +15,7 @@ mod audit;
 mod authorization;
 mod clients;
 mod clock;
+mod consent;
 mod cors;
 mod delivery;
 mod deprecation;
@@ -25,6 +27,7 @@ mod limit;
 mod linger;
 mod mounts;
 mod query;
+mod revocations;
 mod routes;
 mod sandbox;
 pub mod settings;

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use attache_core::{Grant, GrantKind, GrantType, Problem};
+use attache_core::{Backchannel, Grant, GrantKind, GrantType, Problem, RequestId};
 use attache_wire::{
     Publisher,
     oauth::{Acknowledgement, OAuthErrorCode},
@@ -12,7 +12,13 @@ use super::{
     Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint, parameters::Parameters,
     token::admit_scopes, trail::Trail,
 };
-use crate::{app::App, entropy, query::json_response, token::hash};
+use crate::{
+    app::App,
+    consent::{self, Standing, Use},
+    entropy,
+    query::json_response,
+    token::hash,
+};
 
 /// The backchannel authentication endpoint (OpenID Connect CIBA Core section 7).
 pub(super) async fn answer(
@@ -50,8 +56,8 @@ async fn begin(
     if parameters.get("login_hint_token").or(parameters.get("id_token_hint")).is_some() {
         return Err(OAuthErrorCode::InvalidRequest.because("login_hint must be the only hint").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, parameters)?;
-    trail.asks_for(&scopes, &purpose);
+    let asked = admit_scopes(publisher, &caller.client, parameters)?;
+    trail.asks_for(&asked.scopes, &asked.purpose);
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
     if !app.is_sandbox() {
         // Consent cannot be asked for yet, and without it nothing is granted.
@@ -69,17 +75,25 @@ async fn begin(
         other => Refused::Problem(other),
     })?;
     trail.line = Some(line);
+    let wanted = Use { client: &caller.client, line, purpose: &asked.purpose, scopes: &asked.scopes };
+    let now = app.clock.now();
+    if consent::settle(app, wanted).await? == Standing::Refused {
+        return Err(OAuthErrorCode::AccessDenied.because("the subscriber does not want this use").into());
+    }
+    let request = RequestId::new(now, &entropy::bytes().map_err(|_| Problem::Internal)?);
     let auth_req_id = entropy::secret().map_err(|_| Problem::Internal)?;
     let lifetime = app.settings.backchannel_lifetime;
     let grant = Grant {
         publisher: publisher.name.clone(),
         client: caller.client.id,
         line,
-        scopes,
-        purpose,
-        openid,
-        kind: GrantKind::Backchannel,
-        expires_at: app.clock.now().plus(lifetime),
+        scopes: asked.scopes,
+        purpose: asked.purpose,
+        openid: asked.openid,
+        offline_access: asked.offline_access,
+        authenticated_at: now,
+        kind: GrantKind::Backchannel(Backchannel { id: request, asked_at: now }),
+        expires_at: now.plus(lifetime),
     };
     app.grants.put(hash(&auth_req_id), grant).await.map_err(Problem::from)?;
     let acknowledgement = Acknowledgement {

@@ -29,11 +29,14 @@ pub(crate) fn documented_token(app: &App, publisher: &Publisher, text: &str) -> 
     }
     let client = app.clients.find(&publisher.name, demo::MOCK_CLIENT_ID)?;
     Some(Token {
+        id: [0; 16],
+        authorization: None,
         publisher: client.publisher.clone(),
         client: client.id,
         client_id: client.client_id.clone(),
         line: Some(app.simulator.get(demo::MOCK_LINE.parse().ok()?)?.id),
         scopes: publisher.faces.iter().map(|face| face.scope.clone()).collect::<Vec<Scope>>(),
+        openid: false,
         purpose: client.purposes.first()?.clone(),
         expires_at: app.clock.now().plus(app.tokens.lifetime()),
         bound_to: None,
@@ -46,7 +49,17 @@ fn expired_token(app: &App, publisher: &Publisher, issuer: &str) -> Option<Strin
     let known = demo::CLIENTS.iter().find(|demo| demo.publisher == publisher.name.as_str())?;
     let client = app.clients.find(&publisher.name, known.client_id)?;
     let purpose = client.purposes.first()?;
-    let issue = Issue { issuer, client: &client, line: None, scopes: &client.scopes, purpose, bound_to: None };
+    let issue = Issue {
+        issuer,
+        client: &client,
+        line: None,
+        authorization: None,
+        scopes: &client.scopes,
+        openid: false,
+        purpose,
+        bound_to: None,
+        lifetime: app.tokens.lifetime(),
+    };
     let issued_at = app.clock.now().minus(app.tokens.lifetime() + Duration::from_secs(1));
     app.tokens.issue(&issue, issued_at).ok()
 }
@@ -56,9 +69,9 @@ pub(crate) fn set_condition(app: &App, condition: Condition) {
     app.simulator.set_condition(condition);
 }
 
-/// Whether the subscriber of a line answers when asked for consent. In the sandbox everyone does so
-/// at once, but for one demo line whose subscriber never answers.
-pub(crate) fn subscriber_answers(app: &App, line: LineId) -> bool {
+/// What the subscriber of a line says when asked for consent: everyone agrees at once, but for one demo line
+/// whose subscriber never answers.
+pub(crate) fn ready_answer(app: &App, line: LineId) -> Option<bool> {
     let silent = demo::SILENT_LINE.parse().ok().and_then(|number| app.simulator.get(number));
-    silent.is_none_or(|silent| silent.id != line)
+    silent.is_none_or(|silent| silent.id != line).then_some(true)
 }

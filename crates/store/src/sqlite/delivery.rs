@@ -27,11 +27,12 @@ impl Deliveries for SqliteStore {
     }
 
     fn due_sinks(&self) -> Result<Vec<DueSink>, StoreError> {
-        self.read(due_sinks).map_err(failed("read the sinks that are due"))
+        self.read_now(due_sinks).map_err(failed("read the sinks that are due"))
     }
 
     fn due(&self, origin: &str, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
-        self.read(|connection| due(connection, origin, now, limit)).map_err(failed("read the deliveries that are due"))
+        self.read_now(|connection| due(connection, origin, now, limit))
+            .map_err(failed("read the deliveries that are due"))
     }
 
     async fn record(&self, attempts: Vec<Attempt>) -> Result<(), StoreError> {
@@ -45,7 +46,7 @@ impl Deliveries for SqliteStore {
     }
 
     fn deliveries(&self, subscription: SubscriptionId, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        self.read(|connection| {
+        self.read_now(|connection| {
             connection
                 .prepare_cached(&format!(
                     "SELECT {DELIVERY_COLUMNS} FROM delivery d WHERE d.subscription = ?1 ORDER BY d.sequence DESC LIMIT ?2"
@@ -58,9 +59,7 @@ impl Deliveries for SqliteStore {
 
     async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
         let replayed = self
-            .write_returning(move |connection| {
-                replay(connection, subscription, which, now).map_err(failed("replay deliveries"))
-            })
+            .write(move |connection| replay(connection, subscription, which, now).map_err(failed("replay deliveries")))
             .await?;
         self.made.notify_one();
         Ok(replayed)
@@ -71,7 +70,7 @@ impl Deliveries for SqliteStore {
             let sql = format!("SELECT count(*) FROM delivery WHERE state = '{state}'");
             connection.prepare_cached(&sql)?.query_one([], |row| row.get::<_, isize>(0)).map(isize::unsigned_abs)
         };
-        self.read(|connection| Ok((count(connection, "pending")?, count(connection, "dead")?)))
+        self.read_now(|connection| Ok((count(connection, "pending")?, count(connection, "dead")?)))
             .map_err(failed("count deliveries"))
     }
 }

@@ -44,7 +44,7 @@ impl Lines for SqliteStore {
         now: Timestamp,
         progress: Box<dyn Fn(usize) + Send + Sync>,
     ) -> Result<(), StoreError> {
-        let is_told = self.write_returning(move |connection| put_and_tell(connection, &lines, now, &*progress)).await?;
+        let is_told = self.write(move |connection| put_and_tell(connection, &lines, now, &*progress)).await?;
         if is_told {
             self.made.notify_one();
         }
@@ -69,7 +69,8 @@ impl Lines for SqliteStore {
 }
 
 /// Whatever is stored about a line, and the column that names it: all of it is deleted with the line.
-pub(super) const ABOUT_A_LINE: [(&str, &str); 2] = [("line", "id"), ("grants", "line")];
+pub(super) const ABOUT_A_LINE: [(&str, &str); 4] =
+    [("line", "id"), ("grants", "line"), ("authorization", "line"), ("consent", "line")];
 
 /// Deletes a line and all that is stored about it. Of the subscriptions remains what is needed to tell that
 /// they have ended, which names no line.

@@ -28,7 +28,9 @@ use attache_core::{Client, Line, StoreError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::{Notify, oneshot};
 
+mod authorization;
 mod client;
+mod consent;
 mod delivery;
 mod grant;
 mod key;
@@ -49,7 +51,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0005_network_access_identifier.sql"),
     include_str!("../../migrations/sqlite/0006_subject_key.sql"),
     include_str!("../../migrations/sqlite/0007_client.sql"),
-    include_str!("../../migrations/sqlite/0008_subscription.sql"),
+    include_str!("../../migrations/sqlite/0008_consent.sql"),
+    include_str!("../../migrations/sqlite/0009_authorization.sql"),
+    include_str!("../../migrations/sqlite/0010_subscription.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -60,8 +64,8 @@ const MODE: &str = "mode";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
-/// The embedded store. It is `Lines`, `Clients`, `Grants`, `UsedTokens`, `Subscriptions` and `Deliveries`, and
-/// keeps the sealed signing keys.
+/// The embedded store. It is `Lines`, `Clients`, `Grants`, `Authorizations`, `Consents`, `UsedTokens`, `Subscriptions`
+/// and `Deliveries`, and keeps the sealed signing keys.
 ///
 /// Dropping it finishes what has queued up and lets go of the file.
 #[derive(Debug)]
@@ -224,34 +228,39 @@ impl SqliteStore {
     }
 
     /// Queues a job and waits until the commit that holds it is done.
-    async fn write(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let gone = || StoreError::Failed { action: "write", cause: "the writer has ended".into() };
-        let (done, outcome) = oneshot::channel();
-        let job = Job { work: Box::new(work), done };
-        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(gone)?;
-        outcome.await.unwrap_or_else(|_| Err(gone()))
-    }
-
-    /// As [`Self::write`], for a job that has something to tell when it is committed.
-    async fn write_returning<T: Send + 'static>(
+    async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let gone = || StoreError::Failed { action: "write", cause: "the writer has ended".into() };
+        let (done, outcome) = oneshot::channel();
         let (tell, told) = oneshot::channel();
-        self.write(move |connection| {
-            // Who has stopped waiting need not hear of it.
-            let _ = tell.send(work(connection)?);
-            Ok(())
-        })
-        .await?;
-        told.await.map_err(failed("write"))
+        let work = Box::new(move |connection: &Connection| {
+            work(connection).map(|value| {
+                // Who has stopped waiting need not hear of it.
+                let _ = tell.send(value);
+            })
+        });
+        self.jobs.as_ref().and_then(|jobs| jobs.send(Job { work, done }).ok()).ok_or_else(gone)?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))?;
+        told.await.map_err(|_| gone())
+    }
+
+    /// Reads on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| read(&connection))
+        });
+        reading.await.map_err(failed(action))?.map_err(failed(action))
     }
 
     /// Reads with a connection that is kept for the next time.
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    fn read_now<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match kept {
             Some(connection) => connection,
@@ -420,9 +429,10 @@ mod tests {
     use std::num::NonZeroU32;
 
     use attache_core::{
-        AuthenticationMethod, ClientId, ClientKeys, ClientSecret, Clients, CodeChallenge, Grant, GrantKind, GrantType,
-        Grants, LineId, Lines, PublisherName, Purpose, Redirect, Scope, SecretHash, Status, Technology, Timestamp,
-        UsedTokens,
+        AuthenticationMethod, Authorization, AuthorizationId, Authorizations, Backchannel, ClientId, ClientKeys,
+        ClientSecret, Clients, CodeChallenge, Consent, ConsentState, Consents, Grant, GrantKind, GrantType, Grants,
+        LegalBasis, LineId, Lines, PublisherName, Purpose, Redirect, RefreshToken, RequestId, Scope, SecretHash,
+        Status, Technology, Timestamp, UsedTokens,
     };
     use tempfile::TempDir;
 
@@ -487,6 +497,11 @@ mod tests {
         }
     }
 
+    fn backchannel() -> GrantKind {
+        let asked_at = Timestamp::from_unix_seconds(3);
+        GrantKind::Backchannel(Backchannel { id: RequestId::from_bytes([5; 16]), asked_at })
+    }
+
     fn secret(byte: u8, ends_at: Option<Timestamp>) -> ClientSecret {
         let created_at = Timestamp::from_unix_seconds(1_700_000_000 + i64::from(byte));
         ClientSecret { hash: SecretHash([byte; 32]), created_at, ends_at }
@@ -500,6 +515,8 @@ mod tests {
             scopes: vec![Scope::new_static("device-status:roaming:read")],
             purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
             openid: true,
+            offline_access: true,
+            authenticated_at: Timestamp::from_unix_seconds(1_700_000_000),
             kind,
             expires_at: Timestamp::from_unix_seconds(1_700_000_120),
         }
@@ -524,8 +541,7 @@ mod tests {
             code_challenge: Some(CodeChallenge([3; 32])),
             nonce: Some("n".into()),
         };
-        let grants =
-            [([1; 32], grant(1, GrantKind::Backchannel)), ([2; 32], grant(1, GrantKind::AuthorizationCode(redirect)))];
+        let grants = [([1; 32], grant(1, backchannel())), ([2; 32], grant(1, GrantKind::AuthorizationCode(redirect)))];
         let key = StoredKey { id: "k1".into(), sealed: vec![0, 1, 2], created_at: Timestamp::from_unix_seconds(1) };
         {
             let store = open(&directory);
@@ -565,7 +581,7 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let store = open(&directory);
         let [old, new] = [1, 2].map(|id| Line { subject_key: subject_key(id), ..line(12345, id) });
-        let about = |line: &Line, key: u8| ([key; 32], Grant { line: line.id, ..grant(1, GrantKind::Backchannel) });
+        let about = |line: &Line, key: u8| ([key; 32], Grant { line: line.id, ..grant(1, backchannel()) });
         let (gone, other) = (about(&old, 1), about(&line(54321, 3), 2));
         put(&store, vec![old.clone(), line(54321, 3)]).await.unwrap();
         Clients::add(&store, client(1, "shop")).await.unwrap();
@@ -748,12 +764,149 @@ mod tests {
         let store = open(&directory);
         for (id, name) in [(1, "shop"), (2, "bank")] {
             Clients::add(&store, client(id, name)).await.unwrap();
-            Grants::put(&store, [id; 32], grant(id, GrantKind::Backchannel)).await.unwrap();
+            Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
         }
         Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
-        assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, GrantKind::Backchannel))]);
+        assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, backchannel()))]);
         Grants::remove(&store, vec![[2; 32], [3; 32]]).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), []);
+    }
+
+    fn authorization(client: u8, id: u8) -> Authorization {
+        Authorization {
+            id: AuthorizationId::from_bytes([id; 16]),
+            publisher: PublisherName::new_static("camara"),
+            client: ClientId::from_bytes([client; 16]),
+            line: LineId::from_bytes([9; 16]),
+            scopes: vec![Scope::new_static("device-status:roaming:read")],
+            purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+            openid: true,
+            authenticated_at: Timestamp::from_unix_seconds(1_700_000_000),
+            bound_to: Some("thumbprint".into()),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_the_refresh_tokens_of_an_authorization_the_last_is_good_and_the_others_are_known() {
+        let directory = TempDir::new().unwrap();
+        let until = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            Clients::add(&store, client(1, "shop")).await.unwrap();
+            assert!(store.begin(authorization(1, 1), [1; 32], until(10)).await.unwrap());
+            assert!(store.rotate([1; 32], [2; 32], until(20)).await.unwrap());
+            assert!(!store.rotate([1; 32], [3; 32], until(20)).await.unwrap());
+            assert!(!store.rotate([4; 32], [3; 32], until(20)).await.unwrap());
+        }
+        let store = open(&directory);
+        let token = |is_used, expires_at| RefreshToken { authorization: authorization(1, 1), is_used, expires_at };
+        assert_eq!(store.find([1; 32]).await.unwrap(), Some(token(true, until(10))));
+        assert_eq!(store.find([2; 32]).await.unwrap(), Some(token(false, until(20))));
+        assert_eq!(store.find([3; 32]).await.unwrap(), None);
+        store.forget_expired(until(10)).await.unwrap();
+        assert_eq!(store.find([1; 32]).await.unwrap(), None);
+        assert_eq!(store.find([2; 32]).await.unwrap(), Some(token(false, until(20))));
+        store.forget_expired(until(20)).await.unwrap();
+        assert_eq!(store.find([2; 32]).await.unwrap(), None);
+        // Its identifier is free again, so it is gone as well.
+        assert!(store.begin(authorization(1, 1), [5; 32], until(30)).await.unwrap());
+        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(store.find([5; 32]).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_revoked_stays_so_until_it_would_have_expired() {
+        let directory = TempDir::new().unwrap();
+        let until = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            Clients::add(&store, client(1, "shop")).await.unwrap();
+            assert!(store.begin(authorization(1, 1), [1; 32], until(100)).await.unwrap());
+            store.revoke([1; 16], until(20)).await.unwrap();
+            store.revoke([2; 16], until(10)).await.unwrap();
+            store.revoke([1; 16], until(15)).await.unwrap();
+        }
+        let store = open(&directory);
+        assert_eq!(store.revoked().unwrap(), [([1; 16], until(20)), ([2; 16], until(10))]);
+        assert_eq!(store.find([1; 32]).await.unwrap(), None);
+        assert!(!store.begin(authorization(1, 1), [3; 32], until(100)).await.unwrap());
+        store.forget_expired(until(10)).await.unwrap();
+        assert_eq!(store.revoked().unwrap(), [([1; 16], until(20))]);
+    }
+
+    #[tokio::test]
+    async fn a_spent_code_is_remembered_in_the_place_of_its_grant() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        Grants::put(&store, [1; 32], grant(1, backchannel())).await.unwrap();
+        store.spend([1; 32], Timestamp::from_unix_seconds(7)).await.unwrap();
+        assert_eq!(Grants::load(&store).unwrap(), []);
+        assert_eq!(store.spent().unwrap(), [([1; 32], Timestamp::from_unix_seconds(7))]);
+        Grants::remove(&store, vec![[1; 32]]).await.unwrap();
+        assert_eq!(store.spent().unwrap(), []);
+    }
+
+    fn consent(line: u8, client: u8, state: ConsentState) -> Consent {
+        Consent {
+            line: LineId::from_bytes([line; 16]),
+            client: ClientId::from_bytes([client; 16]),
+            purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+            scope: Scope::new_static("device-roaming-status:read"),
+            basis: LegalBasis::Consent,
+            state,
+        }
+    }
+
+    fn consents(store: &SqliteStore) -> Vec<Consent> {
+        let mut consents = Vec::new();
+        Consents::load(store, &mut |consent| consents.push(consent)).unwrap();
+        consents
+    }
+
+    #[tokio::test]
+    async fn a_consent_is_the_last_word_and_survives_a_restart() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        let (granted_at, at) = (Timestamp::from_unix_seconds(1), Timestamp::from_unix_seconds(2));
+        for state in [
+            ConsentState::Denied { at },
+            ConsentState::Granted { at: granted_at },
+            ConsentState::Withdrawn { granted_at, at },
+        ] {
+            Consents::put(&store, vec![consent(7, 1, state)]).await.unwrap();
+            assert_eq!(consents(&store), [consent(7, 1, state)]);
+        }
+        let basis = LegalBasis::LegitimateInterest;
+        let other = Consent { basis, scope: Scope::new_static("a:read"), ..consent(7, 1, ConsentState::Denied { at }) };
+        Consents::put(&store, vec![other.clone()]).await.unwrap();
+        drop(store);
+        let kept = consents(&open(&directory));
+        assert_eq!(kept.len(), 2);
+        assert!(kept.contains(&other));
+    }
+
+    #[tokio::test]
+    async fn consents_end_with_their_client_and_with_their_line() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let at = Timestamp::from_unix_seconds(1);
+        for (id, name) in [(1, "shop"), (2, "bank")] {
+            Clients::add(&store, client(id, name)).await.unwrap();
+        }
+        Lines::put(&store, vec![line(12345, 7), line(12346, 8)], NOW, Box::new(|_| ())).await.unwrap();
+        let of = |line, client| consent(line, client, ConsentState::Granted { at });
+        Consents::put(&store, vec![of(7, 1), of(7, 2), of(8, 2)]).await.unwrap();
+        let grants = |line| Grant { line: LineId::from_bytes([line; 16]), ..grant(2, backchannel()) };
+        Grants::put(&store, [7; 32], grants(7)).await.unwrap();
+        Grants::put(&store, [8; 32], grants(8)).await.unwrap();
+        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(consents(&store), [of(7, 2), of(8, 2)]);
+        Lines::remove(&store, LineId::from_bytes([7; 16]), NOW).await.unwrap();
+        assert_eq!(consents(&store), [of(8, 2)]);
+        assert_eq!(Grants::load(&store).unwrap(), [([8; 32], grants(8))]);
+        assert!(Consents::put(&store, vec![of(8, 1)]).await.is_err(), "the client is gone");
     }
 
     #[tokio::test]

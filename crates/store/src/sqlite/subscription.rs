@@ -30,18 +30,18 @@ pub(super) const COLUMNS: &str =
 impl Subscriptions for SqliteStore {
     async fn begin(&self, new: Subscription, key: Option<IdempotencyKey>) -> Result<Kept, StoreError> {
         let kept = self
-            .write_returning(move |connection| add(connection, new, key.as_ref()).map_err(failed("add a subscription")))
+            .write(move |connection| add(connection, new, key.as_ref()).map_err(failed("add a subscription")))
             .await?;
         self.made.notify_one();
         Ok(kept)
     }
 
     fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
-        self.read(|connection| find(connection, id)).map_err(failed("read a subscription"))
+        self.read_now(|connection| find(connection, id)).map_err(failed("read a subscription"))
     }
 
     fn subscriptions(&self, filter: &SubscriptionFilter, limit: u32) -> Result<Vec<Subscription>, StoreError> {
-        self.read(|connection| list(connection, filter, limit)).map_err(failed("read subscriptions"))
+        self.read_now(|connection| list(connection, filter, limit)).map_err(failed("read subscriptions"))
     }
 
     async fn end(
@@ -52,7 +52,7 @@ impl Subscriptions for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Subscription>, StoreError> {
         let ended = self
-            .write_returning(move |connection| {
+            .write(move |connection| {
                 end(connection, id, reason, description, now)
                     .and_then(|()| find(connection, id))
                     .map_err(failed("end a subscription"))
@@ -69,7 +69,7 @@ impl Subscriptions for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Subscription>, StoreError> {
         let changed = self
-            .write_returning(move |connection| {
+            .write(move |connection| {
                 set_active(connection, id, is_active, now)
                     .and_then(|()| find(connection, id))
                     .map_err(failed("change a subscription"))
@@ -81,9 +81,7 @@ impl Subscriptions for SqliteStore {
 
     async fn end_due(&self, now: Timestamp, credentials_until: Timestamp) -> Result<usize, StoreError> {
         let ended = self
-            .write_returning(move |connection| {
-                end_due(connection, now, credentials_until).map_err(failed("end subscriptions"))
-            })
+            .write(move |connection| end_due(connection, now, credentials_until).map_err(failed("end subscriptions")))
             .await?;
         if ended > 0 {
             self.made.notify_one();
