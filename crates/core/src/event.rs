@@ -205,6 +205,10 @@ mod tests {
     const GERMANY: &str = "26201";
     const GERMANY_TOO: &str = "26202";
     const BELGIUM: &str = "20601";
+    const UNSEEN: Option<Look> = None;
+
+    /// Whether a line can be reached by data and by SMS, before and after, and what is told of that.
+    type Reached = ((bool, bool), (bool, bool), &'static [(&'static str, i64)]);
 
     #[derive(Clone, Copy, PartialEq, Debug)]
     struct Look {
@@ -254,21 +258,21 @@ mod tests {
         looks
     }
 
-    fn told(before: Option<Look>, after: Option<Look>) -> Vec<(&'static str, i64)> {
-        let events = events(&line(before, BEFORE), &line(after, AFTER));
+    fn told(before: impl Into<Option<Look>>, after: impl Into<Option<Look>>) -> Vec<(&'static str, i64)> {
+        let events = events(&line(before.into(), BEFORE), &line(after.into(), AFTER));
         events.iter().map(|event| (event.fact.event_type().as_str(), event.at.unix_seconds())).collect()
     }
 
-    fn at(serving: &'static str) -> Option<Look> {
-        Some(Look { serving, data: true, sms: true, technology: None })
+    fn at(serving: &'static str) -> Look {
+        Look { serving, data: true, sms: true, technology: None }
     }
 
-    fn reached(data: bool, sms: bool) -> Option<Look> {
-        Some(Look { serving: HOME, data, sms, technology: None })
+    fn reached(data: bool, sms: bool) -> Look {
+        Look { serving: HOME, data, sms, technology: None }
     }
 
-    fn on(technology: Option<Technology>) -> Option<Look> {
-        Some(Look { serving: HOME, data: true, sms: true, technology })
+    fn on(technology: Option<Technology>) -> Look {
+        Look { serving: HOME, data: true, sms: true, technology }
     }
 
     #[test]
@@ -291,7 +295,7 @@ mod tests {
 
     #[test]
     fn data_counts_more_than_sms() {
-        let table: &[((bool, bool), (bool, bool), &[(&str, i64)])] = &[
+        let table: &[Reached] = &[
             ((true, true), (true, true), &[]),
             ((true, true), (true, false), &[]),
             ((true, true), (false, true), &[("reachability-sms", 12)]),
@@ -321,18 +325,18 @@ mod tests {
         assert_eq!(told(on(fourth), on(Some(Technology::Fifth))), [("network-type-changed", 13)]);
         assert_eq!(told(on(fourth), on(None)), [("network-type-changed", 13)]);
         // Abroad it cannot be determined, since the network knows that the line is there.
-        let abroad = Some(Look { serving: GERMANY, ..on(fourth).unwrap() });
+        let abroad = Look { serving: GERMANY, ..on(fourth) };
         let expected = [("roaming-status", 11), ("roaming-on", 11), ("network-type-changed", 11)];
         assert_eq!(told(on(fourth), abroad), expected);
     }
 
     #[test]
     fn a_line_seen_first_was_at_home_and_out_of_reach_before() {
-        assert_eq!(told(None, at(HOME)), [("reachability-data", 12)]);
-        assert_eq!(told(None, reached(false, false)), []);
+        assert_eq!(told(UNSEEN, at(HOME)), [("reachability-data", 12)]);
+        assert_eq!(told(UNSEEN, reached(false, false)), []);
         let abroad = [("roaming-status", 11), ("roaming-on", 11), ("reachability-data", 12)];
-        assert_eq!(told(None, at(GERMANY)), abroad);
-        assert_eq!(told(at(GERMANY), None), []);
+        assert_eq!(told(UNSEEN, at(GERMANY)), abroad);
+        assert_eq!(told(at(GERMANY), UNSEEN), []);
     }
 
     #[test]
@@ -381,8 +385,8 @@ mod tests {
 
     #[test]
     fn an_initial_event_tells_what_is_so_and_what_was_asked_for() {
-        let home = at(HOME);
-        let abroad = at(GERMANY);
+        let home = Some(at(HOME));
+        let abroad = Some(at(GERMANY));
         let table: &[(EventType, Option<Look>, Option<i64>)] = &[
             (EventType::RoamingStatus, abroad, Some(11)),
             (EventType::RoamingStatus, home, Some(11)),
@@ -393,18 +397,18 @@ mod tests {
             (EventType::RoamingOff, home, Some(11)),
             (EventType::RoamingChangeCountry, abroad, None),
             (EventType::RoamingChangeCountry, home, None),
-            (EventType::ReachabilityData, reached(true, true), Some(12)),
-            (EventType::ReachabilityData, reached(true, false), Some(12)),
-            (EventType::ReachabilityData, reached(false, true), None),
-            (EventType::ReachabilityData, reached(false, false), None),
-            (EventType::ReachabilitySms, reached(true, true), None),
-            (EventType::ReachabilitySms, reached(false, true), Some(12)),
-            (EventType::ReachabilitySms, reached(false, false), None),
-            (EventType::ReachabilityDisconnected, reached(true, false), None),
-            (EventType::ReachabilityDisconnected, reached(false, true), None),
-            (EventType::ReachabilityDisconnected, reached(false, false), Some(12)),
+            (EventType::ReachabilityData, Some(reached(true, true)), Some(12)),
+            (EventType::ReachabilityData, Some(reached(true, false)), Some(12)),
+            (EventType::ReachabilityData, Some(reached(false, true)), None),
+            (EventType::ReachabilityData, Some(reached(false, false)), None),
+            (EventType::ReachabilitySms, Some(reached(true, true)), None),
+            (EventType::ReachabilitySms, Some(reached(false, true)), Some(12)),
+            (EventType::ReachabilitySms, Some(reached(false, false)), None),
+            (EventType::ReachabilityDisconnected, Some(reached(true, false)), None),
+            (EventType::ReachabilityDisconnected, Some(reached(false, true)), None),
+            (EventType::ReachabilityDisconnected, Some(reached(false, false)), Some(12)),
             (EventType::ReachabilityDisconnected, None, None),
-            (EventType::NetworkTypeChanged, on(Some(Technology::Fifth)), Some(13)),
+            (EventType::NetworkTypeChanged, Some(on(Some(Technology::Fifth))), Some(13)),
             (EventType::NetworkTypeChanged, abroad, Some(11)),
             (EventType::NetworkTypeChanged, None, Some(99)),
         ];
