@@ -25,6 +25,7 @@ mod network_faults;
 mod orange;
 mod privacy;
 mod production;
+mod profile;
 mod survival;
 mod telefonica;
 mod telefonica_samples;
