@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, Clock, Network, OperatorTokens};
+use attache_core::{AuditLog, Clock, LineId, Network, OperatorTokens, Policy};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -11,6 +11,7 @@ use url::Url;
 use crate::{
     authorization::GrantBook,
     clients::ClientRegistry,
+    consent::ConsentBook,
     keyring::Keyring,
     sandbox::Entitlement,
     settings::{Mode, Settings},
@@ -40,6 +41,10 @@ pub(crate) struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
     pub(crate) grants: GrantBook,
+    /// What subjects have said.
+    pub(crate) consents: ConsentBook,
+    /// When they must be asked.
+    pub(crate) policy: Policy,
     /// What clients have signed, and may use once.
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
@@ -55,6 +60,12 @@ impl App {
     /// Whether this server plays.
     pub(crate) fn is_sandbox(&self) -> bool {
         self.settings.mode == Mode::Sandbox
+    }
+
+    /// Ends all that was granted about a line that has ended: whoever has its number next is somebody else.
+    pub(crate) async fn end_line(&self, line: LineId) {
+        self.grants.end_line(line);
+        self.consents.end_line(line).await;
     }
 
     /// The issuer of a publisher: its public address, never one that a request claims.
