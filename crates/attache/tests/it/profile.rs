@@ -490,3 +490,95 @@ mod appendix_a_error_responses {
         }
     }
 }
+
+mod the_list {
+    use std::{collections::BTreeMap, fs, path::Path};
+
+    const WORDS: [&str; 4] = ["MUST", "SHALL", "REQUIRED", "REQUIRES"];
+
+    fn root() -> &'static Path {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+    }
+
+    /// The rows of one of the tables of `docs/security-profile.md`, cell by cell.
+    fn rows(table: &str) -> Vec<Vec<String>> {
+        let document = fs::read_to_string(root().join("docs/security-profile.md")).unwrap();
+        let (_, rest) = document.split_once(&format!("<!-- {table} -->\n")).unwrap();
+        let (rows, _) = rest.split_once(&format!("<!-- end of {table} -->")).unwrap();
+        let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        rows.lines().skip(2).map(cells).collect()
+    }
+
+    /// The section of each sentence of the profile that binds, in its order.
+    fn sections_of_binding_sentences(profile: &str) -> Vec<&str> {
+        let (mut section, mut is_code, mut found) = ("", false, Vec::new());
+        for line in profile.lines() {
+            is_code ^= line.starts_with("```");
+            if is_code {
+                continue;
+            }
+            if let Some(title) = line.strip_prefix('#') {
+                section = title.trim_start_matches('#').trim();
+                continue;
+            }
+            let sentences = line.replace(": ", ". ");
+            for sentence in sentences.split(". ") {
+                let mut words = sentence.split(|character: char| !character.is_alphanumeric());
+                if words.any(|word| WORDS.contains(&word)) {
+                    found.push(section);
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_binding_sentence_of_the_profile_has_its_row() {
+        let Ok(profile) =
+            fs::read_to_string(root().join("../shared/camara/guides/CAMARA-Security-Interoperability.md"))
+        else {
+            return;
+        };
+        let count = |sections: Vec<String>| {
+            let mut counts = BTreeMap::<String, u32>::new();
+            for section in sections {
+                *counts.entry(section).or_default() += 1;
+            }
+            counts
+        };
+        let listed = rows("sentences").into_iter().map(|mut row| row.remove(0)).collect();
+        let written = sections_of_binding_sentences(&profile).into_iter().map(str::to_owned).collect();
+        assert_eq!(count(listed), count(written));
+    }
+
+    /// Whether a test is there: `file::module::function`, or without a module.
+    fn exists(name: &str) -> bool {
+        let parts: Vec<&str> = name.split("::").collect();
+        let [file, modules @ .., function] = &parts[..] else { return false };
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(format!("{file}.rs"));
+        let Ok(source) = fs::read_to_string(source) else { return false };
+        modules.iter().all(|module| source.contains(&format!("mod {module} {{")))
+            && source.contains(&format!("fn {function}() {{"))
+    }
+
+    #[test]
+    fn every_test_that_is_named_exists_and_what_is_met_names_one() {
+        let mut seen = 0;
+        for table in ["sentences", "further", "attacks"] {
+            for row in rows(table) {
+                let [.., test, status] = &row[..] else { panic!("{row:?}") };
+                let test = test.trim_matches('`');
+                assert!(test.is_empty() || exists(test), "there is no test {test:?}: {row:?}");
+                match (table, status.as_str()) {
+                    ("attacks", "refused") | ("sentences" | "further", "met") => {
+                        assert!(!test.is_empty(), "no test shows it: {row:?}");
+                    }
+                    (_, "not met") | ("sentences", "clients only" | "not offered" | "definition") => {}
+                    _ => panic!("{status:?} is no status: {row:?}"),
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen > 100, "the tables were read: {seen} rows");
+    }
+}
