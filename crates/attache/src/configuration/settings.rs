@@ -100,6 +100,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             trusted_proxies: configuration.trusted_proxies,
             legal_bases: configuration.legal_bases,
             token_lifetime: configuration.token_lifetime,
+            refresh_token_lifetime: configuration.refresh_token_lifetime,
             code_lifetime: configuration.code_lifetime,
             backchannel_lifetime: configuration.ciba_lifetime,
             backchannel_interval: configuration.ciba_interval,

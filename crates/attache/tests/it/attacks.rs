@@ -232,7 +232,7 @@ fn a_client_gets_no_scope_and_no_purpose_beyond_its_registration_on_any_way() {
     ];
     for answer in fetched.map(Request::send) {
         if answer.status == 200 {
-            assert_eq!(answer.text("scope"), "device-roaming-status:read");
+            assert_eq!(answer.text("scope"), "dpv:FraudPreventionAndDetection device-roaming-status:read");
         } else {
             is_oauth_error(&answer, "invalid_scope");
         }
@@ -365,6 +365,16 @@ fn what_one_publisher_gives_is_worth_nothing_at_another() {
         }
         poll(&attache, &twin(from.app), &id).says(200);
     }
+    let scope = format!("{SCOPE} offline_access");
+    let request = twin(CAMARA).bc_authorize(&attache, &[("login_hint", HINT), ("scope", &scope)]).says(200);
+    let token = poll(&attache, &twin(CAMARA), &request.text("auth_req_id")).says(200).text("refresh_token");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+    for at in [TELEFONICA, VONAGE] {
+        let error = twin(at).token(&attache, &refresh).says(400).json();
+        assert!(["invalid_grant", "unsupported_grant_type"].contains(&error["error"].as_str().unwrap()), "{error}");
+    }
+    twin(CAMARA).token(&attache, &refresh).says(200);
+
     let code = code(&attache, &twin(CAMARA), &[]);
     let error = exchange(&attache, &twin(TELEFONICA), &code, &[]).says(400).json();
     assert_eq!(error["error"], "invalid_grant");

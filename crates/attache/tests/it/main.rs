@@ -27,6 +27,7 @@ mod orange;
 mod privacy;
 mod production;
 mod profile;
+mod properties;
 mod survival;
 mod telefonica;
 mod telefonica_samples;

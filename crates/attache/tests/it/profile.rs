@@ -4,6 +4,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, Header, get_current_timestamp};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         BY_ASSERTION, HINT, LINE, OTHER, REDIRECT_URI, ROAMING, SCOPE, SILENT, Signer, assertion, auth_req_id,
         authorize, code, exchange, in_body, is_oauth_error, poll, register_other, sent_back, verified,
     },
-    faces::{CAMARA, CIBA},
+    faces::{App, CAMARA, CIBA},
     harness::{Answer, Attache, Request, eventually},
 };
 
@@ -197,6 +198,38 @@ mod refresh_token_usage {
         assert_eq!(answer.json().get("refresh_token"), None, "{}", answer.body);
         assert_eq!(client_credentials(&attache).says(200).json().get("refresh_token"), None);
     }
+
+    /// A refresh token of an application, for the line.
+    fn refresh_token(attache: &Attache, app: &App) -> String {
+        let scope = format!("{SCOPE} offline_access");
+        let request = app.bc_authorize(attache, &[("login_hint", HINT), ("scope", &scope)]).says(200);
+        poll(attache, app, &request.text("auth_req_id")).says(200).text("refresh_token")
+    }
+
+    fn refresh(attache: &Attache, app: &App, token: &str) -> Request {
+        app.token(attache, &[("grant_type", "refresh_token"), ("refresh_token", token)])
+    }
+
+    #[test]
+    fn nothing_is_refreshed_once_the_consent_is_withdrawn() {
+        let attache = Attache::sandbox();
+        let first = refresh_token(&attache, &CAMARA);
+        let second = refresh(&attache, &CAMARA, &first).says(200).text("refresh_token");
+        let withdraw = format!("/admin/v1/lines/{LINE}/consents/withdraw");
+        attache.admin(Method::POST, &withdraw).json(&json!({})).says(200);
+        is_oauth_error(&refresh(&attache, &CAMARA, &second).says(400), "invalid_grant");
+    }
+
+    #[test]
+    fn nothing_is_refreshed_once_the_client_is_another() {
+        let attache = Attache::sandbox();
+        register_other(&attache);
+        let token = refresh_token(&attache, &OTHER);
+        attache.admin(Method::DELETE, "/admin/v1/clients/camara/other").says(200);
+        is_oauth_error(&refresh(&attache, &OTHER, &token).says(401), "invalid_client");
+        register_other(&attache);
+        is_oauth_error(&refresh(&attache, &OTHER, &token).says(400), "invalid_grant");
+    }
 }
 
 mod handling_of_acr_values {
@@ -324,7 +357,7 @@ mod id_token {
 mod id_token_sub_claim {
     use super::*;
 
-    fn subject(attache: &Attache, app: &crate::faces::App, line: &str) -> String {
+    fn subject(attache: &Attache, app: &App, line: &str) -> String {
         let (hint, scope) = (format!("tel:{line}"), format!("openid {SCOPE}"));
         let request = app.bc_authorize(attache, &[("login_hint", &hint), ("scope", &scope)]).says(200);
         let token = poll(attache, app, &request.text("auth_req_id")).says(200);
