@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use attache_core::Scope;
 use attache_wire::Publisher;
 use axum::response::Response;
 use http::{HeaderValue, header};
@@ -83,6 +84,7 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         (publisher.authorization.jwt_bearer, "urn:ietf:params:oauth:grant-type:jwt-bearer"),
         (publisher.authorization.has_subscribers(), "refresh_token"),
     ];
+    let scopes = publisher.scopes();
     let metadata = Metadata {
         issuer: &endpoints.issuer,
         authorization_endpoint: endpoints.authorization.as_deref(),
@@ -92,7 +94,7 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         revocation_endpoint: &endpoints.revocation,
         introspection_endpoint: &endpoints.introspection,
         jwks_uri: &endpoints.keys,
-        scopes_supported: publisher.faces.iter().map(|face| face.scope.as_str()).chain(["openid"]).collect(),
+        scopes_supported: scopes.iter().map(Scope::as_str).chain(["openid"]).collect(),
         response_types_supported: if has_codes { &["code"] } else { &[] },
         response_modes_supported: if has_codes { &["query"] } else { &[] },
         grant_types_supported: grants.into_iter().filter_map(|(has, grant)| has.then_some(grant)).collect(),
