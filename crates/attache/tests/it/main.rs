@@ -26,6 +26,7 @@ mod network_faults;
 mod orange;
 mod privacy;
 mod production;
+mod profile;
 mod properties;
 mod survival;
 mod telefonica;
