@@ -53,6 +53,12 @@ pub struct Settings {
     pub token_lifetime: Duration,
     /// How long a refresh token lives, if it is not used.
     pub refresh_token_lifetime: Duration,
+    /// How long a token lives that was issued for a signed statement about a subscriber (RFC 7523).
+    pub jwt_bearer_token_lifetime: Duration,
+    /// How old the newest signing key becomes before the next one is made.
+    pub key_rotation: Duration,
+    /// How long a signing key is published before it signs.
+    pub key_notice: Duration,
     /// How long an authorization code lives.
     pub code_lifetime: Duration,
     /// How long an `auth_req_id` lives.
@@ -78,8 +84,19 @@ pub struct Settings {
     pub pins: Vec<Pin>,
     /// The versions of CAMARA's APIs that are going to end. No two are about the same.
     pub deprecations: Vec<Deprecation>,
+    /// Where events may be sent.
+    pub sinks: Sinks,
     /// Whether the newest version of each of CAMARA's APIs stands at `/vwip` as well.
     pub vwip: bool,
+}
+
+/// Where events may be sent, beside the public internet by https.
+#[derive(Clone, Debug, Default)]
+pub struct Sinks {
+    /// To these networks too, though they are not public.
+    pub networks: Vec<IpNet>,
+    /// Without encryption too. Sandbox only: the contracts want https.
+    pub allow_http: bool,
 }
 
 /// Whether the server plays or is in earnest.

@@ -10,11 +10,11 @@ use std::{
 };
 
 use attache_core::{
-    Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects,
-    UsedTokens,
+    Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, SealedKeys, StoreError,
+    Subjects, Subscriptions, UsedTokens,
 };
 use attache_network::Simulator;
-use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
+use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore};
 use axum::Router;
 use axum_server::{
     Handle,
@@ -34,15 +34,17 @@ use crate::{
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
+    delivery::{self, Delivering, HttpCourier, guard::Guard},
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     revocations::Revocations,
     routes,
     sandbox::{self, Entitlement, Summary},
     settings::{Key32, Mode, Settings, TlsFiles},
+    signing_keys::{KeyError, SigningKeys},
     telemetry::{Metrics, RequestLog},
     throttle::Throttle,
-    token::{SigningKey, Tokens},
+    token::Tokens,
     used_once::UsedOnce,
 };
 
@@ -69,6 +71,8 @@ pub enum StartError {
     Open(#[from] OpenError),
     #[error("the database failed")]
     Store(#[from] StoreError),
+    #[error("the signing keys cannot be used")]
+    Keys(#[from] KeyError),
     #[error(transparent)]
     SecretsKey(#[from] WrongSecretsKey),
     #[error(transparent)]
@@ -81,6 +85,8 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
+    #[error("events cannot be sent")]
+    Sending(#[from] reqwest::Error),
     #[error("the certificate {} or its key {} cannot be used", files.certificate.display(), files.key.display())]
     Tls {
         files: TlsFiles,
@@ -116,7 +122,14 @@ impl Server {
             let now = clock.now();
             store.seed(sandbox::clients(&keyring, now)?, sandbox::lines(now)?).await?;
         }
-        let keys = signing_keys(&store, &keyring, clock.as_ref()).await?;
+        let keys = SigningKeys::load(
+            Arc::clone(&store) as Arc<dyn SealedKeys>,
+            Arc::clone(&keyring),
+            clock.as_ref(),
+            settings.key_notice,
+            settings.token_lifetime,
+        )
+        .await?;
         let simulator = Arc::new(Simulator::load(
             Arc::clone(&store) as Arc<dyn Lines>,
             Arc::clone(&clock),
@@ -128,6 +141,9 @@ impl Server {
         let subjects = Arc::clone(&simulator) as Arc<dyn Subjects>;
         let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects);
         let audit = audit.map_err(in_data_dir)?;
+
+        let guard = Guard { allowed: settings.sinks.networks.clone(), allows_loopback: settings.mode == Mode::Sandbox };
+        let courier = HttpCourier::new(guard, settings.sinks.allow_http)?;
 
         let sockets = listen(&settings)?;
         let admin_socket = settings.admin_listen.map(listen_at).transpose()?;
@@ -159,6 +175,9 @@ impl Server {
             simulator,
             operator_tokens: entitlement.clone().map(|entitlement| entitlement as Arc<dyn OperatorTokens>),
             entitlement,
+            subscriptions: Arc::clone(&store) as Arc<dyn Subscriptions>,
+            deliveries: store,
+            courier: Arc::new(courier),
             audit: Arc::new(audit),
             metrics: Metrics::new(),
             request_log: RequestLog::new(settings.request_log),
@@ -284,6 +303,20 @@ impl Server {
 
     /// Starts what runs in the background.
     fn run_tasks(&self) {
+        let delivering = Arc::new(Delivering {
+            deliveries: Arc::clone(&self.app.deliveries),
+            subscriptions: Arc::clone(&self.app.subscriptions),
+            courier: Arc::clone(&self.app.courier),
+            clock: Arc::clone(&self.app.clock),
+            keyring: Arc::clone(&self.app.keyring),
+            metrics: self.app.metrics.delivery.clone(),
+            base_url: self.app.base_url.clone(),
+        });
+        self.tasks.spawn(delivery::run(Arc::clone(&delivering), self.stopping.clone()));
+        self.tasks.spawn(every(Duration::from_secs(1), self.stopping.clone(), move || {
+            let delivering = Arc::clone(&delivering);
+            async move { delivery::end_due(&delivering).await }
+        }));
         let (app, stopping) = (Arc::clone(&self.app), self.stopping.clone());
         self.tasks.spawn(every(Duration::from_millis(50), stopping, move || {
             let app = Arc::clone(&app);
@@ -295,6 +328,9 @@ impl Server {
             async move {
                 if let Err(error) = app.grants.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "expired grants were not forgotten");
+                }
+                if let Err(error) = turn_keys(&app).await {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the signing keys were not turned");
                 }
                 if let Err(error) = app.revocations.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "expired tokens were not forgotten");
@@ -358,29 +394,6 @@ fn admin_token(settings: &Settings) -> Result<SecretString, StartError> {
     keyring::read_or_create(&path, || entropy::secret().map_err(io::Error::other))
         .map(SecretString::from)
         .map_err(|cause| StartError::DataDirectory { path, cause })
-}
-
-/// The signing keys, newest first; the first one is drawn on the first start.
-async fn signing_keys(
-    store: &SqliteStore,
-    keyring: &Keyring,
-    clock: &dyn Clock,
-) -> Result<Vec<SigningKey>, StartError> {
-    let mut stored = store.signing_keys()?;
-    if stored.is_empty() {
-        let pkcs8 = SigningKey::generate()?;
-        let key = SigningKey::from_pkcs8(&pkcs8)?;
-        store
-            .add_signing_key(StoredKey {
-                id: key.id().to_owned(),
-                sealed: keyring.seal(&pkcs8)?,
-                created_at: clock.now(),
-            })
-            .await?;
-        return Ok(vec![key]);
-    }
-    stored.sort_by_key(|key| std::cmp::Reverse(key.created_at));
-    stored.iter().map(|key| Ok(SigningKey::from_pkcs8(&keyring.open(&key.sealed)?)?)).collect()
 }
 
 fn listen(settings: &Settings) -> Result<Vec<TcpListener>, StartError> {
@@ -450,6 +463,13 @@ async fn reload_certificate(config: RustlsConfig, files: TlsFiles, stopping: Can
             ),
         }
     }
+}
+
+/// Publishes the next signing key when it is time, and forgets those that no token needs any more.
+async fn turn_keys(app: &App) -> Result<(), KeyError> {
+    let (keys, now) = (app.tokens.keys(), app.clock.now());
+    keys.rotate_when(app.settings.key_rotation, now).await?;
+    keys.sweep(now).await
 }
 
 /// Does something again and again until the server stops.

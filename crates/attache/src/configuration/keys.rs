@@ -147,6 +147,17 @@ keys! {
     /// How long a refresh token lives. Each use of it gives a new one, with a life of its own.
     refresh_token_lifetime: Duration = ["720h"];
 
+    /// How long an access token lives that was issued by the JWT bearer grant.
+    jwt_bearer_token_lifetime: Duration = ["5m"];
+
+    /// How old the newest signing key becomes before the next one is made. `attache key rotate` makes one at
+    /// any time.
+    key_rotation: Duration = ["2160h"];
+
+    /// How long a new signing key is published before it signs, so that whoever caches the published keys has
+    /// learned of it. They are told to cache them for half of that.
+    key_notice: Duration = ["10m"];
+
     /// How long an authorization code lives.
     code_lifetime: Duration = ["60s"];
 
@@ -184,6 +195,12 @@ keys! {
     /// `device-roaming-status/0.6=2026-01-01..2026-12-31`. Their answers tell it in the headers `Deprecation`
     /// and `Sunset`.
     deprecations: Vec<Deprecation> = [], flag Flag::Value("deprecate", "API/VERSION=DAY..DAY");
+
+    /// The networks that events may be sent to though they are not public.
+    sink_networks: Vec<IpNet> = [], flag Flag::Value("sink-network", "NET");
+
+    /// Whether a sandbox sends events over plain HTTP as well, which the contracts do not allow.
+    allow_http_sinks: bool = ["false"], flag Flag::Switch("allow-http-sinks", "true");
 
     /// Whether the newest version of each of CAMARA's APIs stands at `/<api>/vwip` as well.
     vwip: bool = ["false"], flag Flag::Switch("vwip", "true");

@@ -28,6 +28,8 @@ mod privacy;
 mod production;
 mod profile;
 mod properties;
+mod sink;
+mod subscriptions;
 mod survival;
 mod telefonica;
 mod telefonica_samples;
