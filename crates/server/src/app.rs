@@ -3,7 +3,9 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, Authorizations, Clock, LineId, Network, OperatorTokens, Policy};
+use attache_core::{
+    AuditLog, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
+};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -12,6 +14,7 @@ use crate::{
     authorization::{GrantBook, Interactions},
     clients::ClientRegistry,
     consent::ConsentBook,
+    delivery::Courier,
     keyring::Keyring,
     revocations::Revocations,
     sandbox::{self, Entitlement},
@@ -56,6 +59,10 @@ pub(crate) struct App {
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
     pub(crate) throttle: Throttle,
+    pub(crate) subscriptions: Arc<dyn Subscriptions>,
+    pub(crate) deliveries: Arc<dyn Deliveries>,
+    /// Takes events to their sinks.
+    pub(crate) courier: Arc<dyn Courier>,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

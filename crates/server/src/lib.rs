@@ -1,6 +1,7 @@
 //! The HTTP server of Attache.
 //!
 //! - `query` is the pipeline that every question to a face goes through;
+//! - `subscription` is the pipeline of those who want to be told of changes, `delivery` tells them;
 //! - `authorization` holds the authorization servers, one for each publisher;
 //! - `consent` says who may use what of a line, and keeps what subjects have said;
 //! - `pages` has the words and the look of the pages that subscribers see, `visitor` says who looks at them,
@@ -18,6 +19,7 @@ mod clients;
 mod clock;
 mod consent;
 mod cors;
+mod delivery;
 mod deprecation;
 mod docs;
 mod dpop;
@@ -35,6 +37,7 @@ mod self_care;
 pub mod settings;
 mod source;
 mod start;
+mod subscription;
 mod telemetry;
 mod throttle;
 mod token;
