@@ -325,18 +325,16 @@ fn a_page_says_who_asks_for_what_and_why_and_takes_the_answer() {
     let attache = asking();
     attache.register(&json!({
         "publisher": "camara",
-        "client_id": "bank",
+        "client_id": "<bank>&co",
         "client_secret": "bank-secret",
-        "name": "<Bank> & Co",
-        "organisation": "Bank of \"Examples\"",
         "redirect_uris": [REDIRECT_URI],
     }));
-    let bank = App { id: "bank", secret: "bank-secret", ..CAMARA };
+    let bank = App { id: "<bank>&co", secret: "bank-secret", ..CAMARA };
     let mut browser = Browser::new(&attache);
-    let page = browser.authorize(&[("client_id", "bank")]);
+    let page = browser.authorize(&[("client_id", bank.id)]);
     for text in [
         "<html lang=\"en\">",
-        "&lt;Bank&gt; &amp; Co of Bank of &quot;Examples&quot; wants to know something about your phone line +33639…001.",
+        "&lt;bank&gt;&amp;co wants to know something about your phone line +33639…001.",
         "Whether your phone is abroad, and in which country",
         "To prevent and detect fraud",
         "<button class=\"first\" name=\"answer\" value=\"grant\">Allow</button>",
@@ -353,9 +351,9 @@ fn a_page_says_who_asks_for_what_and_why_and_takes_the_answer() {
     let token = bank.token(&attache, &form).says(200).text("access_token");
     assert_eq!(ask(&attache, &token).status, 200);
     // What was said once is not asked again, unless the client wants it.
-    let again = browser.get(&authorize_path(&[("client_id", "bank")]));
+    let again = browser.get(&authorize_path(&[("client_id", bank.id)]));
     assert!(self::told(&again)["code"].is_string());
-    browser.authorize(&[("client_id", "bank"), ("prompt", "consent")]);
+    browser.authorize(&[("client_id", bank.id), ("prompt", "consent")]);
 }
 
 #[test]
