@@ -13,6 +13,8 @@ mod discovery;
 mod grant_book;
 mod head;
 pub(crate) mod interaction;
+mod introspect;
+mod jwt_bearer;
 mod login_hint;
 mod parameters;
 mod revoke;
@@ -35,6 +37,7 @@ pub(crate) use assertion::CLOCKS_DIFFER;
 pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::{GrantBook, PendingRequest};
 pub(crate) use interaction::Interactions;
+pub(crate) use introspect::{Introspection, introspect};
 pub(crate) use signed::ALGORITHMS;
 
 use crate::{
@@ -50,6 +53,7 @@ pub(crate) enum Endpoint {
     Backchannel,
     Authorize,
     Revoke,
+    Introspect,
     Userinfo,
     Metadata,
     Keys,
@@ -62,6 +66,7 @@ impl Endpoint {
             Self::Backchannel => "bc-authorize",
             Self::Authorize => "authorize",
             Self::Revoke => "revoke",
+            Self::Introspect => "introspect",
             Self::Userinfo => "userinfo",
             Self::Metadata => "metadata",
             Self::Keys => "jwks",
@@ -71,7 +76,7 @@ impl Endpoint {
     /// The methods that it takes, as the header `Allow` lists them.
     const fn methods(self) -> &'static str {
         match self {
-            Self::Token | Self::Backchannel | Self::Revoke => "POST",
+            Self::Token | Self::Backchannel | Self::Revoke | Self::Introspect => "POST",
             Self::Authorize | Self::Metadata | Self::Keys => "GET",
             Self::Userinfo => "GET, POST",
         }
@@ -125,6 +130,7 @@ pub(crate) async fn answer(
             Endpoint::Backchannel => backchannel::answer(&app, publisher, request).await,
             Endpoint::Authorize => authorize::answer(&app, publisher, request).await,
             Endpoint::Revoke => revoke::answer(&app, publisher, request).await,
+            Endpoint::Introspect => introspect::answer(&app, publisher, request).await,
             Endpoint::Userinfo => userinfo::answer(&app, publisher, request).await,
             Endpoint::Metadata => Ok(discovery::metadata(&app, publisher)),
             Endpoint::Keys => Ok(discovery::keys(&app)),
