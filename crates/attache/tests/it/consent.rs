@@ -325,16 +325,16 @@ fn a_page_says_who_asks_for_what_and_why_and_takes_the_answer() {
     let attache = asking();
     attache.register(&json!({
         "publisher": "camara",
-        "client_id": "<bank>&co",
+        "client_id": "<bank>",
         "client_secret": "bank-secret",
         "redirect_uris": [REDIRECT_URI],
     }));
-    let bank = App { id: "<bank>&co", secret: "bank-secret", ..CAMARA };
+    let bank = App { id: "<bank>", secret: "bank-secret", ..CAMARA };
     let mut browser = Browser::new(&attache);
     let page = browser.authorize(&[("client_id", bank.id)]);
     for text in [
         "<html lang=\"en\">",
-        "&lt;bank&gt;&amp;co wants to know something about your phone line +33639…001.",
+        "&lt;bank&gt; wants to know something about your phone line +33639…001.",
         "Whether your phone is abroad, and in which country",
         "To prevent and detect fraud",
         "<button class=\"first\" name=\"answer\" value=\"grant\">Allow</button>",
