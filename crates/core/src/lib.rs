@@ -31,7 +31,10 @@ mod timestamp;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
 pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, SubjectKey, Subjects};
-pub use client::{Client, ClientId, Clients, PublicKey, SecretHash};
+pub use client::{
+    AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecret, Clients, GrantType, NameError, PublicKey,
+    SecretHash, UsedTokens,
+};
 pub use clock::Clock;
 pub use country::{Country, countries, first_plmn};
 pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};

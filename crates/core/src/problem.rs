@@ -83,6 +83,12 @@ pub enum Problem {
     /// The access token has expired.
     #[error("the access token has expired; ask for a new one")]
     CredentialsExpired,
+    /// The access token is bound to a key, and the request does not prove to come from who has it
+    /// (RFC 9449).
+    #[error(
+        "the access token is bound to a key: send it as 'Authorization: DPoP <token>', with a DPoP proof made for this request and no other"
+    )]
+    ProofInvalid,
     /// The access token lacks the face's scope.
     #[error("the access token lacks the scope {scope}")]
     ScopeMissing {
@@ -177,6 +183,7 @@ impl Problem {
             Self::CredentialsMissing,
             Self::CredentialsInvalid,
             Self::CredentialsExpired,
+            Self::ProofInvalid,
             Self::ScopeMissing { scope: Scope::new_static("device-roaming-status:read") },
             Self::LineOfAnotherToken,
             Self::IdentifierMissing,
@@ -220,23 +227,24 @@ impl Problem {
             Self::CredentialsMissing => 14,
             Self::CredentialsInvalid => 15,
             Self::CredentialsExpired => 16,
-            Self::ScopeMissing { .. } => 17,
-            Self::LineOfAnotherToken => 18,
-            Self::IdentifierMissing => 19,
-            Self::IdentifierUnnecessary => 20,
-            Self::IdentifierUnsupported => 21,
-            Self::IdentifiersDisagree => 22,
-            Self::UnknownLine => 23,
-            Self::LineNotEligible => 24,
-            Self::NeverSeen => 25,
-            Self::TooManyRequests { .. } => 26,
-            Self::QuotaExceeded { .. } => 27,
-            Self::NetworkUnavailable => 28,
-            Self::NetworkAnswerInvalid => 29,
-            Self::NetworkTimedOut => 30,
-            Self::Overloaded => 31,
-            Self::StoreUnavailable => 32,
-            Self::Internal => 33,
+            Self::ProofInvalid => 17,
+            Self::ScopeMissing { .. } => 18,
+            Self::LineOfAnotherToken => 19,
+            Self::IdentifierMissing => 20,
+            Self::IdentifierUnnecessary => 21,
+            Self::IdentifierUnsupported => 22,
+            Self::IdentifiersDisagree => 23,
+            Self::UnknownLine => 24,
+            Self::LineNotEligible => 25,
+            Self::NeverSeen => 26,
+            Self::TooManyRequests { .. } => 27,
+            Self::QuotaExceeded { .. } => 28,
+            Self::NetworkUnavailable => 29,
+            Self::NetworkAnswerInvalid => 30,
+            Self::NetworkTimedOut => 31,
+            Self::Overloaded => 32,
+            Self::StoreUnavailable => 33,
+            Self::Internal => 34,
         }
     }
 
@@ -261,6 +269,7 @@ impl Problem {
             Self::CredentialsMissing => "credentials_missing",
             Self::CredentialsInvalid => "credentials_invalid",
             Self::CredentialsExpired => "credentials_expired",
+            Self::ProofInvalid => "proof_invalid",
             Self::ScopeMissing { .. } => "scope_missing",
             Self::LineOfAnotherToken => "line_of_another_token",
             Self::IdentifierMissing => "identifier_missing",

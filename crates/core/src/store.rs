@@ -4,6 +4,9 @@ pub enum StoreError {
     /// The record exists already.
     #[error("it exists already")]
     Exists,
+    /// The record is not as it was seen: somebody else changed or removed it.
+    #[error("it was changed meanwhile")]
+    Changed,
     /// The store itself failed: it is full, locked, damaged or gone.
     #[error("the store failed to {action}")]
     Failed {

@@ -9,13 +9,15 @@ use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::{Assertions, GrantBook},
+    authorization::GrantBook,
     clients::ClientRegistry,
     keyring::Keyring,
     sandbox::Entitlement,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
+    throttle::Throttle,
     token::Tokens,
+    used_once::UsedOnce,
 };
 
 /// Everything that answering a request needs.
@@ -38,7 +40,10 @@ pub(crate) struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
     pub(crate) grants: GrantBook,
-    pub(crate) assertions: Assertions,
+    /// What clients have signed, and may use once.
+    pub(crate) used_once: UsedOnce,
+    /// Slows guesses down.
+    pub(crate) throttle: Throttle,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

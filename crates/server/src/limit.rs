@@ -95,7 +95,7 @@ const fn seconds(nanoseconds: i64) -> i64 {
 
 /// The rate. All its spans are nanoseconds; its bounds keep them within `i64`.
 #[derive(Debug)]
-struct Bucket {
+pub(crate) struct Bucket {
     interval: i64,
     burst: i64,
     /// When all of the burst is there again.
@@ -103,7 +103,8 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new(rate: Rate) -> Self {
+    /// A full one.
+    pub(crate) fn new(rate: Rate) -> Self {
         Self {
             interval: i64::try_from(rate.pace().interval().as_nanos()).unwrap_or(i64::MAX),
             burst: rate.burst().get().into(),
@@ -123,7 +124,7 @@ impl Bucket {
     }
 
     /// Takes one; else tells how long to wait for it.
-    fn take(&self, now: Timestamp) -> Result<(), Duration> {
+    pub(crate) fn take(&self, now: Timestamp) -> Result<(), Duration> {
         let now = now.unix_nanoseconds();
         let mut full_at = self.full_at.load(Ordering::Relaxed);
         loop {
@@ -137,6 +138,14 @@ impl Bucket {
                 Ok(_) => return Ok(()),
                 Err(other) => full_at = other,
             }
+        }
+    }
+
+    /// How long to wait until there is one; `None` if there is.
+    pub(crate) fn wait(&self, now: Timestamp) -> Option<Duration> {
+        match self.left(now) {
+            (0, seconds) => Some(Duration::from_secs(seconds.unsigned_abs())),
+            _ => None,
         }
     }
 

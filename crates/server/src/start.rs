@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use attache_core::{Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError, Subjects};
+use attache_core::{Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError, Subjects, UsedTokens};
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
 use axum::Router;
@@ -27,7 +27,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     accept::{Connections, Prompt},
     app::App,
-    authorization::{Assertions, GrantBook},
+    authorization::GrantBook,
     clients::ClientRegistry,
     clock::SystemClock,
     entropy::{self, NoEntropy},
@@ -36,7 +36,9 @@ use crate::{
     sandbox::{self, Entitlement, Summary},
     settings::{Key32, Mode, Settings, TlsFiles},
     telemetry::{Metrics, RequestLog},
+    throttle::Throttle,
     token::{SigningKey, Tokens},
+    used_once::UsedOnce,
 };
 
 /// The longest request head that is read, in bytes.
@@ -134,7 +136,8 @@ impl Server {
             base_url,
             clients: ClientRegistry::load(Arc::clone(&store) as Arc<dyn Clients>)?,
             grants: GrantBook::load(Arc::clone(&store) as Arc<dyn Grants>, settings.backchannel_interval)?,
-            assertions: Assertions::default(),
+            throttle: Throttle::usual().ok_or(StartError::Missing { what: "the throttle" })?,
+            used_once: UsedOnce::load(Arc::clone(&store) as Arc<dyn UsedTokens>)?,
             tokens: Tokens::new(keys, Arc::clone(&keyring), settings.token_lifetime),
             keyring,
             network: Arc::clone(&simulator) as Arc<dyn Network>,
@@ -245,7 +248,7 @@ impl Server {
             .http2()
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX));
-        let service = router.into_make_service();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         match tls {
             None => {
                 let settings = &self.app.settings;
@@ -277,6 +280,9 @@ impl Server {
             async move {
                 if let Err(error) = app.grants.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "expired grants were not forgotten");
+                }
+                if let Err(error) = app.used_once.sweep(app.clock.now()).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "used assertions were not forgotten");
                 }
             }
         }));

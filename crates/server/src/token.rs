@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clients::ClientRegistry,
+    dpop::Thumbprint,
     entropy,
     keyring::{Keyring, WrongSecretsKey},
     limit::Limiter,
@@ -52,6 +53,15 @@ struct AccessClaims {
     purpose: Purpose,
     /// The record of the client.
     client: ClientId,
+    /// The key that the token is bound to, if it is to one (RFC 9449 section 6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
+}
+
+/// How it is proved that a token is used by whom it was issued to (RFC 7800).
+#[derive(Debug, Serialize, Deserialize)]
+struct Confirmation {
+    jkt: Thumbprint,
 }
 
 /// The claims of an ID token (OpenID Connect Core section 2).
@@ -77,6 +87,8 @@ pub(crate) struct Token {
     pub(crate) scopes: Vec<Scope>,
     pub(crate) purpose: Purpose,
     pub(crate) expires_at: Timestamp,
+    /// The key that it is bound to; `None` for a bearer's token.
+    pub(crate) bound_to: Option<Thumbprint>,
 }
 
 /// What a token is to be issued for.
@@ -86,6 +98,8 @@ pub(crate) struct Issue<'a> {
     pub(crate) line: Option<LineId>,
     pub(crate) scopes: &'a [Scope],
     pub(crate) purpose: &'a Purpose,
+    /// The key that the client has proved to have (RFC 9449), if the token is to be bound to it.
+    pub(crate) bound_to: Option<&'a Thumbprint>,
 }
 
 /// A token could not be issued.
@@ -172,6 +186,7 @@ impl Tokens {
             scope: join(issue.scopes),
             purpose: issue.purpose.clone(),
             client: issue.client.id,
+            cnf: issue.bound_to.map(|jkt| Confirmation { jkt: jkt.clone() }),
         };
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(ACCESS_TOKEN_TYPE.to_owned());
@@ -185,6 +200,7 @@ impl Tokens {
             scopes: issue.scopes.to_vec(),
             purpose: claims.purpose,
             expires_at: Timestamp::from_unix_seconds(claims.exp),
+            bound_to: issue.bound_to.cloned(),
         };
         self.remembered.insert(hash(&text), Arc::new(token));
         Ok(text)
@@ -272,6 +288,7 @@ impl Tokens {
             scopes: claims.scope.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?,
             purpose: claims.purpose,
             expires_at: Timestamp::from_unix_seconds(claims.exp),
+            bound_to: claims.cnf.map(|confirmation| confirmation.jkt),
         })
     }
 }
@@ -317,6 +334,7 @@ mod tests {
             scopes: Vec::new(),
             purpose: "dpv:FraudPreventionAndDetection".parse().unwrap(),
             expires_at: Timestamp::from_unix_seconds(0),
+            bound_to: None,
         });
         let key = |index: u32| hash(&index.to_string());
         for index in 0..10_000 {

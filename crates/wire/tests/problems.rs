@@ -141,6 +141,7 @@ fn what_an_operator_looks_for_is_a_server_error_and_what_a_client_can_mend_is_no
                 (Problem::FieldMissing { field: "device" }, 400),
                 (Problem::CredentialsMissing, 401),
                 (Problem::CredentialsInvalid, 401),
+                (Problem::ProofInvalid, 401),
                 (Problem::CredentialsExpired, 401),
                 (Problem::ScopeMissing { scope: face.scope.clone() }, 403),
                 (Problem::LineOfAnotherToken, 403),

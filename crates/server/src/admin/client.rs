@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attache_core::{Client, Id, PlanError, PublicKey, Purpose, Scope, StoreError};
+use attache_core::{Client, ClientKeys, ClientSecret, GrantType, Id, PlanError, PublicKey, Purpose, Scope, StoreError};
 use attache_wire::{PUBLISHERS, Publisher};
 use axum::{
     Json,
@@ -45,20 +45,31 @@ pub(super) async fn add(
         id,
         publisher: publisher.name.clone(),
         client_id: new.client_id.unwrap_or_else(|| id.to_string()),
-        secret: secret.map(|secret| app.keyring.hash_client_secret(secret)),
-        keys: new.keys.iter().map(|key| PublicKey(key.to_string())).collect(),
+        revision: 1,
+        name: None,
+        organisation: None,
+        secrets: secret
+            .map(|secret| ClientSecret { hash: app.keyring.hash_client_secret(secret), created_at: now, ends_at: None })
+            .into_iter()
+            .collect(),
+        keys: ClientKeys::Registered(new.keys.iter().map(|key| PublicKey(key.to_string())).collect()),
+        authentication_methods: Vec::new(),
         redirect_uris: new.redirect_uris,
         origins: new.origins,
+        grants: GrantType::ALL.to_vec(),
         scopes: if new.scopes.is_empty() { scopes_of(publisher) } else { new.scopes },
         purposes: if new.purposes.is_empty() { usual_purposes() } else { new.purposes },
         plan,
+        dpop_required: false,
+        signed_requests_required: false,
+        sector: None,
         registered_at: now,
     };
     let client_id = client.client_id.clone();
     match app.clients.add(client).await {
         Ok(client) => Ok((StatusCode::CREATED, Json(api::Client { client_secret: made_secret, ..shown(&client) }))),
         Err(StoreError::Exists) => Err(AdminError::ClientExists { publisher: publisher.name.to_string(), client_id }),
-        Err(error @ StoreError::Failed { .. }) => Err(AdminError::internal(error)),
+        Err(error @ (StoreError::Failed { .. } | StoreError::Changed)) => Err(AdminError::internal(error)),
     }
 }
 
@@ -174,8 +185,11 @@ fn shown(client: &Client) -> api::Client {
         publisher: client.publisher.clone(),
         client_id: client.client_id.clone(),
         client_secret: None,
-        has_secret: client.secret.is_some(),
-        keys: client.keys.iter().filter_map(|key| serde_json::from_str(&key.0).ok()).collect(),
+        has_secret: !client.secrets.is_empty(),
+        keys: match &client.keys {
+            ClientKeys::Registered(keys) => keys.iter().filter_map(|key| serde_json::from_str(&key.0).ok()).collect(),
+            ClientKeys::Published(_) => Vec::new(),
+        },
         redirect_uris: client.redirect_uris.clone(),
         origins: client.origins.clone(),
         scopes: client.scopes.clone(),

@@ -1,29 +1,19 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+//! `private_key_jwt`: a client proves by its signature who it is (RFC 7523 section 2.2).
 
-use attache_core::{Client, Timestamp};
-use attache_wire::Publisher;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::Jwk};
+use attache_core::{Client, Problem, Timestamp};
 use serde::Deserialize;
 
+use super::signed::{self, Audience};
 use crate::app::App;
 
-/// The longest life of an assertion (CAMARA Security and Interoperability Profile, "Client
+/// The longest life of an assertion, in seconds (CAMARA Security and Interoperability Profile, "Client
 /// Authentication").
-const LONGEST_LIFE_SECONDS: i64 = 300;
+pub(super) const LONGEST_LIFE: i64 = 300;
 
-/// A client's key may sign with these.
-pub(super) const ALGORITHMS: [(Algorithm, &str); 4] = [
-    (Algorithm::ES256, "ES256"),
-    (Algorithm::RS256, "RS256"),
-    (Algorithm::PS256, "PS256"),
-    (Algorithm::EdDSA, "EdDSA"),
-];
+/// The type that an assertion may name itself (draft-ietf-oauth-rfc7523bis).
+const TYPE: &str = "client-authentication+jwt";
 
-/// The claims of a client's assertion (RFC 7523 section 3).
+/// The claims of an assertion (RFC 7523 section 3).
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
@@ -31,85 +21,80 @@ struct Claims {
     aud: Audience,
     exp: i64,
     iat: Option<i64>,
+    nbf: Option<i64>,
     jti: String,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Audience {
-    fn is_one_of(&self, accepted: &[&str]) -> bool {
-        match self {
-            Self::One(audience) => accepted.contains(&audience.as_str()),
-            Self::Many(audiences) => audiences.iter().any(|audience| accepted.contains(&audience.as_str())),
-        }
+impl Claims {
+    /// Whether it is good at this time, by the profile's rules.
+    fn is_timely(&self, now: i64) -> bool {
+        let lives_shortly = |from: i64| self.exp.saturating_sub(from) <= LONGEST_LIFE;
+        self.exp > now
+            && lives_shortly(now)
+            && self.iat.is_none_or(|iat| lives_shortly(iat) && iat <= now.saturating_add(CLOCKS_DIFFER))
+            && self.nbf.is_none_or(|nbf| nbf <= now.saturating_add(CLOCKS_DIFFER))
     }
 }
 
-/// Judges assertions of clients (`private_key_jwt`), and remembers those that were used.
-#[derive(Default)]
-pub(crate) struct Assertions {
-    /// By the hash of client and `jti`, until when.
-    used: Mutex<HashMap<[u8; 32], Timestamp>>,
-}
+/// By how many seconds a client's clock may be ahead of ours.
+pub(crate) const CLOCKS_DIFFER: i64 = 30;
 
-impl Assertions {
-    /// The client that signed an assertion for one of the accepted audiences; `None` for whatever is
-    /// wrong with it.
-    pub(super) fn client(
-        &self,
-        app: &App,
-        publisher: &Publisher,
-        accepted_audiences: &[&str],
-        assertion: &str,
-    ) -> Option<Arc<Client>> {
-        let header = jsonwebtoken::decode_header(assertion).ok()?;
-        ALGORITHMS.iter().find(|(algorithm, _)| *algorithm == header.alg)?;
-        let client = app.clients.find(&publisher.name, &unverified_subject(assertion)?)?;
-        let mut validation = Validation::new(header.alg);
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        let claims = client.keys.iter().find_map(|key| {
-            let key: Jwk = serde_json::from_str(&key.0).ok()?;
-            if header.kid.is_some() && key.common.key_id.is_some() && header.kid != key.common.key_id {
-                return None;
-            }
-            let key = DecodingKey::from_jwk(&key).ok()?;
-            Some(jsonwebtoken::decode::<Claims>(assertion, &key, &validation).ok()?.claims)
-        })?;
-        let now = app.clock.now();
-        let seconds = now.unix_seconds();
-        let is_timely = claims.exp > seconds
-            && claims.exp.saturating_sub(seconds) <= LONGEST_LIFE_SECONDS
-            && claims.iat.is_none_or(|iat| claims.exp.saturating_sub(iat) <= LONGEST_LIFE_SECONDS);
-        if claims.iss != client.client_id
-            || claims.sub != client.client_id
-            || !claims.aud.is_one_of(accepted_audiences)
-            || !is_timely
-            || claims.jti.is_empty()
-        {
-            return None;
-        }
-        let key = crate::token::hash(&format!("{} {}", client.id, claims.jti));
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() >= 10_000 {
-            used.retain(|_, until| *until > now);
-        }
-        used.insert(key, Timestamp::from_unix_seconds(claims.exp)).is_none_or(|until| until <= now).then_some(client)
-    }
-}
-
-/// Whom an assertion claims to be from, to find the key that it must be signed with.
-fn unverified_subject(assertion: &str) -> Option<String> {
+/// The `client_id` of whom an assertion claims to be from.
+pub(super) fn claimed_name(assertion: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Subject {
         sub: String,
     }
-    let payload = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1)?).ok()?;
-    Some(serde_json::from_slice::<Subject>(&payload).ok()?.sub)
+    Some(signed::unverified::<Subject>(assertion)?.sub)
+}
+
+/// Whether an assertion proves that it is from this client, to one of these audiences. It does so once.
+///
+/// # Errors
+/// [`Problem::Overloaded`], [`Problem::StoreUnavailable`].
+pub(super) async fn proves(app: &App, client: &Client, audiences: &[&str], assertion: &str) -> Result<bool, Problem> {
+    let Some(claims) = signed::claims::<Claims>(client, TYPE, assertion) else { return Ok(false) };
+    let now = app.clock.now();
+    let is_good = claims.iss == client.client_id
+        && claims.sub == client.client_id
+        && claims.aud.is_one_of(audiences)
+        && claims.is_timely(now.unix_seconds())
+        && !claims.jti.is_empty();
+    if !is_good {
+        return Ok(false);
+    }
+    app.used_once.spend(client.id.as_bytes(), &claims.jti, Timestamp::from_unix_seconds(claims.exp), now).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assertion_lives_five_minutes_at_most() {
+        let claims = |exp, iat, nbf| Claims {
+            iss: String::new(),
+            sub: String::new(),
+            aud: Audience::One(String::new()),
+            exp,
+            iat,
+            nbf,
+            jti: String::new(),
+        };
+        let now = 1_000_000;
+        for (exp, iat, nbf, timely) in [
+            (now + 300, None, None, true),
+            (now + 301, None, None, false),
+            (now, None, None, false),
+            (now + 1, Some(now - 299), None, true),
+            (now + 2, Some(now - 299), None, false),
+            (now + 60, Some(now + 30), Some(now + 30), true),
+            (now + 60, Some(now + 31), None, false),
+            (now + 60, None, Some(now + 31), false),
+            (i64::MAX, Some(i64::MIN), None, false),
+            (i64::MIN, None, None, false),
+        ] {
+            assert_eq!(claims(exp, iat, nbf).is_timely(now), timely, "{exp} {iat:?} {nbf:?}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-use attache_core::{CodeChallenge, Grant, GrantKind, Problem, Redirect};
+use attache_core::{CodeChallenge, Grant, GrantKind, GrantType, Problem, Redirect};
 use attache_wire::{
     Publisher,
     oauth::{OAuthError, OAuthErrorCode},
@@ -50,6 +50,11 @@ async fn grant(
     parameters: &Parameters,
     trail: &mut Trail<'_>,
 ) -> Result<String, Refused> {
+    if !client.grants.contains(&GrantType::AuthorizationCode) {
+        return Err(OAuthErrorCode::UnauthorizedClient
+            .because("the client is not registered for authorization codes")
+            .into());
+    }
     match parameters.get("response_type") {
         Some("code") => {}
         Some(_) => {
@@ -59,7 +64,7 @@ async fn grant(
     }
     admit_only_plain_parameters(parameters)?;
     let code_challenge = read_code_challenge(parameters)?;
-    if code_challenge.is_none() && client.secret.is_none() && client.keys.is_empty() {
+    if code_challenge.is_none() && client.is_public() {
         return Err(OAuthErrorCode::InvalidRequest.because("a public client must send a code_challenge").into());
     }
     let (scopes, purpose, openid) = admit_scopes(publisher, client, parameters)?;

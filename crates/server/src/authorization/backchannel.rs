@@ -1,15 +1,15 @@
 use std::{sync::Arc, time::Duration};
 
-use attache_core::{Grant, GrantKind, Problem};
+use attache_core::{Grant, GrantKind, GrantType, Problem};
 use attache_wire::{
     Publisher,
     oauth::{Acknowledgement, OAuthErrorCode},
 };
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, Request};
+use http::Request;
 
 use super::{
-    Refused, client_authentication::authenticate, discovery::endpoints, login_hint, parameters::Parameters,
+    Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint, parameters::Parameters,
     token::admit_scopes, trail::Trail,
 };
 use crate::{app::App, entropy, query::json_response, token::hash};
@@ -20,9 +20,9 @@ pub(super) async fn answer(
     publisher: &'static Publisher,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let (headers, parameters) = Parameters::read(app, request).await?;
-    let mut trail = Trail::begin(app, publisher, Some(&headers), &parameters);
-    let outcome = begin(app, publisher, &headers, &parameters, &mut trail).await;
+    let (head, parameters) = Parameters::read(app, request).await?;
+    let mut trail = Trail::begin(app, publisher, Some(&head.headers), &parameters);
+    let outcome = begin(app, publisher, &head, &parameters, &mut trail).await;
     trail.end_with_identification(app, "bc-authorize", outcome).await
 }
 
@@ -30,17 +30,18 @@ pub(super) async fn answer(
 async fn begin(
     app: &App,
     publisher: &'static Publisher,
-    headers: &HeaderMap,
+    head: &Head,
     parameters: &Parameters,
     trail: &mut Trail<'_>,
 ) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
     let endpoint_url = endpoints.backchannel.as_deref().unwrap_or_default();
-    let caller = authenticate(app, publisher, endpoint_url, headers, parameters)?;
+    let caller = authenticate(app, publisher, endpoint_url, head, parameters).await?;
     trail.client = Some(Arc::clone(&caller.client));
     if !caller.is_confidential {
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
+    caller.may_use(GrantType::Backchannel)?;
     if parameters.get("request").is_some() {
         return Err(OAuthErrorCode::InvalidRequest
             .because("request objects are not supported; send parameters")

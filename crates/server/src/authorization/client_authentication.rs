@@ -1,15 +1,19 @@
 use std::sync::Arc;
 
-use attache_core::Client;
+use attache_core::{AuthenticationMethod, Client, GrantType};
 use attache_wire::{
     Publisher,
     oauth::{OAuthError, OAuthErrorCode},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, header};
+use http::header;
 
-use super::parameters::{Parameters, decode};
-use crate::app::App;
+use super::{
+    Refused, assertion,
+    head::Head,
+    parameters::{Parameters, decode},
+};
+use crate::{app::App, throttle::Attempt};
 
 /// Why a client cannot be authenticated. One text for every cause: who guesses learns nothing.
 const REFUSED: OAuthError = OAuthErrorCode::InvalidClient
@@ -22,68 +26,141 @@ pub(super) struct AuthenticatedClient {
     pub(super) is_confidential: bool,
 }
 
+impl AuthenticatedClient {
+    /// Counts a failure to redeem what only a client that was granted it can know.
+    pub(super) fn failed(&self, app: &App, head: &Head) {
+        let Client { publisher, client_id, .. } = self.client.as_ref();
+        app.throttle.failed(Attempt { publisher, client_id, source: head.source }, app.clock.now());
+    }
+
+    /// Refuses the client that is not registered for a grant.
+    pub(super) fn may_use(&self, grant: GrantType) -> Result<(), OAuthError> {
+        if self.client.grants.contains(&grant) {
+            return Ok(());
+        }
+        Err(OAuthErrorCode::UnauthorizedClient.because("the client is not registered for this grant"))
+    }
+}
+
+/// How a request says who it is from.
+enum Presented<'a> {
+    Secret { method: AuthenticationMethod, client_id: String, secret: String },
+    Assertion(&'a str),
+    Nothing { client_id: Option<&'a str> },
+}
+
+impl Presented<'_> {
+    /// Whom it claims to be from.
+    fn client_id(&self) -> Option<String> {
+        match self {
+            Self::Secret { client_id, .. } => Some(client_id.clone()),
+            Self::Assertion(assertion) => assertion::claimed_name(assertion),
+            Self::Nothing { client_id } => client_id.map(str::to_owned),
+        }
+    }
+}
+
 /// Authenticates a client by `client_secret_basic`, `client_secret_post` or `private_key_jwt`
 /// (OpenID Connect Core section 9); one method at a time (RFC 6749 section 2.3).
-pub(super) fn authenticate(
+pub(super) async fn authenticate(
     app: &App,
     publisher: &Publisher,
     endpoint_url: &str,
-    headers: &HeaderMap,
+    head: &Head,
     parameters: &Parameters,
-) -> Result<AuthenticatedClient, OAuthError> {
-    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
+) -> Result<AuthenticatedClient, Refused> {
+    let presented = read(head, parameters)?;
+    let claimed = presented.client_id();
+    let attempt =
+        Attempt { publisher: &publisher.name, client_id: claimed.as_deref().unwrap_or_default(), source: head.source };
+    let now = app.clock.now();
+    app.throttle.admit(attempt, now)?;
+    let outcome = prove(app, publisher, endpoint_url, parameters, presented).await;
+    if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidClient) {
+        app.throttle.failed(attempt, now);
+    }
+    outcome
+}
+
+/// Holds against the registration what a request presents.
+async fn prove(
+    app: &App,
+    publisher: &Publisher,
+    endpoint_url: &str,
+    parameters: &Parameters,
+    presented: Presented<'_>,
+) -> Result<AuthenticatedClient, Refused> {
+    let (client, method) = match presented {
+        Presented::Secret { method, client_id, secret } => {
+            let client = app.clients.find(&publisher.name, &client_id).ok_or(REFUSED)?;
+            if !has_secret(app, &client, &secret) {
+                return Err(REFUSED.into());
+            }
+            (client, method)
+        }
+        Presented::Assertion(assertion) => {
+            let client = assertion::claimed_name(assertion)
+                .and_then(|client_id| app.clients.find(&publisher.name, &client_id))
+                .filter(|client| parameters.get("client_id").is_none_or(|id| id == client.client_id))
+                .ok_or(REFUSED)?;
+            let issuer = app.issuer(publisher);
+            // The endpoint stands below the publisher's other root as well.
+            let path = endpoint_url.strip_prefix(&issuer).unwrap_or_default();
+            let aliased = format!("{issuer}{}{path}", publisher.alias.unwrap_or_default());
+            if !assertion::proves(app, &client, &[endpoint_url, &aliased, &issuer], assertion).await? {
+                return Err(REFUSED.into());
+            }
+            (client, AuthenticationMethod::PrivateKeyJwt)
+        }
+        Presented::Nothing { client_id } => {
+            let client = client_id.and_then(|id| app.clients.find(&publisher.name, id)).ok_or(REFUSED)?;
+            (client, AuthenticationMethod::None)
+        }
+    };
+    if !client.may_authenticate_by(method) {
+        return Err(REFUSED.into());
+    }
+    Ok(AuthenticatedClient { client, is_confidential: method != AuthenticationMethod::None })
+}
+
+/// Reads how a request says who it is from.
+fn read<'a>(head: &Head, parameters: &'a Parameters) -> Result<Presented<'a>, OAuthError> {
+    let mut authorizations = head.headers.get_all(header::AUTHORIZATION).iter();
     let basic = authorizations.next();
     if authorizations.next().is_some() {
         return Err(OAuthErrorCode::InvalidRequest.because("there is more than one Authorization header; send one"));
     }
-    let secret = parameters.get("client_secret");
-    let assertion = parameters.get("client_assertion");
-    match (basic, secret, assertion) {
+    let client_id = parameters.get("client_id");
+    match (basic, parameters.get("client_secret"), parameters.get("client_assertion")) {
         (Some(basic), None, None) => {
-            let (client_id, secret) = basic.to_str().ok().and_then(read_basic).ok_or(REFUSED)?;
-            if parameters.get("client_id").is_some_and(|other| other != client_id) {
+            let (name, secret) = basic.to_str().ok().and_then(read_basic).ok_or(REFUSED)?;
+            if client_id.is_some_and(|other| other != name) {
                 return Err(REFUSED);
             }
-            by_secret(app, publisher, &client_id, &secret)
+            Ok(Presented::Secret { method: AuthenticationMethod::ClientSecretBasic, client_id: name, secret })
         }
-        (None, Some(secret), None) => by_secret(app, publisher, parameters.get("client_id").ok_or(REFUSED)?, secret),
+        (None, Some(secret), None) => Ok(Presented::Secret {
+            method: AuthenticationMethod::ClientSecretPost,
+            client_id: client_id.ok_or(REFUSED)?.to_owned(),
+            secret: secret.to_owned(),
+        }),
         (None, None, Some(assertion)) => {
             if parameters.get("client_assertion_type") != Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
             {
                 return Err(REFUSED);
             }
-            let issuer = app.issuer(publisher);
-            // The endpoint stands below the publisher's other root as well.
-            let path = endpoint_url.strip_prefix(&issuer).unwrap_or_default();
-            let aliased = format!("{issuer}{}{path}", publisher.alias.unwrap_or_default());
-            let client = app
-                .assertions
-                .client(app, publisher, &[endpoint_url, &aliased, &issuer], assertion)
-                .filter(|client| parameters.get("client_id").is_none_or(|id| id == client.client_id))
-                .ok_or(REFUSED)?;
-            Ok(AuthenticatedClient { client, is_confidential: true })
+            Ok(Presented::Assertion(assertion))
         }
-        (None, None, None) => {
-            let client = parameters.get("client_id").and_then(|id| app.clients.find(&publisher.name, id));
-            let client = client.filter(|client| client.secret.is_none() && client.keys.is_empty()).ok_or(REFUSED)?;
-            Ok(AuthenticatedClient { client, is_confidential: false })
-        }
+        (None, None, None) => Ok(Presented::Nothing { client_id }),
         _ => Err(OAuthErrorCode::InvalidRequest.because("the client authenticates in more than one way; use one")),
     }
 }
 
-fn by_secret(
-    app: &App,
-    publisher: &Publisher,
-    client_id: &str,
-    secret: &str,
-) -> Result<AuthenticatedClient, OAuthError> {
-    let client = app.clients.find(&publisher.name, client_id).ok_or(REFUSED)?;
-    let hash = client.secret.as_ref().ok_or(REFUSED)?;
-    if !app.keyring.is_client_secret(secret, hash) {
-        return Err(REFUSED);
-    }
-    Ok(AuthenticatedClient { client, is_confidential: true })
+/// Whether a secret is one of the client's that are good now. All are tried, so that how long it takes
+/// does not tell which.
+fn has_secret(app: &App, client: &Client, secret: &str) -> bool {
+    let good = client.secrets_at(app.clock.now());
+    good.fold(false, |found, known| app.keyring.is_client_secret(secret, &known.hash) | found)
 }
 
 /// Reads `Basic base64(id:secret)`.

@@ -4,7 +4,7 @@ use attache_wire::Publisher;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::assertion::ALGORITHMS;
+use super::signed::ALGORITHMS;
 use crate::{app::App, query::json_response, routes::KEYS_PATH};
 
 /// The addresses of a publisher's authorization server.

@@ -11,8 +11,10 @@ mod backchannel;
 mod client_authentication;
 mod discovery;
 mod grant_book;
+mod head;
 mod login_hint;
 mod parameters;
+mod signed;
 mod token;
 mod trail;
 
@@ -26,9 +28,10 @@ use attache_wire::{
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, Request, header};
 
-pub(crate) use assertion::Assertions;
+pub(crate) use assertion::CLOCKS_DIFFER;
 pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::GrantBook;
+pub(crate) use signed::ALGORITHMS;
 
 use crate::{
     app::App,
@@ -192,6 +195,11 @@ fn in_oauth(problem: &Problem) -> (u16, OAuthError) {
         Problem::BodyTooLarge { .. } => (413, InvalidRequest.because("the body is too large")),
         Problem::BodyTimedOut => (408, InvalidRequest.because("the body did not arrive in time")),
         Problem::BodyIncomplete => (400, InvalidRequest.because("the body broke off before its end")),
+        // RFC 6585 has the status, and OAuth no code of its own for it.
+        Problem::TooManyRequests { .. } => (
+            429,
+            TemporarilyUnavailable.because("too many attempts have failed; try again after what Retry-After says"),
+        ),
         Problem::StoreUnavailable | Problem::NetworkUnavailable | Problem::NetworkTimedOut | Problem::Overloaded => {
             (503, TemporarilyUnavailable.because("the server cannot do this now; try again later"))
         }

@@ -3,10 +3,10 @@ use std::borrow::Cow;
 use attache_core::Problem;
 use attache_wire::oauth::{OAuthError, OAuthErrorCode};
 use axum::body::Body;
-use http::{HeaderMap, Request};
+use http::Request;
 
-use super::Refused;
-use crate::{app::App, query};
+use super::{Refused, head::Head};
+use crate::{app::App, query, source};
 
 /// The parameters of a request, each at most once (RFC 6749 section 3.1); one without a value counts
 /// as absent.
@@ -26,14 +26,16 @@ impl Parameters {
         Ok(Self(parameters))
     }
 
-    /// Reads them from the body of a request, and returns its headers as well.
-    pub(super) async fn read(app: &App, request: Request<Body>) -> Result<(HeaderMap, Self), Refused> {
-        let headers = request.headers().clone();
+    /// Reads them from the body of a request, and returns its head as well.
+    pub(super) async fn read(app: &App, request: Request<Body>) -> Result<(Head, Self), Refused> {
+        let source = source::address(&request, &app.settings.trusted_proxies);
+        let url = format!("{}{}", app.base_url, request.uri().path());
+        let head = Head { url, headers: request.headers().clone(), source };
         let body = query::read_body(app, request).await?;
-        if !body.is_empty() && !query::media_type_is(&headers, "application/x-www-form-urlencoded") {
+        if !body.is_empty() && !query::media_type_is(&head.headers, "application/x-www-form-urlencoded") {
             return Err(Refused::Problem(Problem::UnsupportedMediaType));
         }
-        Ok((headers, Self::parse(&body)?))
+        Ok((head, Self::parse(&body)?))
     }
 
     /// The value of a parameter.

@@ -1,23 +1,25 @@
 use std::sync::Arc;
 
-use attache_core::{Client, CodeChallenge, Grant, GrantKind, Problem, Purpose, Scope};
+use attache_core::{Client, CodeChallenge, Grant, GrantKind, GrantType, Problem, Purpose, Scope};
 use attache_wire::{
     Publisher,
     oauth::{OAuthErrorCode, ScopeParameters, TokenResponse},
 };
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, Request};
+use http::Request;
 
 use super::{
     Refused,
     client_authentication::{AuthenticatedClient, authenticate},
     discovery::endpoints,
     grant_book::Poll,
+    head::Head,
     parameters::Parameters,
     trail::Trail,
 };
 use crate::{
     app::App,
+    dpop::{self, ProofError, Thumbprint},
     query::json_response,
     sandbox,
     token::{Issue, hash, join},
@@ -43,7 +45,7 @@ pub(super) async fn answer(
     publisher: &'static Publisher,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let (headers, parameters) = Parameters::read(app, request).await?;
+    let (head, parameters) = Parameters::read(app, request).await?;
     let grant_type = match parameters.get("grant_type") {
         Some(CLIENT_CREDENTIALS) => CLIENT_CREDENTIALS,
         Some(AUTHORIZATION_CODE) => AUTHORIZATION_CODE,
@@ -51,8 +53,8 @@ pub(super) async fn answer(
         Some(_) => "other",
         None => "none",
     };
-    let mut trail = Trail::begin(app, publisher, Some(&headers), &parameters);
-    let outcome = fetch(app, publisher, &headers, &parameters, &mut trail).await;
+    let mut trail = Trail::begin(app, publisher, Some(&head.headers), &parameters);
+    let outcome = fetch(app, publisher, &head, &parameters, &mut trail).await;
     let outcome = trail.end_with_token(app, grant_type, outcome).await;
     let told = outcome.as_ref().map_or_else(Refused::name, |_| "issued");
     app.metrics.token(publisher.name.as_str(), grant_type, told);
@@ -62,21 +64,47 @@ pub(super) async fn answer(
 async fn fetch(
     app: &App,
     publisher: &'static Publisher,
-    headers: &HeaderMap,
+    head: &Head,
     parameters: &Parameters,
     trail: &mut Trail<'_>,
 ) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
-    let caller = authenticate(app, publisher, &endpoints.token, headers, parameters)?;
+    let caller = authenticate(app, publisher, &endpoints.token, head, parameters).await?;
     trail.client = Some(Arc::clone(&caller.client));
+    let bound_to = proved_key(app, head, &caller.client).await?;
+    let outcome = redeem(app, publisher, &endpoints.issuer, &caller, bound_to.as_ref(), parameters, trail).await;
+    if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidGrant) {
+        // Who guesses at codes is slowed down as who guesses at secrets is.
+        caller.failed(app, head);
+    }
+    outcome
+}
+
+/// Exchanges what the client presents for tokens.
+async fn redeem(
+    app: &App,
+    publisher: &'static Publisher,
+    issuer: &str,
+    caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
+    parameters: &Parameters,
+    trail: &mut Trail<'_>,
+) -> Result<Response, Refused> {
     let dialect = &publisher.authorization;
     let granted = match parameters.get("grant_type") {
         None => return Err(OAuthErrorCode::InvalidRequest.because("grant_type is missing").into()),
-        Some(CLIENT_CREDENTIALS) if dialect.client_credentials => client_credentials(publisher, &caller, parameters)?,
-        Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
-            authorization_code(app, publisher, &caller, parameters).await?
+        Some(CLIENT_CREDENTIALS) if dialect.client_credentials => {
+            caller.may_use(GrantType::ClientCredentials)?;
+            client_credentials(publisher, caller, parameters)?
         }
-        Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => backchannel(app, &caller, parameters).await?,
+        Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
+            caller.may_use(GrantType::AuthorizationCode)?;
+            authorization_code(app, publisher, caller, parameters).await?
+        }
+        Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => {
+            caller.may_use(GrantType::Backchannel)?;
+            backchannel(app, caller, parameters).await?
+        }
         Some(_) => {
             return Err(OAuthErrorCode::UnsupportedGrantType
                 .because("this grant_type is not supported here; see grant_types_supported in the metadata")
@@ -85,7 +113,26 @@ async fn fetch(
     };
     trail.line = granted.line;
     trail.asks_for(&granted.scopes, &granted.purpose);
-    issue(app, publisher, &endpoints.issuer, &caller.client, &granted)
+    issue(app, publisher, issuer, &caller.client, bound_to, &granted)
+}
+
+/// The key that the tokens will be bound to: the one that the request proves to come from (RFC 9449
+/// section 5), if it does.
+async fn proved_key(app: &App, head: &Head, client: &Client) -> Result<Option<Thumbprint>, Refused> {
+    let request = dpop::Request { method: "POST", url: &head.url, access_token: None };
+    match dpop::prove(app, &head.headers, &request).await {
+        Ok(thumbprint) => Ok(Some(thumbprint)),
+        Err(ProofError::Missing) if !client.dpop_required => Ok(None),
+        Err(ProofError::Missing) => Err(OAuthErrorCode::InvalidDpopProof
+            .because("the client is registered for tokens that are bound to a key; send a DPoP header")
+            .into()),
+        Err(ProofError::Invalid) => Err(OAuthErrorCode::InvalidDpopProof
+            .because(
+                "the DPoP proof is not of this request, not of this time, not signed by its key, or was used before",
+            )
+            .into()),
+        Err(ProofError::Problem(problem)) => Err(problem.into()),
+    }
 }
 
 /// A token for the client itself (RFC 6749 section 4.4).
@@ -211,9 +258,11 @@ fn issue(
     publisher: &Publisher,
     issuer: &str,
     client: &Arc<Client>,
+    bound_to: Option<&Thumbprint>,
     granted: &Granted,
 ) -> Result<Response, Refused> {
-    let issue = Issue { issuer, client, line: granted.line, scopes: &granted.scopes, purpose: &granted.purpose };
+    let Granted { scopes, purpose, .. } = granted;
+    let issue = Issue { issuer, client, line: granted.line, scopes, purpose, bound_to };
     let now = app.clock.now();
     let failed = |error| {
         tracing::error!(error = &error as &dyn std::error::Error, "no token was issued");
@@ -227,7 +276,7 @@ fn issue(
     };
     let response = TokenResponse {
         access_token,
-        token_type: "Bearer",
+        token_type: if bound_to.is_some() { "DPoP" } else { "Bearer" },
         expires_in: app.tokens.lifetime().as_secs(),
         scope: join(&granted.scopes),
         id_token,

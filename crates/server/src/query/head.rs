@@ -35,14 +35,14 @@ pub(super) fn admit_method(request: &Request<Body>) -> Result<(), Problem> {
 }
 
 /// The request is JSON and takes JSON.
-pub(super) fn admit_media_types(request: &Request<Body>) -> Result<(), Problem> {
-    if !accepts_json(request.headers()) {
+pub(super) fn admit_media_types(headers: &HeaderMap) -> Result<(), Problem> {
+    if !accepts_json(headers) {
         return Err(Problem::NotAcceptable);
     }
     // Without a body there is no type to be wrong: its absence is told later, and more to the point.
-    let has_body = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
-        || request.headers().contains_key(header::TRANSFER_ENCODING);
-    if has_body && !media_type_is(request.headers(), "application/json") {
+    let has_body = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+        || headers.contains_key(header::TRANSFER_ENCODING);
+    if has_body && !media_type_is(headers, "application/json") {
         return Err(Problem::UnsupportedMediaType);
     }
     Ok(())

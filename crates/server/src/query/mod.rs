@@ -28,12 +28,26 @@ pub(crate) use head::{admit_host_and_target, media_type_is, sent_correlator};
 
 use crate::{
     app::App,
+    dpop::{self, ProofError},
     limit::Limiter,
     mounts::Mount,
     sandbox,
     telemetry::{RequestLabels, RequestLine},
     token::Token,
 };
+
+/// What a request is asked by, without its body.
+struct Asking<'a> {
+    method: &'a Method,
+    path: &'a str,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> Asking<'a> {
+    fn of(request: &'a Request<Body>) -> Self {
+        Self { method: request.method(), path: request.uri().path(), headers: request.headers() }
+    }
+}
 
 /// The caller showed a good token: who it is.
 struct Authenticated {
@@ -120,7 +134,7 @@ async fn ask(
 ) -> Result<Vec<u8>, Problem> {
     admit_host_and_target(app, &request)?;
     head::admit_method(&request)?;
-    let admitted = match admit(app, publisher, mount, &request, trail) {
+    let admitted = match admit(app, publisher, mount, &Asking::of(&request), trail).await {
         Ok(admitted) => admitted,
         Err(problem) => {
             trail.face = face_meant(app, mount, request).await;
@@ -143,18 +157,18 @@ async fn ask(
 }
 
 /// Whether the request may go on to its body: by its caller, and by its media types.
-fn admit(
+async fn admit(
     app: &App,
     publisher: &Publisher,
     mount: &Mount,
-    request: &Request<Body>,
+    asking: &Asking<'_>,
     trail: &mut Trail,
 ) -> Result<Admitted, Problem> {
-    let caller = authenticate(app, publisher, request)?;
+    let caller = authenticate(app, publisher, asking).await?;
     trail.token = Some(Arc::clone(&caller.token));
     trail.limiter = caller.limiter;
     let admitted = admit_to_any(caller.token, mount)?;
-    head::admit_media_types(request)?;
+    head::admit_media_types(asking.headers)?;
     Ok(admitted)
 }
 
@@ -171,10 +185,10 @@ async fn face_meant(app: &App, mount: &Mount, request: Request<Body>) -> &'stati
 }
 
 /// Who calls.
-fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Result<Authenticated, Problem> {
-    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
-    let header = headers.next().ok_or(Problem::CredentialsMissing)?;
-    if headers.next().is_some() {
+async fn authenticate(app: &App, publisher: &Publisher, asking: &Asking<'_>) -> Result<Authenticated, Problem> {
+    let mut authorizations = asking.headers.get_all(header::AUTHORIZATION).iter();
+    let header = authorizations.next().ok_or(Problem::CredentialsMissing)?;
+    if authorizations.next().is_some() {
         return Err(Problem::CredentialsInvalid);
     }
     let (scheme, token) = header
@@ -183,6 +197,9 @@ fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Re
         .and_then(|header| header.split_once(' '))
         .map(|(scheme, token)| (scheme, token.trim()))
         .ok_or(Problem::CredentialsInvalid)?;
+    if scheme.eq_ignore_ascii_case("dpop") {
+        return authenticate_with_proof(app, publisher, token, asking).await;
+    }
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Problem::CredentialsMissing);
     }
@@ -193,7 +210,29 @@ fn authenticate(app: &App, publisher: &Publisher, request: &Request<Body>) -> Re
         return Ok(Authenticated { token: Arc::new(token), limiter });
     }
     let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    // Whoever has stolen it has not stolen the key.
+    if token.bound_to.is_some() {
+        return Err(Problem::ProofInvalid);
+    }
     Ok(Authenticated { token, limiter })
+}
+
+/// Who calls with a token that is bound to a key (RFC 9449 section 7).
+async fn authenticate_with_proof(
+    app: &App,
+    publisher: &Publisher,
+    access_token: &str,
+    asking: &Asking<'_>,
+) -> Result<Authenticated, Problem> {
+    let (token, limiter) = app.tokens.verify(access_token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    let bound_to = token.bound_to.as_ref().ok_or(Problem::CredentialsInvalid)?;
+    let url = format!("{}{}", app.base_url, asking.path);
+    let asked = dpop::Request { method: asking.method.as_str(), url: &url, access_token: Some(access_token) };
+    match dpop::prove(app, asking.headers, &asked).await {
+        Ok(key) if key == *bound_to => Ok(Authenticated { token, limiter }),
+        Ok(_) | Err(ProofError::Missing | ProofError::Invalid) => Err(Problem::ProofInvalid),
+        Err(ProofError::Problem(problem)) => Err(problem),
+    }
 }
 
 /// Whether the caller may ask anything here.
@@ -294,6 +333,10 @@ pub(crate) fn add_problem_headers(problem: &Problem, headers: &mut HeaderMap) {
         }
         Problem::CredentialsInvalid | Problem::CredentialsExpired => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="invalid_token""#));
+        }
+        Problem::ProofInvalid => {
+            let challenge = r#"DPoP error="invalid_dpop_proof", algs="ES256 RS256 PS256 EdDSA""#;
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         Problem::ScopeMissing { .. } => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer error="insufficient_scope""#));

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use attache_core::{
-    Addresses, Client, ClientId, Id, Line, LineId, PhoneNumber, Plan, PublisherName, Purpose, Rate, Scope, Status,
-    SubjectKey, Technology, Timestamp,
+    Addresses, Client, ClientId, ClientKeys, ClientSecret, GrantType, Id, Line, LineId, PhoneNumber, Plan,
+    PublisherName, Purpose, Rate, Scope, Status, SubjectKey, Technology, Timestamp,
 };
 use attache_network::Condition;
 
@@ -158,13 +158,25 @@ pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, 
                 id: ClientId::new(now, &entropy::bytes()?),
                 publisher: PublisherName::new_static(demo.publisher),
                 client_id: demo.client_id.to_owned(),
-                secret: Some(keyring.hash_client_secret(demo.secret)),
-                keys: Vec::new(),
+                revision: 1,
+                name: None,
+                organisation: None,
+                secrets: vec![ClientSecret {
+                    hash: keyring.hash_client_secret(demo.secret),
+                    created_at: now,
+                    ends_at: None,
+                }],
+                keys: ClientKeys::Registered(Vec::new()),
+                authentication_methods: Vec::new(),
                 redirect_uris: demo.redirect_uris.iter().copied().map(str::to_owned).collect(),
                 origins: demo.origins.iter().copied().map(str::to_owned).collect(),
+                grants: GrantType::ALL.to_vec(),
                 scopes: demo.scopes.iter().copied().map(Scope::new_static).collect(),
                 purposes: demo.purposes.iter().copied().map(Purpose::new_static).collect(),
                 plan: demo.plan(),
+                dpop_required: false,
+                signed_requests_required: false,
+                sector: None,
                 registered_at: now,
             })
         })

@@ -36,6 +36,7 @@ pub(crate) fn documented_token(app: &App, publisher: &Publisher, text: &str) -> 
         scopes: publisher.faces.iter().map(|face| face.scope.clone()).collect::<Vec<Scope>>(),
         purpose: client.purposes.first()?.clone(),
         expires_at: app.clock.now().plus(app.tokens.lifetime()),
+        bound_to: None,
     })
 }
 
@@ -45,7 +46,7 @@ fn expired_token(app: &App, publisher: &Publisher, issuer: &str) -> Option<Strin
     let known = demo::CLIENTS.iter().find(|demo| demo.publisher == publisher.name.as_str())?;
     let client = app.clients.find(&publisher.name, known.client_id)?;
     let purpose = client.purposes.first()?;
-    let issue = Issue { issuer, client: &client, line: None, scopes: &client.scopes, purpose };
+    let issue = Issue { issuer, client: &client, line: None, scopes: &client.scopes, purpose, bound_to: None };
     let issued_at = app.clock.now().minus(app.tokens.lifetime() + Duration::from_secs(1));
     app.tokens.issue(&issue, issued_at).ok()
 }

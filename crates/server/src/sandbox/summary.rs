@@ -124,8 +124,9 @@ pub(crate) fn summary(app: &App) -> Summary {
             demo::CLIENTS.iter().filter(|demo| demo.publisher == publisher.name.as_str()).filter_map(|demo| {
                 // A demo client may have been removed, and another one of its name added.
                 let client = app.clients.find(&publisher.name, demo.client_id)?;
-                let is_demo =
-                    client.secret.as_ref().is_some_and(|hash| app.keyring.is_client_secret(demo.secret, hash));
+                let is_demo = client
+                    .secrets_at(app.clock.now())
+                    .any(|secret| app.keyring.is_client_secret(demo.secret, &secret.hash));
                 is_demo.then(|| ClientSummary {
                     client_id: client.client_id.clone(),
                     client_secret: demo.secret,

@@ -32,6 +32,7 @@ mod client;
 mod grant;
 mod key;
 mod line;
+mod used_token;
 
 pub use key::StoredKey;
 
@@ -43,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_eligible.sql"),
     include_str!("../../migrations/sqlite/0005_network_access_identifier.sql"),
     include_str!("../../migrations/sqlite/0006_subject_key.sql"),
+    include_str!("../../migrations/sqlite/0007_client.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -53,7 +55,7 @@ const MODE: &str = "mode";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
-/// The embedded store. It is `Lines`, `Clients` and `Grants`, and keeps the sealed signing keys.
+/// The embedded store. It is `Lines`, `Clients`, `Grants` and `UsedTokens`, and keeps the sealed signing keys.
 ///
 /// Dropping it finishes what has queued up and lets go of the file.
 #[derive(Debug)]
@@ -374,8 +376,9 @@ mod tests {
     use std::num::NonZeroU32;
 
     use attache_core::{
-        ClientId, Clients, CodeChallenge, Grant, GrantKind, Grants, LineId, Lines, PublisherName, Purpose, Redirect,
-        Scope, SecretHash, Status, Technology, Timestamp,
+        AuthenticationMethod, ClientId, ClientKeys, ClientSecret, Clients, CodeChallenge, Grant, GrantKind, GrantType,
+        Grants, LineId, Lines, PublisherName, Purpose, Redirect, Scope, SecretHash, Status, Technology, Timestamp,
+        UsedTokens,
     };
     use tempfile::TempDir;
 
@@ -416,18 +419,31 @@ mod tests {
             id: ClientId::from_bytes([id; 16]),
             publisher: PublisherName::new_static("camara"),
             client_id: client_id.into(),
-            secret: Some(SecretHash([id; 32])),
-            keys: vec![attache_core::PublicKey(r#"{"kty":"EC"}"#.into())],
+            revision: 1,
+            name: Some("The Shop".into()),
+            organisation: None,
+            secrets: vec![secret(id, Some(Timestamp::from_unix_seconds(1_800_000_000))), secret(id + 1, None)],
+            keys: ClientKeys::Registered(vec![attache_core::PublicKey(r#"{"kty":"EC"}"#.into())]),
+            authentication_methods: vec![AuthenticationMethod::PrivateKeyJwt],
             redirect_uris: vec!["https://shop.example/\"callback\"".into(), "http://localhost/ü".into()],
             origins: vec![],
+            grants: vec![GrantType::Backchannel, GrantType::ClientCredentials],
             scopes: vec![Scope::new_static("b"), Scope::new_static("a")],
             purposes: vec![Purpose::new_static("dpv:FraudPreventionAndDetection")],
             plan: attache_core::Plan {
                 rate: Some(attache_core::Rate::new("600/min".parse().unwrap(), NonZeroU32::new(7)).unwrap()),
                 quota: Some(attache_core::Quota::new(NonZeroU32::MAX)),
             },
+            dpop_required: true,
+            signed_requests_required: false,
+            sector: Some("shop.example".into()),
             registered_at: Timestamp::from_unix_seconds(1_700_000_000),
         }
+    }
+
+    fn secret(byte: u8, ends_at: Option<Timestamp>) -> ClientSecret {
+        let created_at = Timestamp::from_unix_seconds(1_700_000_000 + i64::from(byte));
+        ClientSecret { hash: SecretHash([byte; 32]), created_at, ends_at }
     }
 
     fn grant(client: u8, kind: GrantKind) -> Grant {
@@ -468,7 +484,7 @@ mod tests {
         {
             let store = open(&directory);
             put(&store, vec![line(33_699_901_032, 1), never_seen.clone()]).await.unwrap();
-            store.add(client(1, "shop")).await.unwrap();
+            Clients::add(&store, client(1, "shop")).await.unwrap();
             for (key, grant) in &grants {
                 Grants::put(&store, *key, grant.clone()).await.unwrap();
             }
@@ -506,7 +522,7 @@ mod tests {
         let about = |line: &Line, key: u8| ([key; 32], Grant { line: line.id, ..grant(1, GrantKind::Backchannel) });
         let (gone, other) = (about(&old, 1), about(&line(54321, 3), 2));
         put(&store, vec![old.clone(), line(54321, 3)]).await.unwrap();
-        store.add(client(1, "shop")).await.unwrap();
+        Clients::add(&store, client(1, "shop")).await.unwrap();
         for (key, grant) in [&gone, &other] {
             Grants::put(&store, *key, grant.clone()).await.unwrap();
         }
@@ -612,10 +628,71 @@ mod tests {
     async fn a_client_id_is_taken_once_at_a_publisher() {
         let directory = TempDir::new().unwrap();
         let store = open(&directory);
-        store.add(client(1, "shop")).await.unwrap();
-        assert!(matches!(store.add(client(2, "shop")).await, Err(StoreError::Exists)));
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        assert!(matches!(Clients::add(&store, client(2, "shop")).await, Err(StoreError::Exists)));
         let elsewhere = Client { publisher: PublisherName::new_static("orange"), ..client(3, "shop") };
-        store.add(elsewhere).await.unwrap();
+        Clients::add(&store, elsewhere).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_two_changes_to_one_revision_of_a_client_the_first_holds() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        let changed = Client {
+            revision: 2,
+            secrets: vec![secret(9, None)],
+            keys: ClientKeys::Published("https://shop.example/jwks".into()),
+            name: None,
+            grants: vec![],
+            ..client(1, "shop")
+        };
+        Clients::replace(&store, changed.clone()).await.unwrap();
+        let late = Client { revision: 2, ..client(1, "shop") };
+        assert!(matches!(Clients::replace(&store, late).await, Err(StoreError::Changed)));
+        assert_eq!(Clients::load(&store).unwrap(), [changed]);
+        let unknown = Client { revision: 2, ..client(7, "bank") };
+        assert!(matches!(Clients::replace(&store, unknown).await, Err(StoreError::Changed)));
+    }
+
+    #[test]
+    fn a_client_from_before_keeps_its_secret_and_what_it_could_do() {
+        let directory = TempDir::new().unwrap();
+        let before = Connection::open(directory.path().join("attache.db")).unwrap();
+        for migration in &MIGRATIONS[..6] {
+            before.execute_batch(migration).unwrap();
+        }
+        before.pragma_update(None, "user_version", 6).unwrap();
+        before
+            .execute_batch(
+                "INSERT INTO client (id, publisher, client_id, secret, keys, redirect_uris, origins, scopes, purposes,
+                                     registered_at)
+                 VALUES (x'01010101010101010101010101010101', 'camara', 'shop',
+                         x'0707070707070707070707070707070707070707070707070707070707070707', '[]', '[]', '[]', '[]',
+                         '[]', 5)",
+            )
+            .unwrap();
+        drop(before);
+        let clients = Clients::load(&open(&directory)).unwrap();
+        let created_at = Timestamp::from_unix_nanoseconds(5);
+        assert_eq!(clients[0].secrets, [ClientSecret { hash: SecretHash([7; 32]), created_at, ends_at: None }]);
+        assert_eq!((clients[0].revision, clients[0].grants.len(), clients[0].is_public()), (1, 3, false));
+    }
+
+    #[tokio::test]
+    async fn what_was_used_is_remembered_until_nobody_takes_it_any_more() {
+        let directory = TempDir::new().unwrap();
+        let at = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            UsedTokens::add(&store, [1; 32], at(10)).await.unwrap();
+            UsedTokens::add(&store, [2; 32], at(20)).await.unwrap();
+            UsedTokens::add(&store, [2; 32], at(21)).await.unwrap();
+        }
+        let store = open(&directory);
+        assert_eq!(UsedTokens::load(&store).unwrap(), [([1; 32], at(10)), ([2; 32], at(21))]);
+        store.forget(at(10)).await.unwrap();
+        assert_eq!(UsedTokens::load(&store).unwrap(), [([2; 32], at(21))]);
     }
 
     #[tokio::test]
@@ -623,7 +700,7 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let store = open(&directory);
         for (id, name) in [(1, "shop"), (2, "bank")] {
-            store.add(client(id, name)).await.unwrap();
+            Clients::add(&store, client(id, name)).await.unwrap();
             Grants::put(&store, [id; 32], grant(id, GrantKind::Backchannel)).await.unwrap();
         }
         Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();

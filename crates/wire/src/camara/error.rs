@@ -41,7 +41,7 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
         // These versions never compare identifiers; a network that does finds a request against the rule
         // that they belong to one device.
         | Problem::IdentifiersDisagree => (400, "INVALID_ARGUMENT"),
-        Problem::CredentialsMissing | Problem::CredentialsInvalid | Problem::CredentialsExpired => {
+        Problem::CredentialsMissing | Problem::CredentialsInvalid | Problem::CredentialsExpired | Problem::ProofInvalid => {
             (401, UNAUTHENTICATED)
         }
         // 1.1 lists no INVALID_TOKEN_CONTEXT: it would confirm whose token it is.

@@ -27,7 +27,7 @@ pub(crate) const fn status_and_code(problem: &Problem, unable_to_provide: &'stat
         | Problem::BodyMalformed { .. }
         | Problem::FieldMissing { .. }
         | Problem::FieldInvalid { .. } => (400, "INVALID_ARGUMENT"),
-        Problem::CredentialsMissing | Problem::CredentialsInvalid => (401, "UNAUTHENTICATED"),
+        Problem::CredentialsMissing | Problem::CredentialsInvalid | Problem::ProofInvalid => (401, "UNAUTHENTICATED"),
         Problem::CredentialsExpired => (401, "AUTHENTICATION_REQUIRED"),
         Problem::ScopeMissing { .. } => (403, "PERMISSION_DENIED"),
         Problem::LineOfAnotherToken => (403, "INVALID_TOKEN_CONTEXT"),

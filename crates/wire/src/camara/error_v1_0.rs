@@ -31,6 +31,7 @@ pub(crate) fn refuse(problem: &Problem, expired: &'static str) -> Refusal {
         | Problem::FieldInvalid { .. }
         | Problem::CredentialsMissing
         | Problem::CredentialsInvalid
+        | Problem::ProofInvalid
         | Problem::ScopeMissing { .. }
         | Problem::LineOfAnotherToken
         | Problem::IdentifierMissing

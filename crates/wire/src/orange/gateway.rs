@@ -99,7 +99,7 @@ pub(super) const fn row_of(problem: &Problem) -> Option<Row> {
         Problem::FieldInvalid { .. } | Problem::IdentifierUnnecessary => const { row(400, 24) },
         Problem::InvalidHeader { .. } => const { row(400, 26) },
         Problem::CredentialsMissing => const { row(401, 40) },
-        Problem::CredentialsInvalid => const { row(401, 41) },
+        Problem::CredentialsInvalid | Problem::ProofInvalid => const { row(401, 41) },
         Problem::CredentialsExpired => const { row(401, 42) },
         Problem::ScopeMissing { .. } => const { row(403, 50) },
         Problem::LineOfAnotherToken => const { row(403, 52) },

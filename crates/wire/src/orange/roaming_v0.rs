@@ -146,9 +146,10 @@ fn refuse(problem: &Problem) -> Refusal {
         | Problem::FieldMissing { .. }
         | Problem::FieldInvalid { .. } => error(400, "INVALID_ARGUMENT", "Invalid input"),
         // The page leaves the end of these two messages open; the reason stands there.
-        Problem::CredentialsMissing | Problem::CredentialsInvalid | Problem::CredentialsExpired => {
-            error(401, "UNAUTHENTICATED", &format!("Authorization failed: {problem}"))
-        }
+        Problem::CredentialsMissing
+        | Problem::CredentialsInvalid
+        | Problem::CredentialsExpired
+        | Problem::ProofInvalid => error(401, "UNAUTHENTICATED", &format!("Authorization failed: {problem}")),
         Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken => {
             error(403, "PERMISSION_DENIED", &format!("Operation not allowed: {problem}"))
         }

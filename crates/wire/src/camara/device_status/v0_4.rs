@@ -191,9 +191,10 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
         | Problem::IdentifierUnnecessary
         | Problem::IdentifierUnsupported
         | Problem::IdentifiersDisagree => (400, "INVALID_INPUT"),
-        Problem::CredentialsMissing | Problem::CredentialsInvalid | Problem::CredentialsExpired => {
-            (401, "UNAUTHORIZED")
-        }
+        Problem::CredentialsMissing
+        | Problem::CredentialsInvalid
+        | Problem::CredentialsExpired
+        | Problem::ProofInvalid => (401, "UNAUTHORIZED"),
         // A line that the service is not offered for stays so: no other request and no waiting helps.
         Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken | Problem::LineNotEligible => (403, "FORBIDDEN"),
         Problem::UnknownPath | Problem::UnknownLine => (404, "NOT_FOUND"),

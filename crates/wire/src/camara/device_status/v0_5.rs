@@ -192,6 +192,7 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
         | Problem::FieldInvalid { .. }
         | Problem::CredentialsMissing
         | Problem::CredentialsInvalid
+        | Problem::ProofInvalid
         | Problem::CredentialsExpired
         | Problem::ScopeMissing { .. }
         | Problem::NeverSeen
