@@ -3,8 +3,9 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, Clock, Network, OperatorTokens};
+use attache_core::{Clock, Network, OperatorTokens};
 use attache_network::Simulator;
+use attache_store::FileAuditLog;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
@@ -44,7 +45,7 @@ pub(crate) struct App {
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
     pub(crate) throttle: Throttle,
-    pub(crate) audit: Arc<dyn AuditLog>,
+    pub(crate) audit: Arc<FileAuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,
     /// The operator's credential.

@@ -33,7 +33,8 @@ mod throttle;
 mod token;
 mod used_once;
 
+pub use attache_store::{Finding, SegmentReport, Verification};
 pub use entropy::NoEntropy;
 pub use keyring::WrongSecretsKey;
 pub use sandbox::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
-pub use start::{Server, StartError};
+pub use start::{Server, StartError, VerifyAuditError, verify_audit};

@@ -1,11 +1,13 @@
 //! The commands, one file each.
 
+mod audit;
 mod client;
 mod config;
 mod conformance;
 mod line;
 mod network;
 mod serve;
+mod subject;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,10 @@ enum Command {
     Network(network::Arguments),
     /// Shows, registers and removes the clients of a running server
     Client(client::Arguments),
+    /// Shows, exports, verifies and shortens the audit log: who asked what about whom, and why
+    Audit(audit::Arguments),
+    /// Hands out or forgets what is stored about a subscriber
+    Subject(subject::Arguments),
     /// Holds a server, this one or anybody's, against the CAMARA contracts
     Conformance(conformance::Arguments),
 }
@@ -44,6 +50,8 @@ impl Cli {
             Command::Line(command) => command.run().await,
             Command::Network(command) => command.run().await,
             Command::Client(command) => command.run().await,
+            Command::Audit(command) => command.run().await,
+            Command::Subject(command) => command.run().await,
             Command::Conformance(command) => command.run().await,
         }
     }

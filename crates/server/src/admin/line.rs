@@ -19,6 +19,7 @@ use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
+use super::subject::forget;
 use super::{
     AdminError, JsonBody, NumberInPath,
     api::{
@@ -74,7 +75,8 @@ pub(super) async fn remove(
     State(app): State<Arc<App>>,
     NumberInPath(number): NumberInPath,
 ) -> Result<Json<Removed>, AdminError> {
-    app.simulator.remove(number).await.map_err(|error| AdminError::of_change(error, number))?;
+    let line = app.simulator.remove(number).await.map_err(|error| AdminError::of_change(error, number))?;
+    forget(&app, line.id);
     Ok(Json(Removed { removed: true }))
 }
 

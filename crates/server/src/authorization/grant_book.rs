@@ -94,6 +94,16 @@ impl GrantBook {
         Ok(grant)
     }
 
+    /// Those about a line.
+    pub(crate) fn about(&self, line: LineId) -> Vec<Grant> {
+        self.lock().values().map(|entry| &entry.grant).filter(|grant| grant.line == line).cloned().collect()
+    }
+
+    /// Forgets those about a line, which the store has forgotten.
+    pub(crate) fn forget(&self, line: LineId) {
+        self.lock().retain(|_, entry| entry.grant.line != line);
+    }
+
     /// Forgets what has long expired.
     pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut forgotten = Vec::new();

@@ -331,8 +331,9 @@ impl FileAuditLog {
     pub fn retain(&self, cutoff: Timestamp) -> io::Result<Dropped> {
         lock(&self.shared.segment).end_if_older(cutoff, &self.shared.key)?;
         self.shared.sync();
-        let _caring = lock(&self.shared.caring);
         let current = lock(&self.shared.segment).number;
+        self.shared.close_what_was_left(&self.directory, current - 1)?;
+        let _caring = lock(&self.shared.caring);
         let mut dropped = Dropped::default();
         for (segment, path) in numbered(&self.directory, "jsonl")?.range(..current) {
             let Found::Good(head) = Head::read(&self.directory, *segment, &self.shared.key)? else { continue };

@@ -1,0 +1,105 @@
+//! `/admin/v1/subjects`: the rights of a subscriber to see what is stored about the line, and to have it
+//! forgotten.
+
+use std::{io, sync::Arc};
+
+use attache_core::{AuditEvent, AuditRecord, GrantKind, LineId};
+use attache_store::AuditFilter;
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::header;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{
+    AdminError, NumberInPath,
+    api::{Addresses, Erased, Line, PendingGrant, SubjectData},
+    audit::Lines,
+};
+use crate::app::App;
+
+/// Everything that is stored about a line: a JSON object whose last member has the audit records, which
+/// may be many.
+pub(super) async fn export(
+    State(app): State<Arc<App>>,
+    NumberInPath(number): NumberInPath,
+) -> Result<Response, AdminError> {
+    let line = app.simulator.get(number).ok_or(AdminError::UnknownLine(number))?;
+    record(&app, line.id, AuditEvent::SubjectExport, "exported").await?;
+    let grants = app.grants.about(line.id).into_iter().map(|grant| PendingGrant {
+        client_id: app.clients.name_of(grant.client),
+        grant_type: match grant.kind {
+            GrantKind::Backchannel => "urn:openid:params:grant-type:ciba",
+            GrantKind::AuthorizationCode(_) => "authorization_code",
+        }
+        .to_owned(),
+        publisher: grant.publisher,
+        scopes: grant.scopes,
+        purpose: grant.purpose,
+        expires_at: grant.expires_at,
+    });
+    let pseudonym = app.audit.pseudonym(line.id);
+    let data = SubjectData {
+        exported_at: app.clock.now(),
+        line: Line::from(&line),
+        addresses: line.addresses.as_deref().map(Addresses::from),
+        grants: grants.collect(),
+        pseudonym: pseudonym.map(|pseudonym| pseudonym.to_string()),
+    };
+    let mut head = serde_json::to_vec(&data).map_err(AdminError::internal)?;
+    // The object goes on with the records.
+    head.pop();
+    let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(4);
+    let audit = Arc::clone(&app.audit);
+    tokio::task::spawn_blocking(move || {
+        let mut lines = Lines { sender: &sender, chunk: head };
+        let written = lines.push(br#","audit":["#).and_then(|()| {
+            let mut separator = "\n";
+            if pseudonym.is_some() {
+                let filter = AuditFilter { subject: pseudonym, ..AuditFilter::default() };
+                audit.each(&filter, &mut |record| {
+                    lines.push(std::mem::replace(&mut separator, ",\n").as_bytes())?;
+                    lines.push(record.trim_ascii_end())
+                })?;
+            }
+            lines.push(b"\n]}\n")?;
+            lines.flush()
+        });
+        if let Err(error) = written {
+            // Breaks the answer off, unless whoever asked is gone already.
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    Ok((headers, Body::from_stream(ReceiverStream::new(receiver))).into_response())
+}
+
+/// Forgets a subscriber: whatever is stored about the line ends, and the key of its pseudonym is destroyed,
+/// so that nobody can tell any more which audit records are about it. The number goes on as a new line.
+pub(super) async fn erase(
+    State(app): State<Arc<App>>,
+    NumberInPath(number): NumberInPath,
+) -> Result<Json<Erased>, AdminError> {
+    let line = app.simulator.get(number).ok_or(AdminError::UnknownLine(number))?;
+    // Afterwards the line has no pseudonym to be recorded under.
+    record(&app, line.id, AuditEvent::SubjectErasure, "begun").await?;
+    let ended = app.simulator.renew(number).await.map_err(|error| AdminError::of_change(error, number))?;
+    forget(&app, ended.id);
+    Ok(Json(Erased { erased: true }))
+}
+
+/// Forgets in memory what was stored about a line that has ended; the store has forgotten it. Whoever keeps
+/// something about lines in memory adds it here, and its table to the store's `ABOUT_A_LINE`.
+pub(super) fn forget(app: &App, line: LineId) {
+    app.grants.forget(line);
+}
+
+async fn record(app: &App, line: LineId, event: AuditEvent, outcome: &str) -> Result<(), AdminError> {
+    let record = AuditRecord { subject: Some(line), ..AuditRecord::new(app.clock.now(), event, outcome) };
+    app.record(record).await.map_err(|_| AdminError::Unaudited)
+}
