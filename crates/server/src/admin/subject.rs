@@ -44,8 +44,9 @@ pub(super) async fn export(
         expires_at: grant.expires_at,
     });
     let pseudonym = app.audit.pseudonym(line.id);
+    let now = app.clock.now();
     let data = SubjectData {
-        exported_at: app.clock.now(),
+        exported_at: now,
         line: Line::from(&line),
         addresses: line.addresses.as_deref().map(Addresses::from),
         grants: grants.collect(),
@@ -61,7 +62,7 @@ pub(super) async fn export(
         let written = lines.push(br#","audit":["#).and_then(|()| {
             let mut separator = "\n";
             if pseudonym.is_some() {
-                let filter = AuditFilter { subject: pseudonym, ..AuditFilter::default() };
+                let filter = AuditFilter { subject: pseudonym, to: Some(now), ..AuditFilter::default() };
                 audit.each(&filter, &mut |record| {
                     lines.push(std::mem::replace(&mut separator, ",\n").as_bytes())?;
                     lines.push(record.trim_ascii_end())
