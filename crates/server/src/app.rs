@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{Clock, Network, OperatorTokens};
+use attache_core::{Clock, LineId, Network, OperatorTokens, Policy};
 use attache_network::Simulator;
 use attache_store::FileAuditLog;
 use attache_wire::{PUBLISHERS, Publisher};
@@ -12,6 +12,7 @@ use url::Url;
 use crate::{
     authorization::GrantBook,
     clients::ClientRegistry,
+    consent::ConsentBook,
     keyring::Keyring,
     sandbox::Entitlement,
     settings::{Mode, Settings},
@@ -41,6 +42,10 @@ pub(crate) struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
     pub(crate) grants: GrantBook,
+    /// What subjects have said.
+    pub(crate) consents: ConsentBook,
+    /// When they must be asked.
+    pub(crate) policy: Policy,
     /// What clients have signed, and may use once.
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
@@ -56,6 +61,13 @@ impl App {
     /// Whether this server plays.
     pub(crate) fn is_sandbox(&self) -> bool {
         self.settings.mode == Mode::Sandbox
+    }
+
+    /// Ends in memory all that was granted about a line that has ended; its store has done so with the line.
+    /// Whoever has its number next is somebody else.
+    pub(crate) async fn end_line(&self, line: LineId) {
+        self.grants.end_line(line);
+        self.consents.end_line(line).await;
     }
 
     /// The issuer of a publisher: its public address, never one that a request claims.

@@ -70,9 +70,9 @@ impl ClientRegistry {
         snapshot.by_id.get(&id).map(|registered| registered.limiter.clone()).ok_or(Problem::CredentialsInvalid)
     }
 
-    /// What a client calls itself; `None` when it is not registered any more.
-    pub(crate) fn name_of(&self, id: ClientId) -> Option<String> {
-        self.snapshot.load().by_id.get(&id).map(|registered| registered.client.client_id.clone())
+    /// A client by its record.
+    pub(crate) fn get(&self, id: ClientId) -> Option<Arc<Client>> {
+        self.snapshot.load().by_id.get(&id).map(|registered| Arc::clone(&registered.client))
     }
 
     /// A client by the name that it has at a publisher.

@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use attache_core::IdentifierKind;
+use attache_core::{IdentifierKind, PolicyRule};
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -48,6 +48,9 @@ pub struct Settings {
     /// The proxies that end TLS before this server: without TLS of its own, production takes
     /// connections from them and from this machine only.
     pub trusted_proxies: Vec<IpNet>,
+    /// On what legal basis lines may be used: the first rule that fits decides, and without one consent is
+    /// needed.
+    pub legal_bases: Vec<PolicyRule>,
     /// How long an access token lives.
     pub token_lifetime: Duration,
     /// How long an authorization code lives.

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use attache_core::IdentifierKind;
+use attache_core::{IdentifierKind, PolicyRule};
 use attache_server::settings::{Deprecation, Key32, Mode, Pin};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -137,6 +137,12 @@ keys! {
     /// The networks of the proxies that end TLS before this server: without TLS of its own, production takes
     /// connections from them and from this machine only.
     trusted_proxies: Vec<IpNet> = [], flag Flag::Value("trusted-proxy", "NET");
+
+    /// On what legal basis the clients of an API may use what is known of a line, such as `FR=consent`,
+    /// `*/connected-network-type=contract` or `ES/*/dpv:FraudPreventionAndDetection=legitimate_interest`: by the
+    /// country of the line's home network, the API and the purpose. The first rule that fits decides; without
+    /// one, consent is needed.
+    legal_bases: Vec<PolicyRule> = [], flag Flag::Value("legal-basis", "COUNTRY/API/PURPOSE=BASIS");
 
     /// How long an access token lives.
     token_lifetime: Duration = ["1h"];

@@ -99,6 +99,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             admin_token: configuration.admin_token,
             tls,
             trusted_proxies: configuration.trusted_proxies,
+            legal_bases: configuration.legal_bases,
             token_lifetime: configuration.token_lifetime,
             code_lifetime: configuration.code_lifetime,
             backchannel_lifetime: configuration.ciba_lifetime,

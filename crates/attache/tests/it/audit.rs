@@ -310,6 +310,8 @@ fn a_subscriber_is_told_everything_and_then_forgotten() {
 
     let data = export();
     assert_eq!(data["line"]["phone_number"], NUMBER);
+    let consents = data["consents"].as_array().unwrap();
+    assert!(!consents.is_empty() && consents.iter().all(|it| it["client_id"] == "camara-demo"), "{consents:?}");
     let grants = data["grants"].as_array().unwrap();
     assert_eq!(grants.len(), 1, "the one that was not fetched");
     assert_eq!((&grants[0]["client_id"], &grants[0]["scopes"]), (&json!("camara-demo"), &json!([SCOPE])));
@@ -329,7 +331,7 @@ fn a_subscriber_is_told_everything_and_then_forgotten() {
     assert_eq!(after["line"]["serving_plmn"], data["line"]["serving_plmn"]);
     assert_ne!(after["pseudonym"], data["pseudonym"]);
     assert_eq!(fields(after["audit"].as_array().unwrap(), "event"), ["administration", "subject_export"]);
-    assert_eq!(after["grants"], json!([]));
+    assert_eq!((&after["grants"], &after["consents"]), (&json!([]), &json!([])));
     // The records stay, and the chain holds, but nothing leads from the number to them.
     let stayed = exported(&attache, &["--subject", pseudonym]);
     assert_eq!(stayed.len(), records + 1, "and the record of the erasure itself");

@@ -10,6 +10,7 @@ mod callers;
 mod camara;
 mod command_line;
 mod conformance;
+mod consent;
 mod contracts;
 mod cross_origin;
 mod curls;

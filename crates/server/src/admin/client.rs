@@ -80,7 +80,10 @@ pub(super) async fn remove(
     let Path((publisher, client_id)) = path?;
     let publisher = publisher_named(&publisher).ok_or_else(|| unknown_publisher(&publisher))?;
     match app.clients.remove(&publisher.name, &client_id).await.map_err(AdminError::internal)? {
-        Some(_) => Ok(Json(Removed { removed: true })),
+        Some(client) => {
+            app.consents.end_client(client.id);
+            Ok(Json(Removed { removed: true }))
+        }
         None => Err(AdminError::UnknownClient { publisher: publisher.name.to_string(), client_id }),
     }
 }

@@ -19,7 +19,6 @@ use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-use super::subject::forget;
 use super::{
     AdminError, JsonBody, NumberInPath,
     api::{
@@ -76,7 +75,7 @@ pub(super) async fn remove(
     NumberInPath(number): NumberInPath,
 ) -> Result<Json<Removed>, AdminError> {
     let line = app.simulator.remove(number).await.map_err(|error| AdminError::of_change(error, number))?;
-    forget(&app, line.id);
+    app.end_line(line.id).await;
     Ok(Json(Removed { removed: true }))
 }
 

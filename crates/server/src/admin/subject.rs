@@ -20,6 +20,7 @@ use super::{
     AdminError, NumberInPath,
     api::{Addresses, Erased, Line, PendingGrant, SubjectData},
     audit::Lines,
+    consent::shown,
 };
 use crate::app::App;
 
@@ -32,9 +33,9 @@ pub(super) async fn export(
     let line = app.simulator.get(number).ok_or(AdminError::UnknownLine(number))?;
     record(&app, line.id, AuditEvent::SubjectExport, "exported").await?;
     let grants = app.grants.about(line.id).into_iter().map(|grant| PendingGrant {
-        client_id: app.clients.name_of(grant.client),
+        client_id: app.clients.get(grant.client).map(|client| client.client_id.clone()),
         grant_type: match grant.kind {
-            GrantKind::Backchannel => "urn:openid:params:grant-type:ciba",
+            GrantKind::Backchannel(_) => "urn:openid:params:grant-type:ciba",
             GrantKind::AuthorizationCode(_) => "authorization_code",
         }
         .to_owned(),
@@ -49,6 +50,7 @@ pub(super) async fn export(
         exported_at: now,
         line: Line::from(&line),
         addresses: line.addresses.as_deref().map(Addresses::from),
+        consents: app.consents.of_line(line.id).iter().filter_map(|it| shown(&app, number, it)).collect(),
         grants: grants.collect(),
         pseudonym: pseudonym.map(|pseudonym| pseudonym.to_string()),
     };
@@ -90,14 +92,8 @@ pub(super) async fn erase(
     // Afterwards the line has no pseudonym to be recorded under.
     record(&app, line.id, AuditEvent::SubjectErasure, "begun").await?;
     let ended = app.simulator.renew(number).await.map_err(|error| AdminError::of_change(error, number))?;
-    forget(&app, ended.id);
+    app.end_line(ended.id).await;
     Ok(Json(Erased { erased: true }))
-}
-
-/// Forgets in memory what was stored about a line that has ended; the store has forgotten it. Whoever keeps
-/// something about lines in memory adds it here, and its table to the store's `ABOUT_A_LINE`.
-pub(super) fn forget(app: &App, line: LineId) {
-    app.grants.forget(line);
 }
 
 async fn record(app: &App, line: LineId, event: AuditEvent, outcome: &str) -> Result<(), AdminError> {
