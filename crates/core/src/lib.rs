@@ -9,6 +9,7 @@
 
 mod answer;
 mod audit;
+mod authorization;
 mod client;
 mod clock;
 mod consent;
@@ -32,6 +33,9 @@ mod timestamp;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
 pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, SubjectKey, Subjects};
+pub use authorization::{
+    Authorization, AuthorizationId, Authorizations, RefreshToken, RefreshTokenHash, RevocationKey,
+};
 pub use client::{
     AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecret, Clients, GrantType, NameError, PublicKey,
     SecretHash, UsedTokens,

@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{Clock, LineId, Network, OperatorTokens, Policy};
+use attache_core::{Authorizations, Clock, LineId, Network, OperatorTokens, Policy};
 use attache_network::Simulator;
 use attache_store::FileAuditLog;
 use attache_wire::{PUBLISHERS, Publisher};
@@ -14,6 +14,7 @@ use crate::{
     clients::ClientRegistry,
     consent::ConsentBook,
     keyring::Keyring,
+    revocations::Revocations,
     sandbox::Entitlement,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) clients: ClientRegistry,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
+    pub(crate) authorizations: Arc<dyn Authorizations>,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) grants: GrantBook,
     /// What subjects have said.
     pub(crate) consents: ConsentBook,

@@ -25,6 +25,7 @@ mod limit;
 mod linger;
 mod mounts;
 mod query;
+mod revocations;
 mod routes;
 mod sandbox;
 pub mod settings;

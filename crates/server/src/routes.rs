@@ -77,6 +77,8 @@ fn endpoint_paths(publisher: &'static Publisher) -> impl Iterator<Item = (Endpoi
         (Endpoint::Token, Some(dialect.token_path)),
         (Endpoint::Backchannel, dialect.backchannel_path),
         (Endpoint::Authorize, dialect.authorization_path),
+        (Endpoint::Revoke, Some(dialect.revocation_path)),
+        (Endpoint::Userinfo, dialect.userinfo_path),
         (Endpoint::Metadata, Some("/.well-known/openid-configuration")),
         (Endpoint::Metadata, Some("/.well-known/oauth-authorization-server")),
         (Endpoint::Keys, Some(KEYS_PATH)),

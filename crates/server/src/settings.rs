@@ -53,6 +53,8 @@ pub struct Settings {
     pub legal_bases: Vec<PolicyRule>,
     /// How long an access token lives.
     pub token_lifetime: Duration,
+    /// How long a refresh token lives, if it is not used.
+    pub refresh_token_lifetime: Duration,
     /// How long an authorization code lives.
     pub code_lifetime: Duration,
     /// How long an `auth_req_id` lives.

@@ -10,7 +10,8 @@ use std::{
 };
 
 use attache_core::{
-    Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects, UsedTokens,
+    Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects,
+    UsedTokens,
 };
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey, Verification, VerifyError};
@@ -35,6 +36,7 @@ use crate::{
     consent::ConsentBook,
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
+    revocations::Revocations,
     routes,
     sandbox::{self, Entitlement, Summary},
     settings::{Key32, Mode, Settings, TlsFiles},
@@ -133,17 +135,25 @@ impl Server {
         let admin_address = admin_socket.as_ref().map(TcpListener::local_addr).transpose().map_err(in_data_dir)?;
 
         let entitlement = (settings.mode == Mode::Sandbox).then(|| Arc::new(Entitlement::new(Arc::clone(&clock))));
+        let authorizations = Arc::clone(&store) as Arc<dyn Authorizations>;
+        let revocations = Arc::new(Revocations::load(Arc::clone(&authorizations))?);
         let base_url = base_url(&settings, &addresses);
         let app = Arc::new(App {
             own_host: base_url.split_once("://").map_or_else(String::new, |(_, host)| host.to_owned()),
             base_url,
             clients: ClientRegistry::load(Arc::clone(&store) as Arc<dyn Clients>)?,
-            grants: GrantBook::load(Arc::clone(&store) as Arc<dyn Grants>, settings.backchannel_interval)?,
+            grants: GrantBook::load(
+                Arc::clone(&store) as Arc<dyn Grants>,
+                settings.backchannel_interval,
+                settings.token_lifetime,
+            )?,
             consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,
             policy: Policy::new(settings.legal_bases.clone()),
             throttle: Throttle::usual().ok_or(StartError::Missing { what: "the throttle" })?,
             used_once: UsedOnce::load(Arc::clone(&store) as Arc<dyn UsedTokens>)?,
-            tokens: Tokens::new(keys, Arc::clone(&keyring), settings.token_lifetime),
+            tokens: Tokens::new(keys, Arc::clone(&keyring), Arc::clone(&revocations), settings.token_lifetime),
+            authorizations,
+            revocations,
             keyring,
             network: Arc::clone(&simulator) as Arc<dyn Network>,
             simulator,
@@ -286,6 +296,9 @@ impl Server {
             async move {
                 if let Err(error) = app.grants.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "expired grants were not forgotten");
+                }
+                if let Err(error) = app.revocations.sweep(app.clock.now()).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "expired tokens were not forgotten");
                 }
                 if let Err(error) = app.used_once.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "used assertions were not forgotten");

@@ -33,6 +33,10 @@ pub struct Authorization {
     pub backchannel_path: Option<&'static str>,
     /// Where the authorization code flow begins, if this publisher has it.
     pub authorization_path: Option<&'static str>,
+    /// Where a token is revoked (RFC 7009).
+    pub revocation_path: &'static str,
+    /// Where a token tells of its subscriber, if there are subscribers (OpenID Connect Core section 5.3).
+    pub userinfo_path: Option<&'static str>,
     /// Whether a token request must repeat the `redirect_uri` of its code (RFC 6749 section 4.1.3).
     pub redirect_uri_is_repeated: bool,
     /// Whether its clients may use the client credentials grant.
@@ -48,4 +52,12 @@ pub struct Authorization {
     pub write_token: fn(&TokenResponse) -> Vec<u8>,
     /// Writes an error, which is answered with this HTTP status, as JSON.
     pub write_error: fn(&OAuthError, u16) -> Vec<u8>,
+}
+
+impl Authorization {
+    /// Whether its tokens can be about subscribers, and be refreshed.
+    #[must_use]
+    pub const fn has_subscribers(&self) -> bool {
+        self.backchannel_path.is_some() || self.authorization_path.is_some()
+    }
 }

@@ -147,6 +147,9 @@ keys! {
     /// How long an access token lives.
     token_lifetime: Duration = ["1h"];
 
+    /// How long a refresh token lives. Each use of it gives a new one, with a life of its own.
+    refresh_token_lifetime: Duration = ["720h"];
+
     /// How long an authorization code lives.
     code_lifetime: Duration = ["60s"];
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use attache_server::settings::{Deprecation, Mode, Pin, Settings, TlsFiles, is_random};
 use secrecy::ExposeSecret;
 
-use super::{Entry, Faults, Loaded};
+use super::{Configuration, Entry, Faults, Loaded};
 
 /// The settings of a server.
 ///
@@ -41,46 +41,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
                 refuse_beyond_loopback("admin_listen", admin_listen.as_slice(), &mut faults);
             }
         }
-        Mode::Production => {
-            if configuration.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
-                missing::<()>(
-                    &mut faults,
-                    "public_url",
-                    "production needs the https address that clients know this server by, such as \
-                     https://attache.example.com",
-                );
-            }
-            if configuration.secrets_key.is_none() {
-                missing::<()>(
-                    &mut faults,
-                    "secrets_key",
-                    "production needs a key for secrets at rest: 32 random bytes, such as `openssl rand -hex 32` prints",
-                );
-            }
-            if configuration.audit_key.is_none() {
-                missing::<()>(
-                    &mut faults,
-                    "audit_key",
-                    "production needs a key for the audit log: 32 random bytes, such as `openssl rand -hex 32` prints",
-                );
-            }
-            if !configuration.admin_token.as_ref().is_some_and(|token| is_random(token.expose_secret())) {
-                missing::<()>(
-                    &mut faults,
-                    "admin_token",
-                    "production needs an operator's credential of 128 random bits or more, such as \
-                     `openssl rand -hex 32` prints",
-                );
-            }
-            if tls.is_none() && configuration.trusted_proxies.is_empty() {
-                missing::<()>(
-                    &mut faults,
-                    "tls_cert",
-                    "production needs TLS: set tls_cert and tls_key, or name in trusted_proxies the proxy that ends TLS \
-                     before it",
-                );
-            }
-        }
+        Mode::Production => refuse_half_configured_production(&configuration, tls.is_some(), &mut faults),
     }
 
     let listen_is_default = entries.iter().any(|entry| entry.key.name == "listen" && entry.is_default());
@@ -101,6 +62,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             trusted_proxies: configuration.trusted_proxies,
             legal_bases: configuration.legal_bases,
             token_lifetime: configuration.token_lifetime,
+            refresh_token_lifetime: configuration.refresh_token_lifetime,
             code_lifetime: configuration.code_lifetime,
             backchannel_lifetime: configuration.ciba_lifetime,
             backchannel_interval: configuration.ciba_interval,
@@ -116,6 +78,48 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             vwip: configuration.vwip,
         }),
         _ => Err(faults),
+    }
+}
+
+/// Notes everything that production lacks.
+fn refuse_half_configured_production(configuration: &Configuration, has_tls: bool, faults: &mut Faults) {
+    if configuration.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
+        missing::<()>(
+            faults,
+            "public_url",
+            "production needs the https address that clients know this server by, such as \
+             https://attache.example.com",
+        );
+    }
+    if configuration.secrets_key.is_none() {
+        missing::<()>(
+            faults,
+            "secrets_key",
+            "production needs a key for secrets at rest: 32 random bytes, such as `openssl rand -hex 32` prints",
+        );
+    }
+    if configuration.audit_key.is_none() {
+        missing::<()>(
+            faults,
+            "audit_key",
+            "production needs a key for the audit log: 32 random bytes, such as `openssl rand -hex 32` prints",
+        );
+    }
+    if !configuration.admin_token.as_ref().is_some_and(|token| is_random(token.expose_secret())) {
+        missing::<()>(
+            faults,
+            "admin_token",
+            "production needs an operator's credential of 128 random bits or more, such as \
+             `openssl rand -hex 32` prints",
+        );
+    }
+    if !has_tls && configuration.trusted_proxies.is_empty() {
+        missing::<()>(
+            faults,
+            "tls_cert",
+            "production needs TLS: set tls_cert and tls_key, or name in trusted_proxies the proxy that ends TLS \
+             before it",
+        );
     }
 }
 

@@ -232,7 +232,7 @@ fn a_client_gets_no_scope_and_no_purpose_beyond_its_registration_on_any_way() {
     ];
     for answer in fetched.map(crate::harness::Request::send) {
         if answer.status == 200 {
-            assert_eq!(answer.text("scope"), "device-roaming-status:read");
+            assert_eq!(answer.text("scope"), "dpv:FraudPreventionAndDetection device-roaming-status:read");
         } else {
             is_oauth_error(&answer, "invalid_scope");
         }

@@ -112,12 +112,12 @@ fn the_way_of_a_token_is_told_step_by_step_and_found_by_subject_and_by_client() 
     assert!(find("c-nobody").get("subject").is_none(), "nobody has that number");
 
     let of_line = exported(&attache, &["--subject", NUMBER]);
-    let steps = ["identification", "token_issued", "query"];
-    assert_eq!(fields(&of_line, "event")[..3], steps);
+    let steps = ["consent_granted", "identification", "token_issued", "query"];
+    assert_eq!(fields(&of_line, "event")[..4], steps);
     let pseudonym = of_line[0]["subject"].as_str().unwrap();
     let of_pseudonym = exported(&attache, &["--subject", pseudonym, "--client", "camara-demo"]);
     assert_eq!(fields(&of_pseudonym, "event"), steps);
-    assert_eq!(exported(&attache, &["--client", "camara-demo"]).len(), 6);
+    assert_eq!(exported(&attache, &["--client", "camara-demo"]).len(), 7);
     assert_eq!(exported(&attache, &["--client", "camara-demo", "--event", "token_refused"]).len(), 2);
     assert_eq!(exported(&attache, &["--to", "2020-01-01T00:00:00Z"]), [] as [Value; 0]);
 }
@@ -316,8 +316,7 @@ fn a_subscriber_is_told_everything_and_then_forgotten() {
     assert_eq!(grants.len(), 1, "the one that was not fetched");
     assert_eq!((&grants[0]["client_id"], &grants[0]["scopes"]), (&json!("camara-demo"), &json!([SCOPE])));
     let events = fields(data["audit"].as_array().unwrap(), "event");
-    let expected =
-        ["consent_granted", "identification", "token_issued", "identification", "query", "subject_export"];
+    let expected = ["consent_granted", "identification", "token_issued", "identification", "query", "subject_export"];
     assert_eq!(events, expected);
     let pseudonym = data["pseudonym"].as_str().unwrap();
 

@@ -27,6 +27,7 @@ mod network_faults;
 mod orange;
 mod privacy;
 mod production;
+mod properties;
 mod survival;
 mod telefonica;
 mod telefonica_samples;

@@ -657,6 +657,8 @@ pub struct SubjectData {
     pub consents: Vec<Consent>,
     /// What was granted and not fetched yet.
     pub grants: Vec<PendingGrant>,
+    /// What can be refreshed; the tokens themselves are not stored.
+    pub refresh_tokens: Vec<RefreshTokenData>,
     /// What it is called in the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pseudonym: Option<String>,
@@ -710,6 +712,24 @@ pub struct PendingGrant {
     /// Why.
     pub purpose: Purpose,
     /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// What is stored of a refresh token.
+#[derive(Clone, Debug, Serialize)]
+pub struct RefreshTokenData {
+    /// At which publisher.
+    pub publisher: PublisherName,
+    /// Who has it; absent if the client is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// For what.
+    pub scopes: Vec<Scope>,
+    /// Why.
+    pub purpose: Purpose,
+    /// When the subscriber was authenticated.
+    pub authenticated_at: Timestamp,
+    /// Until when it is good.
     pub expires_at: Timestamp,
 }
 

@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
     AdminError, NumberInPath,
-    api::{Addresses, Erased, Line, PendingGrant, SubjectData},
+    api::{Addresses, Erased, Line, PendingGrant, RefreshTokenData, SubjectData},
     audit::Lines,
     consent::shown,
 };
@@ -32,8 +32,18 @@ pub(super) async fn export(
 ) -> Result<Response, AdminError> {
     let line = app.simulator.get(number).ok_or(AdminError::UnknownLine(number))?;
     record(&app, line.id, AuditEvent::SubjectExport, "exported").await?;
+    let client_id = |client| app.clients.get(client).map(|client| client.client_id.clone());
+    let refresh_tokens = app.authorizations.about(line.id).await.map_err(AdminError::internal)?;
+    let refresh_tokens = refresh_tokens.into_iter().filter(|token| !token.is_used).map(|token| RefreshTokenData {
+        client_id: client_id(token.authorization.client),
+        publisher: token.authorization.publisher,
+        scopes: token.authorization.scopes,
+        purpose: token.authorization.purpose,
+        authenticated_at: token.authorization.authenticated_at,
+        expires_at: token.expires_at,
+    });
     let grants = app.grants.about(line.id).into_iter().map(|grant| PendingGrant {
-        client_id: app.clients.get(grant.client).map(|client| client.client_id.clone()),
+        client_id: client_id(grant.client),
         grant_type: match grant.kind {
             GrantKind::Backchannel(_) => "urn:openid:params:grant-type:ciba",
             GrantKind::AuthorizationCode(_) => "authorization_code",
@@ -52,6 +62,7 @@ pub(super) async fn export(
         addresses: line.addresses.as_deref().map(Addresses::from),
         consents: app.consents.of_line(line.id).iter().filter_map(|it| shown(&app, number, it)).collect(),
         grants: grants.collect(),
+        refresh_tokens: refresh_tokens.collect(),
         pseudonym: pseudonym.map(|pseudonym| pseudonym.to_string()),
     };
     let mut head = serde_json::to_vec(&data).map_err(AdminError::internal)?;

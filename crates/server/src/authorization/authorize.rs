@@ -72,8 +72,8 @@ async fn grant(
     if code_challenge.is_none() && client.is_public() {
         return Err(OAuthErrorCode::InvalidRequest.because("a public client must send a code_challenge").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, client, parameters)?;
-    trail.asks_for(&scopes, &purpose);
+    let asked = admit_scopes(publisher, client, parameters)?;
+    trail.asks_for(&asked.scopes, &asked.purpose);
     if !app.is_sandbox() {
         // A login_hint proves nothing, and the network cannot be asked who is calling yet.
         return Err(OAuthErrorCode::AccessDenied.because("this server cannot authenticate subscribers yet").into());
@@ -88,7 +88,7 @@ async fn grant(
         other => Refused::Problem(other),
     })?;
     trail.line = Some(line);
-    let wanted = Use { client, line, purpose: &purpose, scopes: &scopes };
+    let wanted = Use { client, line, purpose: &asked.purpose, scopes: &asked.scopes };
     match consent::settle(app, wanted).await? {
         Standing::Permitted => {}
         // Whoever sits before the browser is asked by nobody yet, and agrees.
@@ -102,9 +102,11 @@ async fn grant(
         publisher: publisher.name.clone(),
         client: client.id,
         line,
-        scopes,
-        purpose,
-        openid,
+        scopes: asked.scopes,
+        purpose: asked.purpose,
+        openid: asked.openid,
+        offline_access: asked.offline_access,
+        authenticated_at: app.clock.now(),
         kind: GrantKind::AuthorizationCode(Redirect {
             redirect_uri: redirect_uri.to_owned(),
             code_challenge,

@@ -56,8 +56,8 @@ async fn begin(
     if parameters.get("login_hint_token").or(parameters.get("id_token_hint")).is_some() {
         return Err(OAuthErrorCode::InvalidRequest.because("login_hint must be the only hint").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, parameters)?;
-    trail.asks_for(&scopes, &purpose);
+    let asked = admit_scopes(publisher, &caller.client, parameters)?;
+    trail.asks_for(&asked.scopes, &asked.purpose);
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
     if !app.is_sandbox() {
         // Consent cannot be asked for yet, and without it nothing is granted.
@@ -75,7 +75,7 @@ async fn begin(
         other => Refused::Problem(other),
     })?;
     trail.line = Some(line);
-    let wanted = Use { client: &caller.client, line, purpose: &purpose, scopes: &scopes };
+    let wanted = Use { client: &caller.client, line, purpose: &asked.purpose, scopes: &asked.scopes };
     let now = app.clock.now();
     if consent::settle(app, wanted).await? == Standing::Refused {
         return Err(OAuthErrorCode::AccessDenied.because("the subscriber does not want this use").into());
@@ -87,9 +87,11 @@ async fn begin(
         publisher: publisher.name.clone(),
         client: caller.client.id,
         line,
-        scopes,
-        purpose,
-        openid,
+        scopes: asked.scopes,
+        purpose: asked.purpose,
+        openid: asked.openid,
+        offline_access: asked.offline_access,
+        authenticated_at: now,
         kind: GrantKind::Backchannel(Backchannel { id: request, asked_at: now }),
         expires_at: now.plus(lifetime),
     };

@@ -13,6 +13,8 @@ pub(crate) struct Endpoints {
     pub(crate) token: String,
     pub(crate) backchannel: Option<String>,
     pub(crate) authorization: Option<String>,
+    pub(crate) revocation: String,
+    userinfo: Option<String>,
     keys: String,
 }
 
@@ -24,6 +26,8 @@ pub(crate) fn endpoints(app: &App, publisher: &Publisher) -> Endpoints {
         token: format!("{issuer}{}", dialect.token_path),
         backchannel: dialect.backchannel_path.map(|path| format!("{issuer}{path}")),
         authorization: dialect.authorization_path.map(|path| format!("{issuer}{path}")),
+        revocation: format!("{issuer}{}", dialect.revocation_path),
+        userinfo: dialect.userinfo_path.map(|path| format!("{issuer}{path}")),
         keys: format!("{issuer}{KEYS_PATH}"),
         issuer,
     }
@@ -39,6 +43,9 @@ struct Metadata<'a> {
     token_endpoint: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_authentication_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    userinfo_endpoint: Option<&'a str>,
+    revocation_endpoint: &'a str,
     jwks_uri: &'a str,
     scopes_supported: BTreeSet<&'a str>,
     response_types_supported: &'a [&'a str],
@@ -69,12 +76,15 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         (publisher.authorization.client_credentials, "client_credentials"),
         (has_codes, "authorization_code"),
         (has_backchannel, "urn:openid:params:grant-type:ciba"),
+        (publisher.authorization.has_subscribers(), "refresh_token"),
     ];
     let metadata = Metadata {
         issuer: &endpoints.issuer,
         authorization_endpoint: endpoints.authorization.as_deref(),
         token_endpoint: &endpoints.token,
         backchannel_authentication_endpoint: endpoints.backchannel.as_deref(),
+        userinfo_endpoint: endpoints.userinfo.as_deref(),
+        revocation_endpoint: &endpoints.revocation,
         jwks_uri: &endpoints.keys,
         scopes_supported: publisher.faces.iter().map(|face| face.scope.as_str()).chain(["openid"]).collect(),
         response_types_supported: if has_codes { &["code"] } else { &[] },

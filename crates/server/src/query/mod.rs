@@ -184,6 +184,17 @@ async fn face_meant(app: &App, mount: &Mount, request: Request<Body>) -> &'stati
     }
 }
 
+/// The good token that a request bears, outside this pipeline.
+pub(crate) async fn token_of(
+    app: &App,
+    publisher: &Publisher,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Arc<Token>, Problem> {
+    authenticate(app, publisher, &Asking { method, path, headers }).await.map(|caller| caller.token)
+}
+
 /// Who calls.
 async fn authenticate(app: &App, publisher: &Publisher, asking: &Asking<'_>) -> Result<Authenticated, Problem> {
     let mut authorizations = asking.headers.get_all(header::AUTHORIZATION).iter();

@@ -28,6 +28,7 @@ use attache_core::{Client, Line, StoreError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::oneshot;
 
+mod authorization;
 mod client;
 mod consent;
 mod grant;
@@ -47,6 +48,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0006_subject_key.sql"),
     include_str!("../../migrations/sqlite/0007_client.sql"),
     include_str!("../../migrations/sqlite/0008_consent.sql"),
+    include_str!("../../migrations/sqlite/0009_authorization.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -57,8 +59,8 @@ const MODE: &str = "mode";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
-/// The embedded store. It is `Lines`, `Clients`, `Grants` and `Consents`, and keeps the sealed signing keys.
-/// The embedded store. It is `Lines`, `Clients`, `Grants` and `UsedTokens`, and keeps the sealed signing keys.
+/// The embedded store. It is `Lines`, `Clients`, `Grants`, `Authorizations`, `Consents` and `UsedTokens`, and keeps the
+/// sealed signing keys.
 ///
 /// Dropping it finishes what has queued up and lets go of the file.
 #[derive(Debug)]
@@ -210,15 +212,35 @@ impl SqliteStore {
     }
 
     /// Queues a job and waits until the commit that holds it is done.
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let gone = || StoreError::Failed { action: "write", cause: "the writer has ended".into() };
         let (done, outcome) = oneshot::channel();
-        let job = Job { work: Box::new(work), done };
-        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(gone)?;
-        outcome.await.unwrap_or_else(|_| Err(gone()))
+        let (tell, told) = oneshot::channel();
+        let work = Box::new(move |connection: &Connection| {
+            work(connection).map(|value| {
+                // Who has stopped waiting need not hear of it.
+                let _ = tell.send(value);
+            })
+        });
+        self.jobs.as_ref().and_then(|jobs| jobs.send(Job { work, done }).ok()).ok_or_else(gone)?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))?;
+        told.await.map_err(|_| gone())
+    }
+
+    /// Reads on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| read(&connection))
+        });
+        reading.await.map_err(failed(action))?.map_err(failed(action))
     }
 
     /// Takes what was deleted out of the write-ahead log as well, which keeps pages as they were. A reader
@@ -379,9 +401,10 @@ mod tests {
     use std::num::NonZeroU32;
 
     use attache_core::{
-        AuthenticationMethod, Backchannel, ClientId, ClientKeys, ClientSecret, Clients, CodeChallenge, Consent,
-        ConsentState, Consents, Grant, GrantKind, GrantType, Grants, LegalBasis, LineId, Lines, PublisherName, Purpose,
-        Redirect, RequestId, Scope, SecretHash, Status, Technology, Timestamp, UsedTokens,
+        AuthenticationMethod, Authorization, AuthorizationId, Authorizations, Backchannel, ClientId, ClientKeys,
+        ClientSecret, Clients, CodeChallenge, Consent, ConsentState, Consents, Grant, GrantKind, GrantType, Grants,
+        LegalBasis, LineId, Lines, PublisherName, Purpose, Redirect, RefreshToken, RequestId, Scope, SecretHash,
+        Status, Technology, Timestamp, UsedTokens,
     };
     use tempfile::TempDir;
 
@@ -462,6 +485,8 @@ mod tests {
             scopes: vec![Scope::new_static("device-status:roaming:read")],
             purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
             openid: true,
+            offline_access: true,
+            authenticated_at: Timestamp::from_unix_seconds(1_700_000_000),
             kind,
             expires_at: Timestamp::from_unix_seconds(1_700_000_120),
         }
@@ -709,13 +734,86 @@ mod tests {
         for (id, name) in [(1, "shop"), (2, "bank")] {
             Clients::add(&store, client(id, name)).await.unwrap();
             Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
-            Clients::add(&store, client(id, name)).await.unwrap();
-            Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
         }
         Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, backchannel()))]);
         Grants::remove(&store, vec![[2; 32], [3; 32]]).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), []);
+    }
+
+    fn authorization(client: u8, id: u8) -> Authorization {
+        Authorization {
+            id: AuthorizationId::from_bytes([id; 16]),
+            publisher: PublisherName::new_static("camara"),
+            client: ClientId::from_bytes([client; 16]),
+            line: LineId::from_bytes([9; 16]),
+            scopes: vec![Scope::new_static("device-status:roaming:read")],
+            purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+            openid: true,
+            authenticated_at: Timestamp::from_unix_seconds(1_700_000_000),
+            bound_to: Some("thumbprint".into()),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_the_refresh_tokens_of_an_authorization_the_last_is_good_and_the_others_are_known() {
+        let directory = TempDir::new().unwrap();
+        let until = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            Clients::add(&store, client(1, "shop")).await.unwrap();
+            assert!(store.begin(authorization(1, 1), [1; 32], until(10)).await.unwrap());
+            assert!(store.rotate([1; 32], [2; 32], until(20)).await.unwrap());
+            assert!(!store.rotate([1; 32], [3; 32], until(20)).await.unwrap());
+            assert!(!store.rotate([4; 32], [3; 32], until(20)).await.unwrap());
+        }
+        let store = open(&directory);
+        let token = |is_used, expires_at| RefreshToken { authorization: authorization(1, 1), is_used, expires_at };
+        assert_eq!(store.find([1; 32]).await.unwrap(), Some(token(true, until(10))));
+        assert_eq!(store.find([2; 32]).await.unwrap(), Some(token(false, until(20))));
+        assert_eq!(store.find([3; 32]).await.unwrap(), None);
+        store.forget_expired(until(10)).await.unwrap();
+        assert_eq!(store.find([1; 32]).await.unwrap(), None);
+        assert_eq!(store.find([2; 32]).await.unwrap(), Some(token(false, until(20))));
+        store.forget_expired(until(20)).await.unwrap();
+        assert_eq!(store.find([2; 32]).await.unwrap(), None);
+        // Its identifier is free again, so it is gone as well.
+        assert!(store.begin(authorization(1, 1), [5; 32], until(30)).await.unwrap());
+        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(store.find([5; 32]).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_revoked_stays_so_until_it_would_have_expired() {
+        let directory = TempDir::new().unwrap();
+        let until = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            Clients::add(&store, client(1, "shop")).await.unwrap();
+            assert!(store.begin(authorization(1, 1), [1; 32], until(100)).await.unwrap());
+            store.revoke([1; 16], until(20)).await.unwrap();
+            store.revoke([2; 16], until(10)).await.unwrap();
+            store.revoke([1; 16], until(15)).await.unwrap();
+        }
+        let store = open(&directory);
+        assert_eq!(store.revoked().unwrap(), [([1; 16], until(20)), ([2; 16], until(10))]);
+        assert_eq!(store.find([1; 32]).await.unwrap(), None);
+        assert!(!store.begin(authorization(1, 1), [3; 32], until(100)).await.unwrap());
+        store.forget_expired(until(10)).await.unwrap();
+        assert_eq!(store.revoked().unwrap(), [([1; 16], until(20))]);
+    }
+
+    #[tokio::test]
+    async fn a_spent_code_is_remembered_in_the_place_of_its_grant() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        Grants::put(&store, [1; 32], grant(1, backchannel())).await.unwrap();
+        store.spend([1; 32], Timestamp::from_unix_seconds(7)).await.unwrap();
+        assert_eq!(Grants::load(&store).unwrap(), []);
+        assert_eq!(store.spent().unwrap(), [([1; 32], Timestamp::from_unix_seconds(7))]);
+        Grants::remove(&store, vec![[1; 32]]).await.unwrap();
+        assert_eq!(store.spent().unwrap(), []);
     }
 
     fn consent(line: u8, client: u8, state: ConsentState) -> Consent {

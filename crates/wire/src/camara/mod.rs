@@ -2,7 +2,10 @@
 
 use attache_core::PublisherName;
 
-use crate::{Authorization, Publisher, oauth};
+use crate::{
+    Authorization, Publisher,
+    oauth::{self, TokenResponse},
+};
 
 pub mod connected_network_type;
 pub(crate) mod date_time;
@@ -38,12 +41,20 @@ pub const PUBLISHER: Publisher = Publisher {
         token_path: "/oauth2/token",
         backchannel_path: Some("/oauth2/bc-authorize"),
         authorization_path: Some("/oauth2/authorize"),
+        revocation_path: "/oauth2/revoke",
+        userinfo_path: Some("/oauth2/userinfo"),
         redirect_uri_is_repeated: true,
         client_credentials: true,
         read_scope: oauth::read_scope,
         read_login_hint: oauth::read_login_hint,
         write_acknowledgement: oauth::write_acknowledgement,
-        write_token: oauth::write_token,
+        write_token,
         write_error: oauth::write_error,
     },
 };
+
+/// The purpose is one of the scopes (CAMARA Security and Interoperability Profile, "Purpose as a scope").
+fn write_token(response: &TokenResponse) -> Vec<u8> {
+    let scope = format!("{} {}", response.purpose, response.scope);
+    oauth::write_token(&TokenResponse { scope, ..response.clone() })
+}

@@ -26,6 +26,8 @@ pub const PUBLISHER: Publisher = Publisher {
         token_path: "/oauth/v3/token",
         backchannel_path: None,
         authorization_path: None,
+        revocation_path: "/oauth/v3/revoke",
+        userinfo_path: None,
         redirect_uri_is_repeated: true,
         client_credentials: true,
         read_scope,
@@ -74,6 +76,7 @@ mod tests {
             token_type: "Bearer",
             expires_in: 3600,
             scope: "a".into(),
+            refresh_token: None,
             id_token: None,
             purpose: Purpose::new_static("dpv:ServiceProvision"),
         });

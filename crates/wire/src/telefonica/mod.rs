@@ -26,6 +26,8 @@ pub const PUBLISHER: Publisher = Publisher {
         token_path: "/token",
         backchannel_path: Some("/bc-authorize"),
         authorization_path: Some("/authorize"),
+        revocation_path: "/revoke",
+        userinfo_path: Some("/userinfo"),
         redirect_uri_is_repeated: false,
         client_credentials: false,
         read_scope,

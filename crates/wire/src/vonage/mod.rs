@@ -20,6 +20,8 @@ pub const PUBLISHER: Publisher = Publisher {
         token_path: "/oauth2/token",
         backchannel_path: Some("/oauth2/bc-authorize"),
         authorization_path: None,
+        revocation_path: "/oauth2/revoke",
+        userinfo_path: Some("/oauth2/userinfo"),
         redirect_uri_is_repeated: true,
         client_credentials: false,
         read_scope: oauth::read_joined_scope,
