@@ -22,7 +22,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
     let admin_listen = configuration.admin_listen.as_deref();
     let admin_listen = admin_listen.and_then(|text| resolve("admin_listen", text, &entries, &mut faults).next());
 
-    let tls = match (configuration.tls_cert, configuration.tls_key) {
+    let tls = match (configuration.tls_cert.clone(), configuration.tls_key.clone()) {
         (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
         (None, None) => None,
         (Some(_), None) => missing(&mut faults, "tls_key", "it is needed with tls_cert: the certificate's private key"),
