@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{Authorizations, Clock, LineId, Network, OperatorTokens, Policy};
+use attache_core::{Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions};
 use attache_network::Simulator;
 use attache_store::FileAuditLog;
 use attache_wire::{PUBLISHERS, Publisher};
@@ -13,6 +13,7 @@ use crate::{
     authorization::GrantBook,
     clients::ClientRegistry,
     consent::ConsentBook,
+    delivery::Courier,
     keyring::Keyring,
     revocations::Revocations,
     sandbox::Entitlement,
@@ -53,6 +54,10 @@ pub(crate) struct App {
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
     pub(crate) throttle: Throttle,
+    pub(crate) subscriptions: Arc<dyn Subscriptions>,
+    pub(crate) deliveries: Arc<dyn Deliveries>,
+    /// Takes events to their sinks.
+    pub(crate) courier: Arc<dyn Courier>,
     pub(crate) audit: Arc<FileAuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

@@ -11,7 +11,7 @@ use std::{
 
 use attache_core::{
     Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects,
-    UsedTokens,
+    Subscriptions, UsedTokens,
 };
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey, Verification, VerifyError};
@@ -34,6 +34,7 @@ use crate::{
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
+    delivery::{self, Delivering, HttpCourier, guard::Guard},
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     revocations::Revocations,
@@ -81,6 +82,8 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
+    #[error("events cannot be sent")]
+    Sending(#[from] reqwest::Error),
     #[error("the certificate {} or its key {} cannot be used", files.certificate.display(), files.key.display())]
     Tls {
         files: TlsFiles,
@@ -129,6 +132,9 @@ impl Server {
         let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects);
         let audit = audit.map_err(in_data_dir)?;
 
+        let guard = Guard { allowed: settings.sinks.networks.clone(), allows_loopback: settings.mode == Mode::Sandbox };
+        let courier = HttpCourier::new(guard, settings.sinks.allow_http)?;
+
         let sockets = listen(&settings)?;
         let admin_socket = settings.admin_listen.map(listen_at).transpose()?;
         let addresses = local_addresses(&sockets).map_err(in_data_dir)?;
@@ -159,6 +165,9 @@ impl Server {
             simulator,
             operator_tokens: entitlement.clone().map(|entitlement| entitlement as Arc<dyn OperatorTokens>),
             entitlement,
+            subscriptions: Arc::clone(&store) as Arc<dyn Subscriptions>,
+            deliveries: store,
+            courier: Arc::new(courier),
             audit: Arc::new(audit),
             metrics: Metrics::new(),
             request_log: RequestLog::new(settings.request_log),
@@ -285,6 +294,20 @@ impl Server {
 
     /// Starts what runs in the background.
     fn run_tasks(&self) {
+        let delivering = Arc::new(Delivering {
+            deliveries: Arc::clone(&self.app.deliveries),
+            subscriptions: Arc::clone(&self.app.subscriptions),
+            courier: Arc::clone(&self.app.courier),
+            clock: Arc::clone(&self.app.clock),
+            keyring: Arc::clone(&self.app.keyring),
+            metrics: self.app.metrics.delivery.clone(),
+            base_url: self.app.base_url.clone(),
+        });
+        self.tasks.spawn(delivery::run(Arc::clone(&delivering), self.stopping.clone()));
+        self.tasks.spawn(every(Duration::from_secs(1), self.stopping.clone(), move || {
+            let delivering = Arc::clone(&delivering);
+            async move { delivery::end_due(&delivering).await }
+        }));
         let (app, stopping) = (Arc::clone(&self.app), self.stopping.clone());
         self.tasks.spawn(every(Duration::from_millis(50), stopping, move || {
             let app = Arc::clone(&app);

@@ -1,7 +1,7 @@
-use attache_core::{DeviceIdentifier, Problem, PublisherName};
+use attache_core::{DeviceIdentifier, Problem, PublisherName, Scope};
 
 use crate::{
-    Face, Refusal,
+    Face, Refusal, SubscriptionFace,
     oauth::{Acknowledgement, Asked, OAuthError, ScopeParameters, TokenResponse},
 };
 
@@ -18,10 +18,25 @@ pub struct Publisher {
     /// Its faces in all versions, the newest of each API first. Those that share a path are told apart
     /// by [`Face::is_meant`], or by what the operator has pinned.
     pub faces: &'static [&'static Face],
+    /// Its faces of subscriptions in all versions, the newest of each API first. No two share a path.
+    pub subscriptions: &'static [&'static SubscriptionFace],
     /// Writes a problem that no face catches: an unknown path.
     pub refuse: fn(&Problem) -> Refusal,
     /// Its authorization server.
     pub authorization: Authorization,
+}
+
+impl Publisher {
+    /// Every scope that its APIs need, each once, in order.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<Scope> {
+        let of_questions = self.faces.iter().map(|face| &face.scope);
+        let of_subscriptions = self.subscriptions.iter().flat_map(|face| face.scopes());
+        let mut scopes: Vec<Scope> = of_questions.chain(of_subscriptions).cloned().collect();
+        scopes.sort();
+        scopes.dedup();
+        scopes
+    }
 }
 
 /// The dialect of a publisher's authorization server (OAuth 2.0, RFC 6749; OpenID Connect CIBA).

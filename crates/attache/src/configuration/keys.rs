@@ -188,6 +188,12 @@ keys! {
     /// and `Sunset`.
     deprecations: Vec<Deprecation> = [], flag Flag::Value("deprecate", "API/VERSION=DAY..DAY");
 
+    /// The networks that events may be sent to though they are not public.
+    sink_networks: Vec<IpNet> = [], flag Flag::Value("sink-network", "NET");
+
+    /// Whether a sandbox sends events over plain HTTP as well, which the contracts do not allow.
+    allow_http_sinks: bool = ["false"], flag Flag::Switch("allow-http-sinks", "true");
+
     /// Whether the newest version of each of CAMARA's APIs stands at `/<api>/vwip` as well.
     vwip: bool = ["false"], flag Flag::Switch("vwip", "true");
 

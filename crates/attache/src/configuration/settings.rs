@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use attache_server::settings::{Deprecation, Mode, Pin, Settings, TlsFiles, is_random};
+use attache_server::settings::{Deprecation, Mode, Pin, Settings, Sinks, TlsFiles, is_random};
 use secrecy::ExposeSecret;
 
 use super::{Configuration, Entry, Faults, Loaded};
@@ -41,7 +41,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
                 refuse_beyond_loopback("admin_listen", admin_listen.as_slice(), &mut faults);
             }
         }
-        Mode::Production => refuse_half_configured_production(&configuration, tls.is_some(), &mut faults),
+        Mode::Production => check_production(&configuration, tls.is_some(), &mut faults),
     }
 
     let listen_is_default = entries.iter().any(|entry| entry.key.name == "listen" && entry.is_default());
@@ -75,14 +75,15 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             request_log: configuration.request_log,
             pins: configuration.pins,
             deprecations: configuration.deprecations,
+            sinks: Sinks { networks: configuration.sink_networks, allow_http: configuration.allow_http_sinks },
             vwip: configuration.vwip,
         }),
         _ => Err(faults),
     }
 }
 
-/// Notes everything that production lacks.
-fn refuse_half_configured_production(configuration: &Configuration, has_tls: bool, faults: &mut Faults) {
+/// Notes what production must not be without, and what it may not do.
+fn check_production(configuration: &Configuration, has_tls: bool, faults: &mut Faults) {
     if configuration.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
         missing::<()>(
             faults,
@@ -111,6 +112,13 @@ fn refuse_half_configured_production(configuration: &Configuration, has_tls: boo
             "admin_token",
             "production needs an operator's credential of 128 random bits or more, such as \
              `openssl rand -hex 32` prints",
+        );
+    }
+    if configuration.allow_http_sinks {
+        faults.add_about(
+            "allow_http_sinks",
+            "allow_http_sinks (ATTACHE_ALLOW_HTTP_SINKS): production sends events over https only; leave it out"
+                .to_owned(),
         );
     }
     if !has_tls && configuration.trusted_proxies.is_empty() {

@@ -10,7 +10,7 @@ use std::{
 
 use attache_core::{
     AuditEvent, LegalBasis, NetworkAccessIdentifier, Pace, PhoneNumber, PlanError, Plmn, PublisherName, Purpose, Quota,
-    Rate, RequestId, Scope, Technology, Timestamp,
+    Rate, RequestId, Scope, SubscriptionId, Technology, Timestamp,
 };
 use attache_network::Condition;
 use attache_store::{Position, Pseudonym};
@@ -659,6 +659,8 @@ pub struct SubjectData {
     pub grants: Vec<PendingGrant>,
     /// What can be refreshed; the tokens themselves are not stored.
     pub refresh_tokens: Vec<RefreshTokenData>,
+    /// Who is told of events, those that have ended among them.
+    pub subscriptions: Vec<SubscriptionData>,
     /// What it is called in the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pseudonym: Option<String>,
@@ -731,6 +733,33 @@ pub struct RefreshTokenData {
     pub authenticated_at: Timestamp,
     /// Until when it is good.
     pub expires_at: Timestamp,
+}
+
+/// What is stored of a subscription to events about a line; the credential of its sink is not shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubscriptionData {
+    /// Its identifier.
+    pub id: SubscriptionId,
+    /// At which publisher.
+    pub publisher: PublisherName,
+    /// Who made it; absent if the client is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Why.
+    pub purpose: Purpose,
+    /// Of what it is told.
+    pub event_type: String,
+    /// Where.
+    pub sink: String,
+    /// `active`, `inactive` or `ended`.
+    pub status: String,
+    /// When it began.
+    pub starts_at: Timestamp,
+    /// When it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// How many events were made for it.
+    pub events_made: u32,
 }
 
 /// A subscriber was forgotten.

@@ -57,7 +57,7 @@ pub(super) async fn add(
         redirect_uris: new.redirect_uris,
         origins: new.origins,
         grants: GrantType::ALL.to_vec(),
-        scopes: if new.scopes.is_empty() { scopes_of(publisher) } else { new.scopes },
+        scopes: if new.scopes.is_empty() { publisher.scopes() } else { new.scopes },
         purposes: if new.purposes.is_empty() { usual_purposes() } else { new.purposes },
         plan,
         dpop_required: false,
@@ -91,14 +91,6 @@ pub(super) async fn remove(
 fn unknown_publisher(name: &str) -> AdminError {
     let names: Vec<&str> = PUBLISHERS.iter().map(|publisher| publisher.name.as_str()).collect();
     AdminError::Invalid(format!("there is no publisher `{name}`; there are {}", names.join(", ")))
-}
-
-/// What the APIs of a publisher need.
-fn scopes_of(publisher: &Publisher) -> Vec<Scope> {
-    let mut scopes: Vec<Scope> = publisher.faces.iter().map(|face| face.scope.clone()).collect();
-    scopes.sort();
-    scopes.dedup();
-    scopes
 }
 
 /// The purposes of the publishers' own samples, for a sandbox's client that is registered for none.
@@ -137,7 +129,7 @@ fn check(app: &App, publisher: &Publisher, new: &NewClient) -> Result<(), String
             return Err(format!("origins: `{origin}` is no web origin such as https://shop.example, with no path"));
         }
     }
-    let known = scopes_of(publisher);
+    let known = publisher.scopes();
     // OpenID Connect's own scope needs no registration, and many register it.
     if let Some(scope) = new.scopes.iter().find(|scope| scope.as_str() != "openid" && !known.contains(scope)) {
         let known: Vec<&str> = known.iter().map(Scope::as_str).collect();
@@ -233,6 +225,6 @@ mod tests {
 
     #[test]
     fn every_publisher_has_scopes() {
-        assert!(PUBLISHERS.iter().all(|publisher| !scopes_of(publisher).is_empty()));
+        assert!(PUBLISHERS.iter().all(|publisher| !publisher.scopes().is_empty()));
     }
 }

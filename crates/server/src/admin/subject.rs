@@ -3,7 +3,7 @@
 
 use std::{io, sync::Arc};
 
-use attache_core::{AuditEvent, AuditRecord, GrantKind, LineId};
+use attache_core::{AuditEvent, AuditRecord, GrantKind, LineId, SubscriptionFilter, SubscriptionStatus};
 use attache_store::AuditFilter;
 use axum::{
     Json,
@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
     AdminError, NumberInPath,
-    api::{Addresses, Erased, Line, PendingGrant, RefreshTokenData, SubjectData},
+    api::{Addresses, Erased, Line, PendingGrant, RefreshTokenData, SubjectData, SubscriptionData},
     audit::Lines,
     consent::shown,
 };
@@ -42,6 +42,25 @@ pub(super) async fn export(
         authenticated_at: token.authorization.authenticated_at,
         expires_at: token.expires_at,
     });
+    let of_line = SubscriptionFilter { line: Some(line.id), ..SubscriptionFilter::default() };
+    let subscriptions = app.subscriptions.subscriptions(&of_line, u32::MAX).map_err(AdminError::internal)?;
+    let subscriptions = subscriptions.into_iter().map(|subscription| SubscriptionData {
+        id: subscription.id,
+        client_id: client_id(subscription.client),
+        publisher: subscription.publisher,
+        purpose: subscription.purpose,
+        event_type: subscription.event_type.as_str().to_owned(),
+        sink: subscription.sink.to_string(),
+        status: match subscription.status {
+            SubscriptionStatus::Active => "active",
+            SubscriptionStatus::Inactive => "inactive",
+            SubscriptionStatus::Ended(_) => "ended",
+        }
+        .to_owned(),
+        starts_at: subscription.starts_at,
+        expires_at: subscription.expires_at,
+        events_made: subscription.events_made,
+    });
     let grants = app.grants.about(line.id).into_iter().map(|grant| PendingGrant {
         client_id: client_id(grant.client),
         grant_type: match grant.kind {
@@ -63,6 +82,7 @@ pub(super) async fn export(
         consents: app.consents.of_line(line.id).iter().filter_map(|it| shown(&app, number, it)).collect(),
         grants: grants.collect(),
         refresh_tokens: refresh_tokens.collect(),
+        subscriptions: subscriptions.collect(),
         pseudonym: pseudonym.map(|pseudonym| pseudonym.to_string()),
     };
     let mut head = serde_json::to_vec(&data).map_err(AdminError::internal)?;

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use attache_core::Scope;
 use attache_wire::Publisher;
 use axum::response::Response;
 use serde::Serialize;
@@ -78,6 +79,7 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         (has_backchannel, "urn:openid:params:grant-type:ciba"),
         (publisher.authorization.has_subscribers(), "refresh_token"),
     ];
+    let scopes = publisher.scopes();
     let metadata = Metadata {
         issuer: &endpoints.issuer,
         authorization_endpoint: endpoints.authorization.as_deref(),
@@ -86,7 +88,7 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         userinfo_endpoint: endpoints.userinfo.as_deref(),
         revocation_endpoint: &endpoints.revocation,
         jwks_uri: &endpoints.keys,
-        scopes_supported: publisher.faces.iter().map(|face| face.scope.as_str()).chain(["openid"]).collect(),
+        scopes_supported: scopes.iter().map(Scope::as_str).chain(["openid"]).collect(),
         response_types_supported: if has_codes { &["code"] } else { &[] },
         response_modes_supported: if has_codes { &["query"] } else { &[] },
         grant_types_supported: grants.into_iter().filter_map(|(has, grant)| has.then_some(grant)).collect(),

@@ -67,7 +67,7 @@ pub(crate) fn read(body: &[u8]) -> Result<attache_core::Device, Problem> {
 }
 
 /// `PhoneNumber` of 0.6 and 1.x: `^\+[1-9][0-9]{4,14}$`.
-fn read_phone_number(text: &str) -> Result<PhoneNumber, Problem> {
+pub(crate) fn read_phone_number(text: &str) -> Result<PhoneNumber, Problem> {
     text.parse()
         .map_err(|_| invalid("device.phoneNumber", "'+' and 5 to 15 digits are needed, the first not 0 (E.164)"))
 }

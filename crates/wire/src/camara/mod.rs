@@ -8,15 +8,19 @@ use crate::{
 };
 
 pub mod connected_network_type;
+pub mod connected_network_type_subscriptions;
 pub(crate) mod date_time;
 pub(crate) mod device;
 pub mod device_reachability_status;
+pub mod device_reachability_status_subscriptions;
 pub mod device_roaming_status;
+pub mod device_roaming_status_subscriptions;
 pub mod device_status;
 pub(crate) mod error;
 pub(crate) mod error_v0_6;
 pub(crate) mod error_v1_0;
 pub(crate) mod schema;
+pub(crate) mod subscription;
 
 /// CAMARA's own APIs in all their public versions, the newest first.
 pub const PUBLISHER: Publisher = Publisher {
@@ -35,6 +39,17 @@ pub const PUBLISHER: Publisher = Publisher {
         &device_status::v0_5::ROAMING,
         &device_status::v0_5::CONNECTIVITY,
         &device_status::v0_4::FACE,
+    ],
+    subscriptions: &[
+        &device_roaming_status_subscriptions::v0_8::FACE,
+        &device_roaming_status_subscriptions::v0_7::FACE,
+        &device_roaming_status_subscriptions::v0_6::FACE,
+        &device_reachability_status_subscriptions::v0_8::FACE,
+        &device_reachability_status_subscriptions::v0_7::FACE,
+        &device_reachability_status_subscriptions::v0_6::FACE,
+        &connected_network_type_subscriptions::v0_2::FACE,
+        &connected_network_type_subscriptions::v0_1::FACE,
+        &device_status::v0_5_subscriptions::FACE,
     ],
     refuse: error::refuse,
     authorization: Authorization {

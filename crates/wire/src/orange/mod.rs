@@ -21,6 +21,7 @@ pub const PUBLISHER: Publisher = Publisher {
     root: "/orange",
     alias: None,
     faces: &[&roaming_v0::FACE, &reachability_v0::FACE],
+    subscriptions: &[],
     refuse: gateway::refuse,
     authorization: Authorization {
         token_path: "/oauth/v3/token",

@@ -21,6 +21,7 @@ pub const PUBLISHER: Publisher = Publisher {
     root: "/telefonica",
     alias: Some("/apigateway"),
     faces: &[&device_status_v0::FACE],
+    subscriptions: &[],
     refuse: v0_4::refuse,
     authorization: Authorization {
         token_path: "/token",

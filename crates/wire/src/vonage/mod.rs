@@ -15,6 +15,7 @@ pub const PUBLISHER: Publisher = Publisher {
     root: "/vonage",
     alias: None,
     faces: &[&device_status_v050::CONNECTIVITY, &device_status_v050::ROAMING],
+    subscriptions: &[],
     refuse: crate::camara::device_status::v0_5::refuse,
     authorization: Authorization {
         token_path: "/oauth2/token",
