@@ -4,6 +4,7 @@ mod audit;
 mod client;
 mod config;
 mod conformance;
+mod consent;
 mod key;
 mod line;
 mod network;
@@ -38,6 +39,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Hands out or forgets what is stored about a subscriber
     Subject(subject::Arguments),
+    /// Shows what subscribers have consented to and what waits for their answers, and answers and withdraws
+    Consent(consent::Arguments),
     /// Shows and changes the keys that sign a running server's tokens
     Key(key::Arguments),
     /// Holds a server, this one or anybody's, against the CAMARA contracts
@@ -55,6 +58,7 @@ impl Cli {
             Command::Client(command) => command.run().await,
             Command::Audit(command) => command.run().await,
             Command::Subject(command) => command.run().await,
+            Command::Consent(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Conformance(command) => command.run().await,
         }
