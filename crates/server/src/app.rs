@@ -3,10 +3,9 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{
-    AuditLog, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
-};
+use attache_core::{Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions};
 use attache_network::Simulator;
+use attache_store::FileAuditLog;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
@@ -63,7 +62,7 @@ pub(crate) struct App {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     /// Takes events to their sinks.
     pub(crate) courier: Arc<dyn Courier>,
-    pub(crate) audit: Arc<dyn AuditLog>,
+    pub(crate) audit: Arc<FileAuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,
     /// The operator's credential.
@@ -76,7 +75,8 @@ impl App {
         self.settings.mode == Mode::Sandbox
     }
 
-    /// Ends all that was granted about a line that has ended: whoever has its number next is somebody else.
+    /// Ends in memory all that was granted about a line that has ended; its store has done so with the line.
+    /// Whoever has its number next is somebody else.
     pub(crate) async fn end_line(&self, line: LineId) {
         self.grants.end_line(line);
         self.consents.end_line(line).await;
