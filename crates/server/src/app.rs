@@ -9,7 +9,7 @@ use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::GrantBook,
+    authorization::{GrantBook, PublishedKeys},
     clients::ClientRegistry,
     keyring::Keyring,
     sandbox::Entitlement,
@@ -40,6 +40,8 @@ pub(crate) struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
     pub(crate) grants: GrantBook,
+    /// The keys that clients publish.
+    pub(crate) published_keys: PublishedKeys,
     /// What clients have signed, and may use once.
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.

@@ -22,6 +22,7 @@ mod keyring;
 mod limit;
 mod linger;
 mod mounts;
+mod outbound;
 mod query;
 mod routes;
 mod sandbox;

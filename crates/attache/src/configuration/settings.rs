@@ -1,8 +1,12 @@
 //! What a server may be started with: the values held against each other.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+};
 
-use attache_server::settings::{Deprecation, Mode, Pin, Settings, TlsFiles, is_random};
+use attache_server::settings::{Deprecation, Mode, OutboundPolicy, Pin, Settings, TlsFiles, is_random};
+use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
 use super::{Entry, Faults, Loaded};
@@ -98,6 +102,13 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             admin_token: configuration.admin_token,
             tls,
             trusted_proxies: configuration.trusted_proxies,
+            outbound: outbound(
+                configuration.mode,
+                configuration.outbound_http,
+                configuration.outbound_networks,
+                configuration.outbound_ca,
+            ),
+            camara_client_secrets: configuration.camara_client_secrets,
             token_lifetime: configuration.token_lifetime,
             code_lifetime: configuration.code_lifetime,
             backchannel_lifetime: configuration.ciba_lifetime,
@@ -114,6 +125,17 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             vwip: configuration.vwip,
         }),
         _ => Err(faults),
+    }
+}
+
+/// Which addresses that clients name are asked. A sandbox's clients run beside it.
+fn outbound(mode: Mode, http: bool, networks: Vec<IpNet>, certificates: Option<PathBuf>) -> OutboundPolicy {
+    let loopback = [IpNet::from(IpAddr::V4(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))];
+    match mode {
+        Mode::Production => OutboundPolicy { http, networks, certificates },
+        Mode::Sandbox => {
+            OutboundPolicy { http: true, networks: networks.into_iter().chain(loopback).collect(), certificates }
+        }
     }
 }
 

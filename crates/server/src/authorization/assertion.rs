@@ -53,7 +53,7 @@ pub(super) fn claimed_name(assertion: &str) -> Option<String> {
 /// # Errors
 /// [`Problem::Overloaded`], [`Problem::StoreUnavailable`].
 pub(super) async fn proves(app: &App, client: &Client, audiences: &[&str], assertion: &str) -> Result<bool, Problem> {
-    let Some(claims) = signed::claims::<Claims>(client, TYPE, assertion) else { return Ok(false) };
+    let Some(claims) = signed::claims::<Claims>(app, client, TYPE, assertion).await else { return Ok(false) };
     let now = app.clock.now();
     let is_good = claims.iss == client.client_id
         && claims.sub == client.client_id

@@ -14,6 +14,7 @@ mod grant_book;
 mod head;
 mod login_hint;
 mod parameters;
+mod published_keys;
 mod signed;
 mod token;
 mod trail;
@@ -31,6 +32,7 @@ use http::{HeaderValue, Method, Request, header};
 pub(crate) use assertion::CLOCKS_DIFFER;
 pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::GrantBook;
+pub(crate) use published_keys::PublishedKeys;
 pub(crate) use signed::ALGORITHMS;
 
 use crate::{
