@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, Clock, Network, OperatorTokens};
+use attache_core::{AuditLog, AuthenticationMethod, Clock, Network, OperatorTokens};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -57,6 +57,15 @@ impl App {
     /// Whether this server plays.
     pub(crate) fn is_sandbox(&self) -> bool {
         self.settings.mode == Mode::Sandbox
+    }
+
+    /// Whether clients of a publisher may authenticate in this way: by its own rules, and by secrets where the
+    /// settings have it so.
+    pub(crate) fn takes(&self, publisher: &Publisher, method: AuthenticationMethod) -> bool {
+        let is_secret =
+            matches!(method, AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost);
+        publisher.authorization.authentication_methods.contains(&method)
+            || (is_secret && (self.is_sandbox() || self.settings.camara_client_secrets))
     }
 
     /// The issuer of a publisher: its public address, never one that a request claims.

@@ -106,6 +106,28 @@ impl ClientRegistry {
         Ok(client)
     }
 
+    /// Puts a client in the place of the revision before, as it was seen. What it has asked already counts
+    /// on, unless its plan is another.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it was changed or removed since.
+    pub(crate) async fn replace(&self, client: Client) -> Result<Arc<Client>, StoreError> {
+        let _changing = self.changing.lock().await;
+        let before = self.snapshot.load().by_id.get(&client.id).cloned().ok_or(StoreError::Changed)?;
+        if before.client.revision.saturating_add(1) != client.revision {
+            return Err(StoreError::Changed);
+        }
+        self.store.replace(client.clone()).await?;
+        let limiter =
+            if before.client.plan == client.plan { before.limiter } else { Limiter::of(&client.plan).map(Arc::new) };
+        let registered = Registered { client: Arc::new(client), limiter };
+        let client = Arc::clone(&registered.client);
+        let snapshot = self.snapshot.load();
+        let others = snapshot.by_id.values().filter(|other| other.client.id != client.id).cloned();
+        self.snapshot.store(Arc::new(Snapshot::of(others.chain([registered]).collect::<Vec<_>>())));
+        Ok(client)
+    }
+
     /// Removes a client; its tokens stop at once. `None` when there is none of that name.
     pub(crate) async fn remove(
         &self,

@@ -248,7 +248,7 @@ const NOT_PUBLIC_V4: [Ipv4Net; 16] = [
     v4([240, 0, 0, 0], 4),
 ];
 
-/// The IPv6 networks that are not public although they lie in 2000::/3, where all public ones are (IANA
+/// The IPv6 networks that are not public although they lie where all public ones are (IANA
 /// IPv6 Special-Purpose Address Registry).
 const NOT_PUBLIC_V6: [Ipv6Net; 5] = [
     // Protocol assignments, Teredo, benchmarks, ORCHID.
@@ -266,13 +266,11 @@ const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
 
 const fn v4(octets: [u8; 4], prefix: u8) -> Ipv4Net {
-    let [a, b, c, d] = octets;
-    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
+    Ipv4Net::new_assert(Ipv4Addr::from_octets(octets), prefix)
 }
 
 const fn v6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
-    let [a, b, c, d, e, f, g, h] = segments;
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
+    Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), prefix)
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {

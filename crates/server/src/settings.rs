@@ -20,6 +20,7 @@ pub use crate::{
 
 /// Everything that the server is told.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Whether it plays or is in earnest.
     pub mode: Mode,

@@ -1,4 +1,4 @@
-use attache_core::{DeviceIdentifier, Problem, PublisherName};
+use attache_core::{AuthenticationMethod, DeviceIdentifier, Problem, PublisherName};
 
 use crate::{
     Face, Refusal,
@@ -37,6 +37,8 @@ pub struct Authorization {
     pub redirect_uri_is_repeated: bool,
     /// Whether its clients may use the client credentials grant.
     pub client_credentials: bool,
+    /// How its clients authenticate, by its own rules.
+    pub authentication_methods: &'static [AuthenticationMethod],
     /// Reads the scopes and the purpose that a request asks for.
     pub read_scope: fn(&ScopeParameters<'_>) -> Result<Asked, OAuthError>,
     /// Reads whom a `login_hint` means. Errors: [`Problem::FieldInvalid`], [`Problem::UnknownLine`],

@@ -26,12 +26,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
     let admin_listen = configuration.admin_listen.as_deref();
     let admin_listen = admin_listen.and_then(|text| resolve("admin_listen", text, &entries, &mut faults).next());
 
-    let tls = match (configuration.tls_cert, configuration.tls_key) {
-        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-        (None, None) => None,
-        (Some(_), None) => missing(&mut faults, "tls_key", "it is needed with tls_cert: the certificate's private key"),
-        (None, Some(_)) => missing(&mut faults, "tls_cert", "it is needed with tls_key: the key's certificate"),
-    };
+    let tls = tls(configuration.tls_cert, configuration.tls_key, &mut faults);
     if configuration.data_dir.is_none() {
         missing::<()>(&mut faults, "data_dir", "it is needed: this user has no directory for data");
     }
@@ -125,6 +120,16 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             vwip: configuration.vwip,
         }),
         _ => Err(faults),
+    }
+}
+
+/// The certificate and its key, of which neither is good for anything without the other.
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>, faults: &mut Faults) -> Option<TlsFiles> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => missing(faults, "tls_key", "it is needed with tls_cert: the certificate's private key"),
+        (None, Some(_)) => missing(faults, "tls_cert", "it is needed with tls_key: the key's certificate"),
     }
 }
 

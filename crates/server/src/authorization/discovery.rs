@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use attache_core::AuthenticationMethod;
 use attache_wire::Publisher;
 use axum::response::Response;
 use serde::Serialize;
@@ -46,7 +47,7 @@ struct Metadata<'a> {
     grant_types_supported: Vec<&'a str>,
     subject_types_supported: [&'a str; 1],
     id_token_signing_alg_values_supported: [&'a str; 1],
-    token_endpoint_auth_methods_supported: [&'a str; 3],
+    token_endpoint_auth_methods_supported: Vec<&'a str>,
     token_endpoint_auth_signing_alg_values_supported: [&'a str; 4],
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_token_delivery_modes_supported: Option<[&'a str; 1]>,
@@ -59,6 +60,13 @@ struct Metadata<'a> {
     request_uri_parameter_supported: bool,
     authorization_response_iss_parameter_supported: bool,
 }
+
+/// What the specifications have names for, of the ways in which clients prove who they are.
+const METHODS: [AuthenticationMethod; 3] = [
+    AuthenticationMethod::ClientSecretBasic,
+    AuthenticationMethod::ClientSecretPost,
+    AuthenticationMethod::PrivateKeyJwt,
+];
 
 /// The metadata document of a publisher's authorization server.
 pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
@@ -82,7 +90,11 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         grant_types_supported: grants.into_iter().filter_map(|(has, grant)| has.then_some(grant)).collect(),
         subject_types_supported: ["pairwise"],
         id_token_signing_alg_values_supported: ["ES256"],
-        token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        token_endpoint_auth_methods_supported: METHODS
+            .iter()
+            .filter(|method| app.takes(publisher, **method))
+            .map(|method| method.as_str())
+            .collect(),
         token_endpoint_auth_signing_alg_values_supported: ALGORITHMS.map(|(_, name)| name),
         backchannel_token_delivery_modes_supported: has_backchannel.then_some(["poll"]),
         backchannel_user_code_parameter_supported: has_backchannel.then_some(false),

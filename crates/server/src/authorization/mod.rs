@@ -5,6 +5,7 @@
 //! Connect Discovery, RFC 8414, and the key set). Who calls is told by `client_authentication`; what
 //! was granted and waits to be fetched lies in the `GrantBook`.
 
+mod application_token;
 mod assertion;
 mod authorize;
 mod backchannel;
@@ -111,6 +112,8 @@ pub(crate) async fn answer(
     let began = Instant::now();
     let method = request.method().clone();
     let query = request.uri().query().unwrap_or_default().to_owned();
+    let tries_bearer = client_authentication::takes_application_tokens(publisher)
+        && request.headers().get(header::AUTHORIZATION).is_some_and(client_authentication::is_bearer);
     let outcome = match admit(&app, endpoint, &request) {
         Err(problem) => Err(Refused::Problem(problem)),
         Ok(()) => match endpoint {
@@ -123,7 +126,7 @@ pub(crate) async fn answer(
     };
     let (response, problem) = match outcome {
         Ok(response) => (response, None),
-        Err(refused) => (refuse(publisher, endpoint, &refused), Some(refused.name())),
+        Err(refused) => (refuse(publisher, endpoint, tries_bearer, &refused), Some(refused.name())),
     };
     let labels = RequestLabels {
         publisher: publisher.name.as_str(),
@@ -157,7 +160,7 @@ fn admit(app: &App, endpoint: Endpoint, request: &Request<Body>) -> Result<(), P
 }
 
 /// Renders a refusal in the publisher's words.
-fn refuse(publisher: &Publisher, endpoint: Endpoint, refused: &Refused) -> Response {
+fn refuse(publisher: &Publisher, endpoint: Endpoint, tries_bearer: bool, refused: &Refused) -> Response {
     match refused {
         Refused::OAuth(error) => {
             // CIBA Core has 403 for a denial at its own endpoint (section 13), and 400 at the token
@@ -168,7 +171,9 @@ fn refuse(publisher: &Publisher, endpoint: Endpoint, refused: &Refused) -> Respo
             };
             let mut response = query::json_response(status, (publisher.authorization.write_error)(error, status));
             if error.code == OAuthErrorCode::InvalidClient {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+                // By the scheme that the client has tried (RFC 6749 section 5.2).
+                let challenge = if tries_bearer { "Bearer error=\"invalid_token\"" } else { "Basic" };
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
             response
         }

@@ -28,6 +28,7 @@ pub const PUBLISHER: Publisher = Publisher {
         authorization_path: None,
         redirect_uri_is_repeated: true,
         client_credentials: true,
+        authentication_methods: oauth::USUAL_METHODS,
         read_scope,
         read_login_hint: oauth::read_login_hint,
         write_acknowledgement: oauth::write_acknowledgement,

@@ -28,6 +28,7 @@ pub const PUBLISHER: Publisher = Publisher {
         authorization_path: Some("/authorize"),
         redirect_uri_is_repeated: false,
         client_credentials: false,
+        authentication_methods: oauth::USUAL_METHODS,
         read_scope,
         read_login_hint,
         write_acknowledgement,
