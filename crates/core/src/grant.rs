@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::{ClientId, LineId, PublisherName, Purpose, Scope, StoreError, Timestamp};
+use crate::{ClientId, Id, LineId, PublisherName, Purpose, Scope, StoreError, Timestamp};
 
 /// The SHA-256 of a code or an `auth_req_id`: what is handed out is never stored.
 pub type GrantKey = [u8; 32];
@@ -29,10 +29,24 @@ pub struct Grant {
 /// How a grant is fetched.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum GrantKind {
-    /// By an `auth_req_id` (OpenID Connect CIBA Core, poll mode).
-    Backchannel,
+    /// By an `auth_req_id` (OpenID Connect CIBA Core, poll mode), once the subject has consented.
+    Backchannel(Backchannel),
     /// By an authorization code (RFC 6749 section 4.1).
     AuthorizationCode(Redirect),
+}
+
+/// The identifier of a [`Backchannel`] request, by which whoever asks the subject names it. It is no
+/// secret: the token is fetched by the `auth_req_id` only.
+pub type RequestId = Id<Backchannel>;
+
+/// A request that its subject is asked about elsewhere. What the subject said is no part of it: that is a
+/// [`crate::Consent`], which answers every request about the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Backchannel {
+    /// The identifier of the request.
+    pub id: RequestId,
+    /// When it was asked; what was said before is no answer to it, unless it was yes and still is.
+    pub asked_at: Timestamp,
 }
 
 /// What the request to the authorization endpoint ties its code to.

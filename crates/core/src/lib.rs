@@ -11,6 +11,7 @@ mod answer;
 mod audit;
 mod client;
 mod clock;
+mod consent;
 mod country;
 mod device;
 mod grant;
@@ -36,12 +37,13 @@ pub use client::{
     SecretHash, UsedTokens,
 };
 pub use clock::Clock;
+pub use consent::{Consent, ConsentState, Consents, LegalBasis, Policy, PolicyError, PolicyRule};
 pub use country::{Country, countries, first_plmn};
 pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};
-pub use grant::{CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect};
+pub use grant::{Backchannel, CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect, RequestId};
 pub use id::{Id, IdError};
 pub use line::{Addresses, Line, LineId, Lines};
-pub use network::Network;
+pub use network::{LineProfile, Network};
 pub use network_access_identifier::{NetworkAccessIdentifier, NetworkAccessIdentifierError};
 pub use operator_token::OperatorTokens;
 pub use phone_number::{PhoneNumber, PhoneNumberError};

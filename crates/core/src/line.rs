@@ -61,8 +61,8 @@ pub trait Lines: Send + Sync {
     /// Adds lines or replaces those with the same number, all or none, and calls `progress` with
     /// how many have been written.
     async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError>;
-    /// Removes a line, with everything that is stored about it: what was granted, and the key of its
-    /// pseudonym.
+    /// Removes a line, with everything that is stored about it: what was granted, what its subject has
+    /// consented to, and the key of its pseudonym.
     async fn remove(&self, id: LineId) -> Result<(), StoreError>;
     /// Removes a line, and in the same step begins another with its number. What was removed cannot be
     /// found in the store's files any more.

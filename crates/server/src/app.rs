@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, AuthenticationMethod, Clock, Network, OperatorTokens};
+use attache_core::{AuditLog, AuthenticationMethod, Clock, LineId, Network, OperatorTokens, Policy};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -11,6 +11,7 @@ use url::Url;
 use crate::{
     authorization::{GrantBook, PublishedKeys},
     clients::ClientRegistry,
+    consent::ConsentBook,
     keyring::Keyring,
     sandbox::Entitlement,
     settings::{Mode, Settings},
@@ -42,6 +43,10 @@ pub(crate) struct App {
     pub(crate) grants: GrantBook,
     /// The keys that clients publish.
     pub(crate) published_keys: PublishedKeys,
+    /// What subjects have said.
+    pub(crate) consents: ConsentBook,
+    /// When they must be asked.
+    pub(crate) policy: Policy,
     /// What clients have signed, and may use once.
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
@@ -66,6 +71,12 @@ impl App {
             matches!(method, AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost);
         publisher.authorization.authentication_methods.contains(&method)
             || (is_secret && (self.is_sandbox() || self.settings.camara_client_secrets))
+    }
+
+    /// Ends all that was granted about a line that has ended: whoever has its number next is somebody else.
+    pub(crate) async fn end_line(&self, line: LineId) {
+        self.grants.end_line(line);
+        self.consents.end_line(line).await;
     }
 
     /// The issuer of a publisher: its public address, never one that a request claims.

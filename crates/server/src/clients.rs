@@ -70,6 +70,11 @@ impl ClientRegistry {
         snapshot.by_id.get(&id).map(|registered| registered.limiter.clone()).ok_or(Problem::CredentialsInvalid)
     }
 
+    /// A client by its record.
+    pub(crate) fn get(&self, id: ClientId) -> Option<Arc<Client>> {
+        self.snapshot.load().by_id.get(&id).map(|registered| Arc::clone(&registered.client))
+    }
+
     /// A client by the name that it has at a publisher.
     pub(crate) fn find(&self, publisher: &PublisherName, client_id: &str) -> Option<Arc<Client>> {
         self.snapshot.load().by_name.get(publisher)?.get(client_id).cloned()

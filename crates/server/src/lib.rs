@@ -2,6 +2,7 @@
 //!
 //! - `query` is the pipeline that every question to a face goes through;
 //! - `authorization` holds the authorization servers, one for each publisher;
+//! - `consent` says who may use what of a line, and keeps what subjects have said;
 //! - `admin` is the operator's API; `sandbox` is what only a sandbox may do;
 //! - `docs` is what the server says about itself;
 //! - `routes` says what stands where, `start` starts and stops it all.
@@ -13,6 +14,7 @@ mod audit;
 mod authorization;
 mod clients;
 mod clock;
+mod consent;
 mod cors;
 mod deprecation;
 mod docs;

@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use attache_core::IdentifierKind;
+use attache_core::{IdentifierKind, PolicyRule};
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -53,6 +53,9 @@ pub struct Settings {
     /// Whether clients of CAMARA may authenticate with secrets in production, where the profile asks for
     /// `private_key_jwt`. In a sandbox they may.
     pub camara_client_secrets: bool,
+    /// On what legal basis lines may be used: the first rule that fits decides, and without one consent is
+    /// needed.
+    pub legal_bases: Vec<PolicyRule>,
     /// How long an access token lives.
     pub token_lifetime: Duration,
     /// How long an authorization code lives.

@@ -9,7 +9,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use attache_core::{Clients, Clock, Grants, Lines, Network, OperatorTokens, StoreError, Subjects, UsedTokens};
+use attache_core::{
+    Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects, UsedTokens,
+};
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
 use axum::Router;
@@ -30,6 +32,7 @@ use crate::{
     authorization::{GrantBook, PublishedKeys},
     clients::ClientRegistry,
     clock::SystemClock,
+    consent::ConsentBook,
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     outbound::Outbound,
@@ -138,6 +141,8 @@ impl Server {
             clients: ClientRegistry::load(Arc::clone(&store) as Arc<dyn Clients>)?,
             grants: GrantBook::load(Arc::clone(&store) as Arc<dyn Grants>, settings.backchannel_interval)?,
             published_keys: PublishedKeys::new(Outbound::new(settings.outbound.clone())),
+            consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,
+            policy: Policy::new(settings.legal_bases.clone()),
             throttle: Throttle::usual().ok_or(StartError::Missing { what: "the throttle" })?,
             used_once: UsedOnce::load(Arc::clone(&store) as Arc<dyn UsedTokens>)?,
             tokens: Tokens::new(keys, Arc::clone(&keyring), settings.token_lifetime),

@@ -190,7 +190,7 @@ pub fn write_error(error: &OAuthError, _: u16) -> Vec<u8> {
 /// Reads the scopes by the CAMARA profile: exactly one of them is a purpose, `dpv:…`
 /// ("Purpose as a scope").
 pub fn read_scope(parameters: &ScopeParameters<'_>) -> Result<Asked, OAuthError> {
-    let asked = read_scope_list(parameters.scope.unwrap_or_default())?;
+    let asked = read_scope_list(parameters.scope.unwrap_or_default(), apart)?;
     if asked.scopes.is_empty() {
         return Err(OAuthErrorCode::InvalidScope.because("scope must name at least one scope of an API"));
     }
@@ -204,7 +204,7 @@ pub fn read_scope(parameters: &ScopeParameters<'_>) -> Result<Asked, OAuthError>
 /// Reads the scopes in the older form that joins the purpose and the scope, `dpv:Purpose#scope`, as
 /// well as in the newer one.
 pub(crate) fn read_joined_scope(parameters: &ScopeParameters<'_>) -> Result<Asked, OAuthError> {
-    let asked = read_scope_list(parameters.scope.unwrap_or_default())?;
+    let asked = read_scope_list(parameters.scope.unwrap_or_default(), apart_or_joined)?;
     if asked.scopes.is_empty() {
         return Err(OAuthErrorCode::InvalidScope.because("scope is missing; it has the form dpv:Purpose#scope"));
     }
@@ -212,14 +212,10 @@ pub(crate) fn read_joined_scope(parameters: &ScopeParameters<'_>) -> Result<Aske
 }
 
 /// Splits a list of scopes by spaces (RFC 6749 section 3.3) and sorts out purposes and `openid`.
-fn read_scope_list(text: &str) -> Result<Asked, OAuthError> {
+fn read_scope_list(text: &str, split: fn(&str) -> (Option<&str>, Option<&str>)) -> Result<Asked, OAuthError> {
     let mut asked = Asked::default();
     for token in text.split(' ').filter(|token| !token.is_empty()) {
-        let (purpose, scope) = match (token.starts_with("dpv:"), token.split_once('#')) {
-            (true, Some((purpose, scope))) => (Some(purpose), Some(scope)),
-            (true, None) => (Some(token), None),
-            (false, _) => (None, Some(token)),
-        };
+        let (purpose, scope) = split(token);
         if let Some(purpose) = purpose {
             let purpose: Purpose = purpose.parse().map_err(|_| {
                 OAuthErrorCode::InvalidScope.because("the purpose is malformed; it has the form dpv:Purpose")
@@ -242,6 +238,19 @@ fn read_scope_list(text: &str) -> Result<Asked, OAuthError> {
         }
     }
     Ok(asked)
+}
+
+/// A purpose, or a scope.
+fn apart(token: &str) -> (Option<&str>, Option<&str>) {
+    if token.starts_with("dpv:") { (Some(token), None) } else { (None, Some(token)) }
+}
+
+/// A purpose, a scope, or both as one.
+fn apart_or_joined(token: &str) -> (Option<&str>, Option<&str>) {
+    match token.split_once('#').filter(|_| token.starts_with("dpv:")) {
+        Some((purpose, scope)) => (Some(purpose), Some(scope)),
+        None => apart(token),
+    }
 }
 
 /// Reads a `login_hint` by the CAMARA profile ("Format of `login_hint`"): `tel:+…` or `ipport:…`.

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use attache_core::IdentifierKind;
+use attache_core::{IdentifierKind, PolicyRule};
 use attache_server::settings::{Deprecation, Key32, Mode, Pin};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -149,6 +149,12 @@ keys! {
     /// Lets clients of CAMARA's issuer authenticate with secrets in production as well, where CAMARA's
     /// profile asks for keys (`private_key_jwt`).
     camara_client_secrets: bool = ["false"], flag Flag::Switch("camara-client-secrets", "true");
+
+    /// On what legal basis the clients of an API may use what is known of a line, such as `FR=consent`,
+    /// `*/connected-network-type=contract` or `ES/*/dpv:FraudPreventionAndDetection=legitimate_interest`: by the
+    /// country of the line's home network, the API and the purpose. The first rule that fits decides; without
+    /// one, consent is needed.
+    legal_bases: Vec<PolicyRule> = [], flag Flag::Value("legal-basis", "COUNTRY/API/PURPOSE=BASIS");
 
     /// How long an access token lives.
     token_lifetime: Duration = ["1h"];

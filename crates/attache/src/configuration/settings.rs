@@ -34,11 +34,10 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
     refuse_contradictions(&configuration.pins, &configuration.deprecations, &mut faults);
 
     match configuration.mode {
+        Mode::Sandbox if configuration.sandbox_beyond_loopback => {}
         Mode::Sandbox => {
-            if !configuration.sandbox_beyond_loopback {
-                refuse_beyond_loopback("listen", &listen, &mut faults);
-                refuse_beyond_loopback("admin_listen", admin_listen.as_slice(), &mut faults);
-            }
+            refuse_beyond_loopback("listen", &listen, &mut faults);
+            refuse_beyond_loopback("admin_listen", admin_listen.as_slice(), &mut faults);
         }
         Mode::Production => {
             if configuration.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
@@ -104,6 +103,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
                 configuration.outbound_ca,
             ),
             camara_client_secrets: configuration.camara_client_secrets,
+            legal_bases: configuration.legal_bases,
             token_lifetime: configuration.token_lifetime,
             code_lifetime: configuration.code_lifetime,
             backchannel_lifetime: configuration.ciba_lifetime,

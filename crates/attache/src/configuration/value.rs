@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use attache_core::IdentifierKind;
+use attache_core::{IdentifierKind, PolicyError, PolicyRule};
 use attache_server::settings::{Deprecation, DeprecationError, Key32, Mode, Pin, PinError};
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -109,6 +109,12 @@ impl Text for Key32 {
 impl Text for Pin {
     fn read_text(text: &str) -> Result<Self, String> {
         text.parse().map_err(|error: PinError| error.to_string())
+    }
+}
+
+impl Text for PolicyRule {
+    fn read_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: PolicyError| error.to_string())
     }
 }
 

@@ -16,20 +16,20 @@ use crate::{
     harness::{Answer, Attache, Request, eventually},
 };
 
-const LINE: &str = "+33639980001";
-const HINT: &str = "tel:+33639980001";
+pub(crate) const LINE: &str = "+33639980001";
+pub(crate) const HINT: &str = "tel:+33639980001";
 
 /// The line whose subscriber never answers.
-const SILENT: &str = "tel:+33639980009";
+pub(crate) const SILENT: &str = "tel:+33639980009";
 
-const SCOPE: &str = "dpv:FraudPreventionAndDetection device-roaming-status:read";
-const ROAMING: &str = "/device-roaming-status/v1/retrieve";
-const REDIRECT_URI: &str = "http://localhost:3000/callback";
+pub(crate) const SCOPE: &str = "dpv:FraudPreventionAndDetection device-roaming-status:read";
+pub(crate) const ROAMING: &str = "/device-roaming-status/v1/retrieve";
+pub(crate) const REDIRECT_URI: &str = "http://localhost:3000/callback";
 
 /// A second client of CAMARA.
-const OTHER: App = App { id: "other", secret: "other-secret", ..CAMARA };
+pub(crate) const OTHER: App = App { id: "other", secret: "other-secret", ..CAMARA };
 
-fn register_other(attache: &Attache) {
+pub(crate) fn register_other(attache: &Attache) {
     attache.register(&json!({
         "publisher": "camara",
         "client_id": OTHER.id,
@@ -44,7 +44,7 @@ fn path<'a>(attache: &Attache, url: &'a Value) -> &'a str {
 }
 
 /// The error of an authorization server in the words of OAuth, and in these only.
-fn is_oauth_error(answer: &Answer, code: &str) {
+pub(crate) fn is_oauth_error(answer: &Answer, code: &str) {
     let error = answer.json();
     assert_eq!(error["error"], code, "{error}");
     assert!(error["error_description"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
@@ -150,7 +150,7 @@ fn every_endpoint_tells_the_method_that_it_takes() {
 }
 
 /// What a token says, its signature verified by the published keys.
-fn verified(attache: &Attache, token: &str, audience: &str) -> TokenData<Value> {
+pub(crate) fn verified(attache: &Attache, token: &str, audience: &str) -> TokenData<Value> {
     let keys = attache.get("/.well-known/jwks.json").says(200).json();
     let kid = jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
     let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == kid).unwrap();
@@ -251,7 +251,7 @@ fn a_scope_that_is_unknown_or_has_no_purpose_is_invalid() {
 }
 
 /// A client's own words in the body.
-fn in_body(attache: &Attache, parameters: &[(&str, &str)]) -> Request {
+pub(crate) fn in_body(attache: &Attache, parameters: &[(&str, &str)]) -> Request {
     let grant = [("grant_type", "client_credentials"), ("scope", SCOPE)];
     attache.post(CAMARA.token_path).form(&[&grant, parameters].concat())
 }
@@ -282,13 +282,13 @@ fn a_client_authenticates_by_its_secret_in_the_header_or_in_the_body() {
 }
 
 /// A client with a key of its own.
-struct Signer {
+pub(crate) struct Signer {
     key: EncodingKey,
-    public: Value,
+    pub(crate) public: Value,
 }
 
 impl Signer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let curve = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
         let random = aws_lc_rs::rand::SystemRandom::new();
         let pkcs8 = aws_lc_rs::signature::EcdsaKeyPair::generate_pkcs8(curve, &random).unwrap();
@@ -297,18 +297,24 @@ impl Signer {
         Self { key, public }
     }
 
-    fn sign(&self, claims: &Value) -> String {
-        jsonwebtoken::encode(&Header::new(Algorithm::ES256), claims, &self.key).unwrap()
+    pub(crate) fn sign(&self, claims: &Value) -> String {
+        self.sign_with(&Header::new(Algorithm::ES256), claims)
+    }
+
+    /// Signs with a header that says more, or other things, than it usually does.
+    pub(crate) fn sign_with(&self, header: &Header, claims: &Value) -> String {
+        jsonwebtoken::encode(header, claims, &self.key).unwrap()
     }
 }
 
 /// The claims of an assertion that is good once.
-fn assertion(audience: &str, id: &str) -> Value {
+pub(crate) fn assertion(audience: &str, id: &str) -> Value {
     let now = get_current_timestamp();
     json!({"iss": "signer", "sub": "signer", "aud": audience, "jti": id, "iat": now, "exp": now + 60})
 }
 
-const BY_ASSERTION: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+pub(crate) const BY_ASSERTION: (&str, &str) =
+    ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
 #[test]
 fn a_client_authenticates_by_an_assertion_that_its_key_has_signed() {
@@ -374,11 +380,11 @@ fn a_client_with_a_key_may_use_the_backchannel_authentication() {
 }
 
 /// Begins a backchannel authentication, and returns its identifier.
-fn auth_req_id(attache: &Attache, hint: &str) -> String {
+pub(crate) fn auth_req_id(attache: &Attache, hint: &str) -> String {
     CAMARA.bc_authorize(attache, &[("login_hint", hint), ("scope", SCOPE)]).says(200).text("auth_req_id")
 }
 
-fn poll(attache: &Attache, app: &App, id: &str) -> Request {
+pub(crate) fn poll(attache: &Attache, app: &App, id: &str) -> Request {
     app.token(attache, &[("grant_type", CIBA), ("auth_req_id", id)])
 }
 
@@ -463,14 +469,14 @@ fn an_authentication_request_has_one_hint_and_no_request_object() {
 }
 
 /// A verifier, and its challenge.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
-fn challenge() -> String {
+pub(crate) fn challenge() -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, VERIFIER.as_bytes()))
 }
 
 /// What comes of sending a browser to the authorization endpoint; each change replaces a parameter.
-fn authorize(attache: &Attache, app: &App, changes: &[(&str, &str)]) -> Request {
+pub(crate) fn authorize(attache: &Attache, app: &App, changes: &[(&str, &str)]) -> Request {
     let challenge = challenge();
     let usual = [
         ("response_type", "code"),
@@ -488,7 +494,7 @@ fn authorize(attache: &Attache, app: &App, changes: &[(&str, &str)]) -> Request 
 }
 
 /// The parameters that come back to the client.
-fn sent_back(attache: &Attache, answer: &Answer) -> Value {
+pub(crate) fn sent_back(attache: &Attache, answer: &Answer) -> Value {
     let location: url::Url = answer.header("location").parse().unwrap();
     assert!(location.as_str().starts_with("http://localhost:3000/callback?"), "{location}");
     let parameters: Value =
@@ -497,13 +503,13 @@ fn sent_back(attache: &Attache, answer: &Answer) -> Value {
     parameters
 }
 
-fn code(attache: &Attache, app: &App, changes: &[(&str, &str)]) -> String {
+pub(crate) fn code(attache: &Attache, app: &App, changes: &[(&str, &str)]) -> String {
     let answer = authorize(attache, app, changes).says(302);
     sent_back(attache, &answer)["code"].as_str().unwrap().to_owned()
 }
 
 /// Exchanges a code; each change replaces a parameter.
-fn exchange(attache: &Attache, app: &App, code: &str, changes: &[(&str, &str)]) -> Request {
+pub(crate) fn exchange(attache: &Attache, app: &App, code: &str, changes: &[(&str, &str)]) -> Request {
     let usual = [
         ("grant_type", "authorization_code"),
         ("code", code),

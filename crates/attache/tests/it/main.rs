@@ -2,12 +2,14 @@
 //! its own, and talks to it as its users do.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests; what can't be unwrapped has failed")]
 
+mod attacks;
 mod authorization;
 mod by_hand;
 mod callers;
 mod camara;
 mod command_line;
 mod conformance;
+mod consent;
 mod contracts;
 mod cross_origin;
 mod curls;

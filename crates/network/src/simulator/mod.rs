@@ -23,8 +23,8 @@ use std::{
 
 use async_trait::async_trait;
 use attache_core::{
-    Addresses, Clock, DeviceIdentifier, Line, LineId, Lines, Network, PhoneNumber, Plmn, Problem, Status, StoreError,
-    SubjectKey, Subjects, Technology, Timestamp,
+    Addresses, Clock, DeviceIdentifier, Line, LineId, LineProfile, Lines, Network, PhoneNumber, Plmn, Problem, Status,
+    StoreError, SubjectKey, Subjects, Technology, Timestamp,
 };
 
 mod table;
@@ -438,6 +438,12 @@ impl Network for Simulator {
             }
         };
         line.map(|line| line.id).ok_or(Problem::UnknownLine)
+    }
+
+    async fn profile(&self, line: LineId) -> Result<LineProfile, Problem> {
+        let lines = self.0.lines();
+        let line = lines.by_id(line).ok_or(Problem::UnknownLine)?;
+        Ok(LineProfile { phone_number: line.phone_number, home: line.home })
     }
 
     async fn observe(&self, line: LineId) -> Result<Line, Problem> {

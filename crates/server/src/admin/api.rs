@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use attache_core::{
-    AuthenticationMethod, GrantType, NetworkAccessIdentifier, Pace, PhoneNumber, PlanError, Plmn, PublisherName,
-    Purpose, Quota, Rate, Scope, Technology, Timestamp,
+    AuthenticationMethod, GrantType, LegalBasis, NetworkAccessIdentifier, Pace, PhoneNumber, PlanError, Plmn,
+    PublisherName, Purpose, Quota, Rate, RequestId, Scope, Technology, Timestamp,
 };
 use attache_network::Condition;
 use serde::{Deserialize, Serialize, de::Error as _};
@@ -190,6 +190,122 @@ pub struct Connected {
 pub struct Eligibility {
     /// Whether it is.
     pub eligible: bool,
+}
+
+/// A request that waits for its subject's consent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConsentRequest {
+    /// The identifier by which it is answered.
+    pub id: RequestId,
+    /// Where the client is registered.
+    pub publisher: PublisherName,
+    /// Who asks.
+    pub client_id: String,
+    /// Whose consent is needed.
+    pub phone_number: PhoneNumber,
+    /// What for.
+    pub purpose: Purpose,
+    /// For what.
+    pub scopes: Vec<Scope>,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// Until when it can be answered.
+    pub expires_at: Timestamp,
+}
+
+/// Some of the requests that wait, the oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConsentRequestPage {
+    /// The requests.
+    pub requests: Vec<ConsentRequest>,
+    /// The identifier to ask for requests after, if there may be more.
+    pub next: Option<RequestId>,
+}
+
+/// Which requests are asked for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentRequestQuery {
+    /// Those about this line.
+    pub phone_number: Option<PhoneNumber>,
+    /// Those after this one.
+    pub after: Option<RequestId>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// What a subject has said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// Yes.
+    Granted,
+    /// No.
+    Denied,
+}
+
+/// A request that was answered.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct AnsweredRequest {
+    /// Which.
+    pub id: RequestId,
+    /// What was said.
+    pub answer: Answer,
+}
+
+/// What a subject has said last about one client, purpose and scope; or the use that needs no word.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Consent {
+    /// Where the client is registered.
+    pub publisher: PublisherName,
+    /// Who may use the data, or may not.
+    pub client_id: String,
+    /// Whose they are.
+    pub phone_number: PhoneNumber,
+    /// What for.
+    pub purpose: Purpose,
+    /// Which.
+    pub scope: Scope,
+    /// On what legal basis.
+    pub basis: LegalBasis,
+    /// `granted`, `denied` or `withdrawn`.
+    pub state: String,
+    /// When it was granted, if it ever was.
+    pub granted_at: Option<Timestamp>,
+    /// When it was denied or withdrawn, if it was.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// What the subject of a line has said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConsentList {
+    /// To whom, and about what.
+    pub consents: Vec<Consent>,
+}
+
+/// Which consents of a line are withdrawn: those that fit all that is said, or all.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawal {
+    /// Those of clients of this publisher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publisher: Option<PublisherName>,
+    /// Those of clients of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Those for this purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+    /// Those about this scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+}
+
+/// What was withdrawn.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Withdrawn {
+    /// The consents that were in force until now.
+    pub withdrawn: Vec<Consent>,
 }
 
 /// How the simulated network fares.

@@ -157,7 +157,10 @@ pub(super) async fn remove(
     let client = find(&app, path)?;
     admit_revision(&headers, &client)?;
     match app.clients.remove(&client.publisher, &client.client_id).await.map_err(AdminError::internal)? {
-        Some(_) => Ok(Json(Removed { removed: true })),
+        Some(client) => {
+            app.consents.end_client(client.id);
+            Ok(Json(Removed { removed: true }))
+        }
         None => Err(unknown_client(&client.publisher.to_string(), client.client_id.clone())),
     }
 }

@@ -74,7 +74,8 @@ pub(super) async fn remove(
     State(app): State<Arc<App>>,
     NumberInPath(number): NumberInPath,
 ) -> Result<Json<Removed>, AdminError> {
-    app.simulator.remove(number).await.map_err(|error| AdminError::of_change(error, number))?;
+    let line = app.simulator.remove(number).await.map_err(|error| AdminError::of_change(error, number))?;
+    app.end_line(line.id).await;
     Ok(Json(Removed { removed: true }))
 }
 

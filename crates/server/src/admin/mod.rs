@@ -5,12 +5,13 @@
 
 pub mod api;
 mod client;
+mod consent;
 mod line;
 mod network;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use attache_core::{AuditEvent, AuditRecord, PhoneNumber, PhoneNumberError, Problem};
+use attache_core::{AuditEvent, AuditRecord, PhoneNumber, PhoneNumberError, Problem, RequestId};
 use attache_network::ChangeError;
 use axum::{
     Json, Router,
@@ -51,6 +52,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/lines/{number}/reach", post(line::reach))
         .route("/admin/v1/lines/{number}/technology", post(line::technology))
         .route("/admin/v1/lines/{number}/eligibility", post(line::eligibility))
+        .route("/admin/v1/lines/{number}/consents", get(consent::list))
+        .route("/admin/v1/lines/{number}/consents/withdraw", post(consent::withdraw))
+        .route("/admin/v1/consent-requests", get(consent::pending))
+        .route("/admin/v1/consent-requests/{id}/grant", post(consent::grant))
+        .route("/admin/v1/consent-requests/{id}/deny", post(consent::deny))
         .route("/admin/v1/lines/{number}/operator-token", post(line::operator_token))
         .route("/admin/v1/network", get(network::show).put(network::set))
         .route("/admin/v1/clients", get(client::list).post(client::add))
@@ -77,6 +83,7 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let subject = match request.uri().path().strip_prefix("/admin/v1/") {
         Some(path) if path.starts_with("clients") => "clients",
         Some(path) if path.starts_with("network") => "network",
+        Some(path) if path.starts_with("consent-requests") => "consent-requests",
         _ => "lines",
     };
     let response = match admit_host_and_target(&app, &request)
@@ -145,6 +152,8 @@ enum AdminError {
     UnknownLine(PhoneNumber),
     #[error("a line has the number {0} already; remove it first, or change its state")]
     LineExists(PhoneNumber),
+    #[error("no request {0} waits for an answer; `attache consent pending` shows those that do")]
+    UnknownRequest(RequestId),
     #[error("{publisher} has no client {client_id}; `attache client list` shows those there are")]
     UnknownClient { publisher: String, client_id: String },
     #[error("{publisher} has a client {client_id} already; remove it first, or take another name")]
@@ -193,6 +202,7 @@ impl AdminError {
             Self::SandboxOnly => (StatusCode::FORBIDDEN, "SANDBOX_ONLY"),
             Self::UnknownLine(_) => (StatusCode::NOT_FOUND, "UNKNOWN_LINE"),
             Self::LineExists(_) => (StatusCode::CONFLICT, "LINE_EXISTS"),
+            Self::UnknownRequest(_) => (StatusCode::NOT_FOUND, "UNKNOWN_REQUEST"),
             Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),
             Self::ClientExists { .. } => (StatusCode::CONFLICT, "CLIENT_EXISTS"),
             Self::Unaudited => (StatusCode::SERVICE_UNAVAILABLE, "UNAUDITED"),

@@ -9,7 +9,12 @@ use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
 use super::{Refused, login_hint, parameters::Parameters, token::admit_scopes, trail::Trail};
-use crate::{app::App, entropy, token::hash};
+use crate::{
+    app::App,
+    consent::{self, Standing, Use},
+    entropy,
+    token::hash,
+};
 
 /// The authorization endpoint (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2).
 ///
@@ -83,6 +88,15 @@ async fn grant(
         other => Refused::Problem(other),
     })?;
     trail.line = Some(line);
+    let wanted = Use { client, line, purpose: &purpose, scopes: &scopes };
+    match consent::settle(app, wanted).await? {
+        Standing::Permitted => {}
+        // Whoever sits before the browser is asked by nobody yet, and agrees.
+        Standing::NeedsConsent => consent::grant(app, wanted).await?,
+        Standing::Refused => {
+            return Err(OAuthErrorCode::AccessDenied.because("the subscriber does not want this use").into());
+        }
+    }
     let code = entropy::secret().map_err(|_| Problem::Internal)?;
     let grant = Grant {
         publisher: publisher.name.clone(),

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use attache_core::{Grant, GrantKind, GrantType, Problem};
+use attache_core::{Backchannel, Grant, GrantKind, GrantType, Problem, RequestId};
 use attache_wire::{
     Publisher,
     oauth::{Acknowledgement, OAuthErrorCode},
@@ -12,7 +12,13 @@ use super::{
     Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint, parameters::Parameters,
     token::admit_scopes, trail::Trail,
 };
-use crate::{app::App, entropy, query::json_response, token::hash};
+use crate::{
+    app::App,
+    consent::{self, Standing, Use},
+    entropy,
+    query::json_response,
+    token::hash,
+};
 
 /// The backchannel authentication endpoint (OpenID Connect CIBA Core section 7).
 pub(super) async fn answer(
@@ -69,6 +75,12 @@ async fn begin(
         other => Refused::Problem(other),
     })?;
     trail.line = Some(line);
+    let wanted = Use { client: &caller.client, line, purpose: &purpose, scopes: &scopes };
+    let now = app.clock.now();
+    if consent::settle(app, wanted).await? == Standing::Refused {
+        return Err(OAuthErrorCode::AccessDenied.because("the subscriber does not want this use").into());
+    }
+    let request = RequestId::new(now, &entropy::bytes().map_err(|_| Problem::Internal)?);
     let auth_req_id = entropy::secret().map_err(|_| Problem::Internal)?;
     let lifetime = app.settings.backchannel_lifetime;
     let grant = Grant {
@@ -78,8 +90,8 @@ async fn begin(
         scopes,
         purpose,
         openid,
-        kind: GrantKind::Backchannel,
-        expires_at: app.clock.now().plus(lifetime),
+        kind: GrantKind::Backchannel(Backchannel { id: request, asked_at: now }),
+        expires_at: now.plus(lifetime),
     };
     app.grants.put(hash(&auth_req_id), grant).await.map_err(Problem::from)?;
     let acknowledgement = Acknowledgement {

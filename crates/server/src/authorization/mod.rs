@@ -32,7 +32,7 @@ use http::{HeaderValue, Method, Request, header};
 
 pub(crate) use assertion::CLOCKS_DIFFER;
 pub(crate) use discovery::endpoints;
-pub(crate) use grant_book::GrantBook;
+pub(crate) use grant_book::{GrantBook, PendingRequest};
 pub(crate) use published_keys::PublishedKeys;
 pub(crate) use signed::ALGORITHMS;
 

@@ -21,7 +21,6 @@ use crate::{
     app::App,
     dpop::{self, ProofError, Thumbprint},
     query::json_response,
-    sandbox,
     token::{Issue, hash, join},
 };
 
@@ -216,7 +215,13 @@ async fn authorization_code(
         // A verifier without a challenge is a downgrade (RFC 9700 section 4.8.2).
         (Some(_), None) | (None, Some(_)) => false,
     };
-    if expires_at <= now || redirect_uri.is_some_and(|uri| uri != redirect.redirect_uri) || !proves_verifier {
+    // What the code rests on may have ended since it was handed out.
+    let is_permitted = app.consents.permits(caller.client.id, line, &purpose, &scopes);
+    if expires_at <= now
+        || redirect_uri.is_some_and(|uri| uri != redirect.redirect_uri)
+        || !proves_verifier
+        || !is_permitted
+    {
         return Err(refused.into());
     }
     Ok(Granted { line: Some(line), scopes, purpose, openid, nonce: redirect.nonce })
@@ -227,7 +232,7 @@ async fn backchannel(app: &App, caller: &AuthenticatedClient, parameters: &Param
     let unknown = OAuthErrorCode::InvalidGrant.because("the auth_req_id is unknown, used, or of another client");
     let id = parameters.get("auth_req_id").ok_or(OAuthErrorCode::InvalidRequest.because("auth_req_id is missing"))?;
     let key = hash(id);
-    let line = match app.grants.poll(&key, caller.client.id, app.clock.now()) {
+    match app.grants.poll(&key, caller.client.id, &app.consents, app.clock.now()) {
         Poll::Unknown => return Err(unknown.into()),
         Poll::Expired => {
             return Err(OAuthErrorCode::ExpiredToken.because("the auth_req_id has expired; begin anew").into());
@@ -237,10 +242,13 @@ async fn backchannel(app: &App, caller: &AuthenticatedClient, parameters: &Param
                 .because("polling is too fast; the interval is 5 seconds longer from now on")
                 .into());
         }
-        Poll::Ready(line) => line,
-    };
-    if !sandbox::subscriber_answers(app, line) {
-        return Err(OAuthErrorCode::AuthorizationPending.because("the subscriber has not answered yet").into());
+        Poll::Pending => {
+            return Err(OAuthErrorCode::AuthorizationPending.because("the subscriber has not answered yet").into());
+        }
+        Poll::Denied => {
+            return Err(OAuthErrorCode::AccessDenied.because("the subscriber has said no").into());
+        }
+        Poll::Ready => {}
     }
     let grant = app.grants.take(key, |_| true).await.map_err(Problem::from)?.ok_or(unknown)?;
     Ok(Granted {

@@ -71,7 +71,7 @@ async fn named<'a>(
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use attache_core::Line;
+    use attache_core::{Line, LineProfile};
     use attache_wire::camara::{device_roaming_status, device_status};
 
     use super::*;
@@ -88,6 +88,10 @@ mod tests {
                 DeviceIdentifier::NetworkAccessIdentifier(_) => Err(Problem::IdentifierUnsupported),
                 _ => Err(Problem::UnknownLine),
             }
+        }
+
+        async fn profile(&self, _: LineId) -> Result<LineProfile, Problem> {
+            Err(Problem::UnknownLine)
         }
 
         async fn observe(&self, line: LineId) -> Result<Line, Problem> {

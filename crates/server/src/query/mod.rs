@@ -209,12 +209,19 @@ async fn authenticate(app: &App, publisher: &Publisher, asking: &Asking<'_>) -> 
         let limiter = app.clients.limiter(token.client)?;
         return Ok(Authenticated { token: Arc::new(token), limiter });
     }
-    let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    let (token, limiter) = verify(app, publisher, token)?;
     // Whoever has stolen it has not stolen the key.
     if token.bound_to.is_some() {
         return Err(Problem::ProofInvalid);
     }
     Ok(Authenticated { token, limiter })
+}
+
+/// What a good token says. One of a line ends with the consents that it rests on.
+fn verify(app: &App, publisher: &Publisher, token: &str) -> Result<(Arc<Token>, Option<Arc<Limiter>>), Problem> {
+    let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    let is_permitted = |line| app.consents.permits(token.client, line, &token.purpose, &token.scopes);
+    if token.line.is_none_or(is_permitted) { Ok((token, limiter)) } else { Err(Problem::CredentialsInvalid) }
 }
 
 /// Who calls with a token that is bound to a key (RFC 9449 section 7).
@@ -224,7 +231,7 @@ async fn authenticate_with_proof(
     access_token: &str,
     asking: &Asking<'_>,
 ) -> Result<Authenticated, Problem> {
-    let (token, limiter) = app.tokens.verify(access_token, &publisher.name, &app.clients, app.clock.as_ref())?;
+    let (token, limiter) = verify(app, publisher, access_token)?;
     let bound_to = token.bound_to.as_ref().ok_or(Problem::CredentialsInvalid)?;
     let url = format!("{}{}", app.base_url, asking.path);
     let asked = dpop::Request { method: asking.method.as_str(), url: &url, access_token: Some(access_token) };

@@ -56,9 +56,9 @@ pub(crate) fn set_condition(app: &App, condition: Condition) {
     app.simulator.set_condition(condition);
 }
 
-/// Whether the subscriber of a line answers when asked for consent. In the sandbox everyone does so
-/// at once, but for one demo line whose subscriber never answers.
-pub(crate) fn subscriber_answers(app: &App, line: LineId) -> bool {
+/// What the subscriber of a line says when asked for consent: everyone agrees at once, but for one demo line
+/// whose subscriber never answers.
+pub(crate) fn ready_answer(app: &App, line: LineId) -> Option<bool> {
     let silent = demo::SILENT_LINE.parse().ok().and_then(|number| app.simulator.get(number));
-    silent.is_none_or(|silent| silent.id != line)
+    silent.is_none_or(|silent| silent.id != line).then_some(true)
 }

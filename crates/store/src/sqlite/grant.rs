@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use attache_core::{
-    ClientId, CodeChallenge, Grant, GrantKey, GrantKind, Grants, LineId, Redirect, Scope, StoreError, Timestamp,
+    Backchannel, ClientId, CodeChallenge, Grant, GrantKey, GrantKind, Grants, LineId, Redirect, RequestId, Scope,
+    StoreError, Timestamp,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -40,15 +41,15 @@ impl Grants for SqliteStore {
 }
 
 fn insert(connection: &Connection, key: &GrantKey, grant: &Grant) -> rusqlite::Result<usize> {
-    let redirect = match &grant.kind {
-        GrantKind::Backchannel => None,
-        GrantKind::AuthorizationCode(redirect) => Some(redirect),
+    let (backchannel, redirect) = match &grant.kind {
+        GrantKind::Backchannel(backchannel) => (Some(backchannel), None),
+        GrantKind::AuthorizationCode(redirect) => (None, Some(redirect)),
     };
     connection
         .prepare_cached(
             "INSERT INTO grants (key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce,
-                                 expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                 expires_at, request, asked_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             key,
@@ -62,13 +63,16 @@ fn insert(connection: &Connection, key: &GrantKey, grant: &Grant) -> rusqlite::R
             redirect.and_then(|redirect| redirect.code_challenge).map(|challenge| challenge.0),
             redirect.and_then(|redirect| redirect.nonce.as_ref()),
             grant.expires_at.unix_nanoseconds(),
+            backchannel.map(|backchannel| backchannel.id.as_bytes()),
+            backchannel.map(|backchannel| backchannel.asked_at.unix_nanoseconds()),
         ])
 }
 
 fn read(connection: &Connection) -> rusqlite::Result<Vec<(GrantKey, Grant)>> {
     connection
         .prepare(
-            "SELECT key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce, expires_at
+            "SELECT key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce, expires_at,
+                    request, asked_at
              FROM grants",
         )?
         .query_map([], |row| Ok((row.get(0)?, grant(row)?)))?
@@ -77,7 +81,10 @@ fn read(connection: &Connection) -> rusqlite::Result<Vec<(GrantKey, Grant)>> {
 
 fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
     let kind = match row.get(7)? {
-        None => GrantKind::Backchannel,
+        None => GrantKind::Backchannel(Backchannel {
+            id: RequestId::from_bytes(row.get(11)?),
+            asked_at: Timestamp::from_unix_nanoseconds(row.get(12)?),
+        }),
         Some(redirect_uri) => GrantKind::AuthorizationCode(Redirect {
             redirect_uri,
             code_challenge: row.get::<_, Option<_>>(8)?.map(CodeChallenge),

@@ -51,7 +51,7 @@ impl Lines for SqliteStore {
 }
 
 /// Whatever is stored about a line, and the column that names it: all of it is deleted with the line.
-pub(super) const ABOUT_A_LINE: [(&str, &str); 2] = [("line", "id"), ("grants", "line")];
+pub(super) const ABOUT_A_LINE: [(&str, &str); 3] = [("line", "id"), ("grants", "line"), ("consent", "line")];
 
 /// Deletes a line and all that is stored about it.
 fn forget(connection: &Connection, id: LineId) -> Result<(), StoreError> {

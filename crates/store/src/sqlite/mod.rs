@@ -29,6 +29,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 mod client;
+mod consent;
 mod grant;
 mod key;
 mod line;
@@ -45,6 +46,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0005_network_access_identifier.sql"),
     include_str!("../../migrations/sqlite/0006_subject_key.sql"),
     include_str!("../../migrations/sqlite/0007_client.sql"),
+    include_str!("../../migrations/sqlite/0008_consent.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -55,6 +57,7 @@ const MODE: &str = "mode";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
+/// The embedded store. It is `Lines`, `Clients`, `Grants` and `Consents`, and keeps the sealed signing keys.
 /// The embedded store. It is `Lines`, `Clients`, `Grants` and `UsedTokens`, and keeps the sealed signing keys.
 ///
 /// Dropping it finishes what has queued up and lets go of the file.
@@ -376,9 +379,9 @@ mod tests {
     use std::num::NonZeroU32;
 
     use attache_core::{
-        AuthenticationMethod, ClientId, ClientKeys, ClientSecret, Clients, CodeChallenge, Grant, GrantKind, GrantType,
-        Grants, LineId, Lines, PublisherName, Purpose, Redirect, Scope, SecretHash, Status, Technology, Timestamp,
-        UsedTokens,
+        AuthenticationMethod, Backchannel, ClientId, ClientKeys, ClientSecret, Clients, CodeChallenge, Consent,
+        ConsentState, Consents, Grant, GrantKind, GrantType, Grants, LegalBasis, LineId, Lines, PublisherName, Purpose,
+        Redirect, RequestId, Scope, SecretHash, Status, Technology, Timestamp, UsedTokens,
     };
     use tempfile::TempDir;
 
@@ -441,6 +444,11 @@ mod tests {
         }
     }
 
+    fn backchannel() -> GrantKind {
+        let asked_at = Timestamp::from_unix_seconds(3);
+        GrantKind::Backchannel(Backchannel { id: RequestId::from_bytes([5; 16]), asked_at })
+    }
+
     fn secret(byte: u8, ends_at: Option<Timestamp>) -> ClientSecret {
         let created_at = Timestamp::from_unix_seconds(1_700_000_000 + i64::from(byte));
         ClientSecret { hash: SecretHash([byte; 32]), created_at, ends_at }
@@ -478,8 +486,7 @@ mod tests {
             code_challenge: Some(CodeChallenge([3; 32])),
             nonce: Some("n".into()),
         };
-        let grants =
-            [([1; 32], grant(1, GrantKind::Backchannel)), ([2; 32], grant(1, GrantKind::AuthorizationCode(redirect)))];
+        let grants = [([1; 32], grant(1, backchannel())), ([2; 32], grant(1, GrantKind::AuthorizationCode(redirect)))];
         let key = StoredKey { id: "k1".into(), sealed: vec![0, 1, 2], created_at: Timestamp::from_unix_seconds(1) };
         {
             let store = open(&directory);
@@ -519,7 +526,7 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let store = open(&directory);
         let [old, new] = [1, 2].map(|id| Line { subject_key: subject_key(id), ..line(12345, id) });
-        let about = |line: &Line, key: u8| ([key; 32], Grant { line: line.id, ..grant(1, GrantKind::Backchannel) });
+        let about = |line: &Line, key: u8| ([key; 32], Grant { line: line.id, ..grant(1, backchannel()) });
         let (gone, other) = (about(&old, 1), about(&line(54321, 3), 2));
         put(&store, vec![old.clone(), line(54321, 3)]).await.unwrap();
         Clients::add(&store, client(1, "shop")).await.unwrap();
@@ -701,12 +708,76 @@ mod tests {
         let store = open(&directory);
         for (id, name) in [(1, "shop"), (2, "bank")] {
             Clients::add(&store, client(id, name)).await.unwrap();
-            Grants::put(&store, [id; 32], grant(id, GrantKind::Backchannel)).await.unwrap();
+            Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
+            Clients::add(&store, client(id, name)).await.unwrap();
+            Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
         }
         Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
-        assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, GrantKind::Backchannel))]);
+        assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, backchannel()))]);
         Grants::remove(&store, vec![[2; 32], [3; 32]]).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), []);
+    }
+
+    fn consent(line: u8, client: u8, state: ConsentState) -> Consent {
+        Consent {
+            line: LineId::from_bytes([line; 16]),
+            client: ClientId::from_bytes([client; 16]),
+            purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+            scope: Scope::new_static("device-roaming-status:read"),
+            basis: LegalBasis::Consent,
+            state,
+        }
+    }
+
+    fn consents(store: &SqliteStore) -> Vec<Consent> {
+        let mut consents = Vec::new();
+        Consents::load(store, &mut |consent| consents.push(consent)).unwrap();
+        consents
+    }
+
+    #[tokio::test]
+    async fn a_consent_is_the_last_word_and_survives_a_restart() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        let (granted_at, at) = (Timestamp::from_unix_seconds(1), Timestamp::from_unix_seconds(2));
+        for state in [
+            ConsentState::Denied { at },
+            ConsentState::Granted { at: granted_at },
+            ConsentState::Withdrawn { granted_at, at },
+        ] {
+            Consents::put(&store, vec![consent(7, 1, state)]).await.unwrap();
+            assert_eq!(consents(&store), [consent(7, 1, state)]);
+        }
+        let basis = LegalBasis::LegitimateInterest;
+        let other = Consent { basis, scope: Scope::new_static("a:read"), ..consent(7, 1, ConsentState::Denied { at }) };
+        Consents::put(&store, vec![other.clone()]).await.unwrap();
+        drop(store);
+        let kept = consents(&open(&directory));
+        assert_eq!(kept.len(), 2);
+        assert!(kept.contains(&other));
+    }
+
+    #[tokio::test]
+    async fn consents_end_with_their_client_and_with_their_line() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let at = Timestamp::from_unix_seconds(1);
+        for (id, name) in [(1, "shop"), (2, "bank")] {
+            Clients::add(&store, client(id, name)).await.unwrap();
+        }
+        Lines::put(&store, vec![line(12345, 7), line(12346, 8)], Box::new(|_| ())).await.unwrap();
+        let of = |line, client| consent(line, client, ConsentState::Granted { at });
+        Consents::put(&store, vec![of(7, 1), of(7, 2), of(8, 2)]).await.unwrap();
+        let grants = |line| Grant { line: LineId::from_bytes([line; 16]), ..grant(2, backchannel()) };
+        Grants::put(&store, [7; 32], grants(7)).await.unwrap();
+        Grants::put(&store, [8; 32], grants(8)).await.unwrap();
+        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(consents(&store), [of(7, 2), of(8, 2)]);
+        Lines::remove(&store, LineId::from_bytes([7; 16])).await.unwrap();
+        assert_eq!(consents(&store), [of(8, 2)]);
+        assert_eq!(Grants::load(&store).unwrap(), [([8; 32], grants(8))]);
+        assert!(Consents::put(&store, vec![of(8, 1)]).await.is_err(), "the client is gone");
     }
 
     #[tokio::test]
