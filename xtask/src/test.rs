@@ -3,9 +3,10 @@
 //! would take longer than all tests.
 
 use std::{
-    env,
-    io::{BufRead, BufReader, Read},
+    env, fs,
+    io::{BufRead, BufReader, ErrorKind, Read},
     ops::AddAssign,
+    path::PathBuf,
     process::Stdio,
     thread,
 };
@@ -43,6 +44,13 @@ pub(crate) fn run() -> Result<()> {
         );
         skip.push("telefonica_samples::".to_owned());
     }
+    if !workspace().join("../shared/camara").is_dir() {
+        println!(
+            "the official contracts aren't at ../shared/camara: the tests that hold Attache against them (contracts, \
+             documents, properties, fuzz) have nothing to compare, and are counted as passed"
+        );
+    }
+    forget_figures()?;
     let chosen: Vec<&str> =
         ["--include-ignored"].into_iter().chain(skip.iter().flat_map(|name| ["--skip", name.as_str()])).collect();
 
@@ -70,12 +78,34 @@ pub(crate) fn run() -> Result<()> {
     if let Some(fault) = &fault {
         eprintln!("error: {fault}");
     }
+    print_figures();
     println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
     if fault.is_some() || count.failed > 0 {
         // The count stays the last line.
         std::process::exit(1);
     }
     Ok(())
+}
+
+/// Where Schemathesis leaves what it asked and was answered.
+fn figures() -> PathBuf {
+    workspace().join("target/fuzz")
+}
+
+fn forget_figures() -> Result<()> {
+    match fs::remove_dir_all(figures()) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause).context("old figures can't be removed"),
+        _ => Ok(()),
+    }
+}
+
+/// Shows what Schemathesis asked and was answered, which the runners keep to themselves.
+fn print_figures() {
+    for legs in ["2-legged", "3-legged"] {
+        if let Ok(table) = fs::read_to_string(figures().join(legs).with_extension("md")) {
+            println!("Schemathesis, with {legs} tokens:\n{table}");
+        }
+    }
 }
 
 /// Runs cargo, showing what it prints, and counts by the lines that its runner closes with.

@@ -79,6 +79,8 @@ impl AuditRecord<'_> {
 pub enum AuditEvent {
     /// A face was asked about a line.
     Query,
+    /// A subscription to events about a line was made, read or ended by its client.
+    Subscription,
     /// An authorization server was asked who a subscriber is: CIBA, or the authorization code flow.
     Identification,
     /// A token was issued.
@@ -105,8 +107,9 @@ pub enum AuditEvent {
 
 impl AuditEvent {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Query,
+        Self::Subscription,
         Self::Identification,
         Self::TokenIssued,
         Self::TokenRefused,
@@ -125,6 +128,7 @@ impl AuditEvent {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Query => "query",
+            Self::Subscription => "subscription",
             Self::Identification => "identification",
             Self::TokenIssued => "token_issued",
             Self::TokenRefused => "token_refused",

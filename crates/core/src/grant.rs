@@ -20,6 +20,10 @@ pub struct Grant {
     pub purpose: Purpose,
     /// Whether an ID token is fetched with it (`openid`).
     pub openid: bool,
+    /// Whether a refresh token is fetched with it (`offline_access`).
+    pub offline_access: bool,
+    /// When the network told who the subscriber is.
+    pub authenticated_at: Timestamp,
     /// How it is fetched.
     pub kind: GrantKind,
     /// Until when.
@@ -67,10 +71,14 @@ pub struct CodeChallenge(pub [u8; 32]);
 /// Keeps grants over restarts.
 #[async_trait]
 pub trait Grants: Send + Sync {
+    /// The codes that were fetched with, each until when it is remembered.
+    fn spent(&self) -> Result<Vec<(GrantKey, Timestamp)>, StoreError>;
     /// All that have not been fetched.
     fn load(&self) -> Result<Vec<(GrantKey, Grant)>, StoreError>;
     /// Keeps one.
     async fn put(&self, key: GrantKey, grant: Grant) -> Result<(), StoreError>;
-    /// Forgets those that were fetched or have expired.
+    /// Forgets one that was fetched, and remembers until then that it was.
+    async fn spend(&self, key: GrantKey, until: Timestamp) -> Result<(), StoreError>;
+    /// Forgets those that were fetched or have expired, as grants and as spent ones.
     async fn remove(&self, keys: Vec<GrantKey>) -> Result<(), StoreError>;
 }

@@ -9,11 +9,14 @@
 
 mod answer;
 mod audit;
+mod authorization;
 mod client;
 mod clock;
 mod consent;
 mod country;
+mod delivery;
 mod device;
+mod event;
 mod grant;
 mod id;
 mod line;
@@ -27,11 +30,16 @@ mod problem;
 mod scope;
 mod status;
 mod store;
+mod subscription;
+mod subscription_problem;
 mod technology;
 mod timestamp;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
 pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, SubjectKey, Subjects};
+pub use authorization::{
+    Authorization, AuthorizationId, Authorizations, RefreshToken, RefreshTokenHash, RevocationKey,
+};
 pub use client::{
     AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecret, Clients, GrantType, NameError, PublicKey,
     SecretHash, UsedTokens,
@@ -39,7 +47,9 @@ pub use client::{
 pub use clock::Clock;
 pub use consent::{Consent, ConsentState, Consents, LegalBasis, Policy, PolicyError, PolicyRule};
 pub use country::{Country, countries, first_plmn};
+pub use delivery::{Attempt, Deliveries, Delivery, DeliveryState, Due, DueSink, Notice, Outcome, Replayed};
 pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};
+pub use event::{Event, EventType, Fact, events, initial_event};
 pub use grant::{Backchannel, CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect, RequestId};
 pub use id::{Id, IdError};
 pub use line::{Addresses, Line, LineId, Lines};
@@ -53,5 +63,10 @@ pub use problem::Problem;
 pub use scope::{PublisherName, Purpose, Scope, ScopeError};
 pub use status::Status;
 pub use store::StoreError;
+pub use subscription::{
+    EndReason, IdempotencyKey, Kept, Sink, SinkCredential, SinkError, Subscription, SubscriptionFilter, SubscriptionId,
+    SubscriptionStatus, Subscriptions,
+};
+pub use subscription_problem::SubscriptionProblem;
 pub use technology::{Technology, TechnologyError};
 pub use timestamp::Timestamp;

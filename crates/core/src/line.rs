@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use async_trait::async_trait;
 
-use crate::{Id, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, SubjectKey};
+use crate::{Id, NetworkAccessIdentifier, PhoneNumber, Plmn, Status, StoreError, SubjectKey, Timestamp};
 
 /// The identifier of a [`Line`].
 pub type LineId = Id<Line>;
@@ -59,12 +59,18 @@ pub trait Lines: Send + Sync {
     /// Calls `each` with every line.
     fn load(&self, each: &mut dyn FnMut(Line)) -> Result<(), StoreError>;
     /// Adds lines or replaces those with the same number, all or none, and calls `progress` with
-    /// how many have been written.
-    async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError>;
+    /// how many have been written. What subscriptions are to be told of the changes, as of `now`, is kept
+    /// with the lines, or nothing is.
+    async fn put(
+        &self,
+        lines: Vec<Line>,
+        now: Timestamp,
+        progress: Box<dyn Fn(usize) + Send + Sync>,
+    ) -> Result<(), StoreError>;
     /// Removes a line, with everything that is stored about it: what was granted, what its subject has
-    /// consented to, and the key of its pseudonym.
-    async fn remove(&self, id: LineId) -> Result<(), StoreError>;
+    /// consented to, and the key of its pseudonym. The subscriptions about it end at `now`, which is told without naming it.
+    async fn remove(&self, id: LineId, now: Timestamp) -> Result<(), StoreError>;
     /// Removes a line, and in the same step begins another with its number. What was removed cannot be
     /// found in the store's files any more.
-    async fn replace(&self, id: LineId, by: Line) -> Result<(), StoreError>;
+    async fn replace(&self, id: LineId, by: Line, now: Timestamp) -> Result<(), StoreError>;
 }

@@ -12,6 +12,12 @@ impl Mcc {
     pub const fn number(self) -> u16 {
         self.0
     }
+
+    /// The code of this number; `None` for one of more than three digits.
+    #[must_use]
+    pub const fn from_number(number: u16) -> Option<Self> {
+        if number < 1000 { Some(Self(number)) } else { None }
+    }
 }
 
 impl fmt::Display for Mcc {

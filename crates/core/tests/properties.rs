@@ -1,6 +1,8 @@
 //! What holds for every text that the domain's types are read from.
 
-use attache_core::{PhoneNumber, Plmn, Purpose, Scope, Timestamp};
+use attache_core::{
+    NetworkAccessIdentifier, Pace, PhoneNumber, Plmn, PublisherName, Purpose, Quota, Rate, Scope, Technology, Timestamp,
+};
 use proptest::prelude::*;
 
 /// Quick, and without a file for what has failed: a failure prints its input.
@@ -16,6 +18,26 @@ proptest! {
         let _ = (text.parse::<Plmn>(), text.parse::<Timestamp>(), text.parse::<Scope>(), text.parse::<Purpose>());
         if let Ok(number) = text.parse::<PhoneNumber>() {
             prop_assert_eq!(number.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_plan_makes_its_readers_panic(
+        text in prop_oneof![any::<String>(), "[0-9]{0,12}/[a-z0-9]{0,8}", "[0-9]{1,9}/(s|min|h|day)"],
+        burst in any::<Option<std::num::NonZeroU32>>(),
+    ) {
+        let _ = text.parse::<Quota>().map(|quota| quota.to_string());
+        if let Ok(pace) = text.parse::<Pace>() {
+            prop_assert_eq!(pace.to_string().parse::<Pace>(), Ok(pace));
+            let _ = Rate::new(pace, burst);
+        }
+    }
+
+    #[test]
+    fn every_name_is_read_as_it_is_written(text in prop_oneof![any::<String>(), "[a-zA-Z0-9.-]{0,12}@[a-zA-Z0-9.-]{0,12}"]) {
+        let _ = (text.parse::<PublisherName>(), text.parse::<Technology>());
+        if let Ok(identifier) = text.parse::<NetworkAccessIdentifier>() {
+            prop_assert_eq!(identifier.as_str().parse(), Ok(identifier.clone()));
         }
     }
 

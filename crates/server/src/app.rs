@@ -3,7 +3,10 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{AuditLog, AuthenticationMethod, Clock, LineId, Network, OperatorTokens, Policy};
+use attache_core::{
+    AuditLog, AuthenticationMethod, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy,
+    Subscriptions,
+};
 use attache_network::Simulator;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
@@ -12,7 +15,9 @@ use crate::{
     authorization::{GrantBook, PublishedKeys},
     clients::ClientRegistry,
     consent::ConsentBook,
+    delivery::Courier,
     keyring::Keyring,
+    revocations::Revocations,
     sandbox::Entitlement,
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
@@ -40,6 +45,8 @@ pub(crate) struct App {
     pub(crate) clients: ClientRegistry,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) tokens: Tokens,
+    pub(crate) authorizations: Arc<dyn Authorizations>,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) grants: GrantBook,
     /// The keys that clients publish.
     pub(crate) published_keys: PublishedKeys,
@@ -51,6 +58,10 @@ pub(crate) struct App {
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
     pub(crate) throttle: Throttle,
+    pub(crate) subscriptions: Arc<dyn Subscriptions>,
+    pub(crate) deliveries: Arc<dyn Deliveries>,
+    /// Takes events to their sinks.
+    pub(crate) courier: Arc<dyn Courier>,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

@@ -154,3 +154,31 @@ impl ClientRegistry {
         Ok(Some(client))
     }
 }
+
+/// A client of CAMARA with nothing but a name.
+#[cfg(test)]
+pub(crate) fn any_client(client_id: &str) -> Client {
+    use attache_core::{ClientKeys, Plan, Timestamp};
+
+    Client {
+        id: ClientId::from_bytes([1; 16]),
+        revision: 1,
+        publisher: PublisherName::new_static("camara"),
+        client_id: client_id.to_owned(),
+        name: None,
+        organisation: None,
+        secrets: Vec::new(),
+        keys: ClientKeys::Registered(Vec::new()),
+        authentication_methods: Vec::new(),
+        redirect_uris: Vec::new(),
+        origins: Vec::new(),
+        grants: Vec::new(),
+        scopes: Vec::new(),
+        purposes: Vec::new(),
+        plan: Plan::default(),
+        dpop_required: false,
+        signed_requests_required: false,
+        sector: None,
+        registered_at: Timestamp::from_unix_seconds(0),
+    }
+}

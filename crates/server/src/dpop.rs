@@ -33,6 +33,13 @@ const LIFE: i64 = 300;
 #[serde(transparent)]
 pub(crate) struct Thumbprint(Box<str>);
 
+impl Thumbprint {
+    /// Its text, as it stands in tokens.
+    pub(crate) const fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Why a proof is not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ProofError {

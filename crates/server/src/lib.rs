@@ -1,6 +1,7 @@
 //! The HTTP server of Attache.
 //!
 //! - `query` is the pipeline that every question to a face goes through;
+//! - `subscription` is the pipeline of those who want to be told of changes, `delivery` tells them;
 //! - `authorization` holds the authorization servers, one for each publisher;
 //! - `consent` says who may use what of a line, and keeps what subjects have said;
 //! - `admin` is the operator's API; `sandbox` is what only a sandbox may do;
@@ -16,6 +17,7 @@ mod clients;
 mod clock;
 mod consent;
 mod cors;
+mod delivery;
 mod deprecation;
 mod docs;
 mod dpop;
@@ -26,11 +28,13 @@ mod linger;
 mod mounts;
 mod outbound;
 mod query;
+mod revocations;
 mod routes;
 mod sandbox;
 pub mod settings;
 mod source;
 mod start;
+mod subscription;
 mod telemetry;
 mod throttle;
 mod token;

@@ -3,11 +3,12 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use attache_core::Problem;
-use attache_wire::{PUBLISHERS, Publisher, Refusal};
+use attache_wire::{PUBLISHERS, Publisher, Refusal, SubscriptionFace};
 use aws_lc_rs::constant_time;
 use axum::{
     Router,
     body::Body,
+    extract::Path,
     response::{IntoResponse as _, Response},
     routing::{any, get},
 };
@@ -24,6 +25,7 @@ use crate::{
     mounts::{self, Mount},
     query, sandbox,
     settings::Mode,
+    subscription,
     telemetry::{RequestLabels, RequestLine},
 };
 
@@ -41,6 +43,16 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
                 let path = format!("{root}{}", mount.path);
                 let handler = move |request| answer_face(Arc::clone(&app), publisher, Arc::clone(&mount), request);
                 router = router.route(&path, any(handler));
+            }
+            for face in publisher.subscriptions {
+                let of_all = Arc::clone(app);
+                let all = move |request| answer_subscription(Arc::clone(&of_all), publisher, face, None, request);
+                let of_one = Arc::clone(app);
+                let one = move |Path(id): Path<String>, request| {
+                    answer_subscription(Arc::clone(&of_one), publisher, face, Some(id), request)
+                };
+                let path = format!("{root}{}", face.path);
+                router = router.route(&path, any(all)).route(&format!("{path}/{{id}}"), any(one));
             }
             for (endpoint, path) in endpoint_paths(publisher) {
                 let app = Arc::clone(app);
@@ -77,6 +89,8 @@ fn endpoint_paths(publisher: &'static Publisher) -> impl Iterator<Item = (Endpoi
         (Endpoint::Token, Some(dialect.token_path)),
         (Endpoint::Backchannel, dialect.backchannel_path),
         (Endpoint::Authorize, dialect.authorization_path),
+        (Endpoint::Revoke, Some(dialect.revocation_path)),
+        (Endpoint::Userinfo, dialect.userinfo_path),
         (Endpoint::Metadata, Some("/.well-known/openid-configuration")),
         (Endpoint::Metadata, Some("/.well-known/oauth-authorization-server")),
         (Endpoint::Keys, Some(KEYS_PATH)),
@@ -110,8 +124,10 @@ fn tell_metrics(app: &App, headers: &HeaderMap) -> Response {
         return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "the admin token is needed\n")
             .into_response();
     }
+    // A store that cannot be read shows elsewhere.
+    let backlog = app.deliveries.backlog().unwrap_or_default();
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.metrics.text(app.simulator.count())).into_response()
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.text(app.simulator.count(), backlog)).into_response()
 }
 
 /// Whether a request bears the operator's credential.
@@ -139,6 +155,27 @@ async fn answer_face(
     let request = lingering(&app.settings, request);
     let answer = AssertUnwindSafe(query::answer(&app, publisher, &mount, request)).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| refuse((mount.newest.refuse)(&Problem::Internal)));
+    if let Some(origin) = &origin {
+        cors::allow(response.headers_mut(), origin);
+    }
+    response
+}
+
+async fn answer_subscription(
+    app: Arc<App>,
+    publisher: &'static Publisher,
+    face: &'static SubscriptionFace,
+    id: Option<String>,
+    request: Request<Body>,
+) -> Response {
+    let origin = cors::allowed_origin(&app, publisher, request.headers());
+    let methods = if id.is_some() { "GET, DELETE" } else { "GET, POST" };
+    if let Some(response) = cors::preflight(&request, origin.as_ref(), methods) {
+        return response;
+    }
+    let request = lingering(&app.settings, request);
+    let answer = AssertUnwindSafe(subscription::answer(&app, publisher, face, id, request)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(|_| subscription::refuse(face, &Problem::Internal.into()));
     if let Some(origin) = &origin {
         cors::allow(response.headers_mut(), origin);
     }

@@ -58,6 +58,8 @@ pub struct Settings {
     pub legal_bases: Vec<PolicyRule>,
     /// How long an access token lives.
     pub token_lifetime: Duration,
+    /// How long a refresh token lives, if it is not used.
+    pub refresh_token_lifetime: Duration,
     /// How long an authorization code lives.
     pub code_lifetime: Duration,
     /// How long an `auth_req_id` lives.
@@ -83,8 +85,19 @@ pub struct Settings {
     pub pins: Vec<Pin>,
     /// The versions of CAMARA's APIs that are going to end. No two are about the same.
     pub deprecations: Vec<Deprecation>,
+    /// Where events may be sent.
+    pub sinks: Sinks,
     /// Whether the newest version of each of CAMARA's APIs stands at `/vwip` as well.
     pub vwip: bool,
+}
+
+/// Where events may be sent, beside the public internet by https.
+#[derive(Clone, Debug, Default)]
+pub struct Sinks {
+    /// To these networks too, though they are not public.
+    pub networks: Vec<IpNet>,
+    /// Without encryption too. Sandbox only: the contracts want https.
+    pub allow_http: bool,
 }
 
 /// Whether the server plays or is in earnest.

@@ -10,7 +10,8 @@ use std::{
 };
 
 use attache_core::{
-    Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects, UsedTokens,
+    Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects,
+    Subscriptions, UsedTokens,
 };
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
@@ -33,9 +34,11 @@ use crate::{
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
+    delivery::{self, Delivering, HttpCourier, guard::Guard},
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     outbound::Outbound,
+    revocations::Revocations,
     routes,
     sandbox::{self, Entitlement, Summary},
     settings::{Key32, Mode, Settings, TlsFiles},
@@ -80,6 +83,8 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
+    #[error("events cannot be sent")]
+    Sending(#[from] reqwest::Error),
     #[error("the certificate {} or its key {} cannot be used", files.certificate.display(), files.key.display())]
     Tls {
         files: TlsFiles,
@@ -128,29 +133,43 @@ impl Server {
         let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects);
         let audit = audit.map_err(in_data_dir)?;
 
+        let guard = Guard { allowed: settings.sinks.networks.clone(), allows_loopback: settings.mode == Mode::Sandbox };
+        let courier = HttpCourier::new(guard, settings.sinks.allow_http)?;
+
         let sockets = listen(&settings)?;
         let admin_socket = settings.admin_listen.map(listen_at).transpose()?;
         let addresses = local_addresses(&sockets).map_err(in_data_dir)?;
         let admin_address = admin_socket.as_ref().map(TcpListener::local_addr).transpose().map_err(in_data_dir)?;
 
         let entitlement = (settings.mode == Mode::Sandbox).then(|| Arc::new(Entitlement::new(Arc::clone(&clock))));
+        let authorizations = Arc::clone(&store) as Arc<dyn Authorizations>;
+        let revocations = Arc::new(Revocations::load(Arc::clone(&authorizations))?);
         let base_url = base_url(&settings, &addresses);
         let app = Arc::new(App {
             own_host: base_url.split_once("://").map_or_else(String::new, |(_, host)| host.to_owned()),
             base_url,
             clients: ClientRegistry::load(Arc::clone(&store) as Arc<dyn Clients>)?,
-            grants: GrantBook::load(Arc::clone(&store) as Arc<dyn Grants>, settings.backchannel_interval)?,
+            grants: GrantBook::load(
+                Arc::clone(&store) as Arc<dyn Grants>,
+                settings.backchannel_interval,
+                settings.token_lifetime,
+            )?,
             published_keys: PublishedKeys::new(Outbound::new(settings.outbound.clone())),
             consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,
             policy: Policy::new(settings.legal_bases.clone()),
             throttle: Throttle::usual().ok_or(StartError::Missing { what: "the throttle" })?,
             used_once: UsedOnce::load(Arc::clone(&store) as Arc<dyn UsedTokens>)?,
-            tokens: Tokens::new(keys, Arc::clone(&keyring), settings.token_lifetime),
+            tokens: Tokens::new(keys, Arc::clone(&keyring), Arc::clone(&revocations), settings.token_lifetime),
+            authorizations,
+            revocations,
             keyring,
             network: Arc::clone(&simulator) as Arc<dyn Network>,
             simulator,
             operator_tokens: entitlement.clone().map(|entitlement| entitlement as Arc<dyn OperatorTokens>),
             entitlement,
+            subscriptions: Arc::clone(&store) as Arc<dyn Subscriptions>,
+            deliveries: store,
+            courier: Arc::new(courier),
             audit: Arc::new(audit),
             metrics: Metrics::new(),
             request_log: RequestLog::new(settings.request_log),
@@ -276,6 +295,20 @@ impl Server {
 
     /// Starts what runs in the background.
     fn run_tasks(&self) {
+        let delivering = Arc::new(Delivering {
+            deliveries: Arc::clone(&self.app.deliveries),
+            subscriptions: Arc::clone(&self.app.subscriptions),
+            courier: Arc::clone(&self.app.courier),
+            clock: Arc::clone(&self.app.clock),
+            keyring: Arc::clone(&self.app.keyring),
+            metrics: self.app.metrics.delivery.clone(),
+            base_url: self.app.base_url.clone(),
+        });
+        self.tasks.spawn(delivery::run(Arc::clone(&delivering), self.stopping.clone()));
+        self.tasks.spawn(every(Duration::from_secs(1), self.stopping.clone(), move || {
+            let delivering = Arc::clone(&delivering);
+            async move { delivery::end_due(&delivering).await }
+        }));
         let (app, stopping) = (Arc::clone(&self.app), self.stopping.clone());
         self.tasks.spawn(every(Duration::from_millis(50), stopping, move || {
             let app = Arc::clone(&app);
@@ -287,6 +320,9 @@ impl Server {
             async move {
                 if let Err(error) = app.grants.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "expired grants were not forgotten");
+                }
+                if let Err(error) = app.revocations.sweep(app.clock.now()).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "expired tokens were not forgotten");
                 }
                 if let Err(error) = app.used_once.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "used assertions were not forgotten");

@@ -13,7 +13,7 @@ use std::{
 
 use attache_core::Timestamp;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
@@ -44,8 +44,59 @@ struct TokenLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct AttemptLabels {
+    outcome: AttemptOutcome,
+}
+
+/// What came of an attempt to deliver an event.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
+pub(crate) enum AttemptOutcome {
+    Delivered,
+    Failed,
+    Dead,
+    Dropped,
+}
+
+/// The metrics of deliveries.
+#[derive(Clone)]
+pub(crate) struct DeliveryMetrics {
+    attempts: Family<AttemptLabels, Counter>,
+    durations: Histogram,
+    lags: Histogram,
+}
+
+impl DeliveryMetrics {
+    /// Metrics that begin at nothing.
+    fn new(registry: &mut Registry) -> Self {
+        let attempts = Family::<AttemptLabels, Counter>::default();
+        registry.register("delivery_attempts", "Attempts to deliver an event", attempts.clone());
+        let buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 60.0];
+        let durations = Histogram::new(buckets);
+        let told = "Time that an attempt to deliver an event took";
+        registry.register_with_unit("delivery_duration", told, Unit::Seconds, durations.clone());
+        let lags = Histogram::new(buckets);
+        let told = "Time from a change to the first attempt to tell it";
+        registry.register_with_unit("delivery_lag", told, Unit::Seconds, lags.clone());
+        Self { attempts, durations, lags }
+    }
+
+    /// Counts an attempt. A first one has a lag.
+    pub(crate) fn attempt(&self, outcome: AttemptOutcome, duration: Duration, lag: Option<Duration>) {
+        self.attempts.get_or_create(&AttemptLabels { outcome }).inc();
+        self.durations.observe(duration.as_secs_f64());
+        if let Some(lag) = lag {
+            self.lags.observe(lag.as_secs_f64());
+        }
+    }
+}
+
 /// All metrics.
 pub(crate) struct Metrics {
+    /// Those of deliveries.
+    pub(crate) delivery: DeliveryMetrics,
+    pending: Gauge,
+    dead: Gauge,
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<DurationLabels, Histogram>,
@@ -72,7 +123,11 @@ impl Metrics {
         registry.register("token_requests", "Token requests answered", tokens.clone());
         let lines = Gauge::default();
         registry.register("lines", "Lines of the simulated network", lines.clone());
-        Self { registry, requests, durations, tokens, lines }
+        let delivery = DeliveryMetrics::new(&mut registry);
+        let (pending, dead) = (Gauge::default(), Gauge::default());
+        registry.register("deliveries_pending", "Events that are not delivered yet", pending.clone());
+        registry.register("deliveries_dead", "Events that were given up and can be replayed", dead.clone());
+        Self { delivery, pending, dead, registry, requests, durations, tokens, lines }
     }
 
     /// Counts an answered request.
@@ -89,8 +144,10 @@ impl Metrics {
     }
 
     /// The text that Prometheus scrapes.
-    pub(crate) fn text(&self, lines: usize) -> String {
-        self.lines.set(i64::try_from(lines).unwrap_or(i64::MAX));
+    pub(crate) fn text(&self, lines: usize, (pending, dead): (usize, usize)) -> String {
+        for (gauge, count) in [(&self.lines, lines), (&self.pending, pending), (&self.dead, dead)] {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);

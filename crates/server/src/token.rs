@@ -8,7 +8,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use attache_core::{Client, ClientId, Clock, LineId, Problem, PublisherName, Purpose, Scope, Timestamp};
+use attache_core::{
+    AuthorizationId, Client, ClientId, Clock, LineId, Problem, PublisherName, Purpose, RevocationKey, Scope,
+    StoreError, Timestamp,
+};
 use aws_lc_rs::{
     digest,
     rand::SystemRandom,
@@ -31,10 +34,14 @@ use crate::{
     entropy,
     keyring::{Keyring, WrongSecretsKey},
     limit::Limiter,
+    revocations::Revocations,
 };
 
 /// How many tokens are remembered: at some 300 bytes each.
 const REMEMBERED_TOKENS: usize = 100_000;
+
+/// The scope of OpenID Connect, which opens the userinfo endpoint.
+pub(crate) const OPENID: &str = "openid";
 
 /// Tells access tokens from other tokens that the same key signs (RFC 9068 section 2.1).
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
@@ -53,6 +60,9 @@ struct AccessClaims {
     purpose: Purpose,
     /// The record of the client.
     client: ClientId,
+    /// What the token rests on, if it is about a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization: Option<AuthorizationId>,
     /// The key that the token is bound to, if it is to one (RFC 9449 section 6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
@@ -73,18 +83,29 @@ struct IdClaims<'a> {
     iat: i64,
     exp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
+    /// Binds it to the access token beside it: the left half of that one's SHA-256 (section 3.1.3.6).
+    at_hash: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
 }
 
 /// What a token says, once its signature was found good.
 #[derive(Debug)]
 pub(crate) struct Token {
+    /// Its identifier, `jti`.
+    pub(crate) id: RevocationKey,
+    /// What it rests on.
+    pub(crate) authorization: Option<AuthorizationId>,
     pub(crate) publisher: PublisherName,
     pub(crate) client: ClientId,
     pub(crate) client_id: String,
     /// The line that it was issued for; `None` for a 2-legged token.
     pub(crate) line: Option<LineId>,
+    /// What it may be used for, without `openid`.
     pub(crate) scopes: Vec<Scope>,
+    /// Whether it opens the userinfo endpoint.
+    pub(crate) openid: bool,
     pub(crate) purpose: Purpose,
     pub(crate) expires_at: Timestamp,
     /// The key that it is bound to; `None` for a bearer's token.
@@ -96,10 +117,14 @@ pub(crate) struct Issue<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) client: &'a Client,
     pub(crate) line: Option<LineId>,
+    pub(crate) authorization: Option<AuthorizationId>,
     pub(crate) scopes: &'a [Scope],
+    /// Whether it opens the userinfo endpoint.
+    pub(crate) openid: bool,
     pub(crate) purpose: &'a Purpose,
     /// The key that the client has proved to have (RFC 9449), if the token is to be bound to it.
     pub(crate) bound_to: Option<&'a Thumbprint>,
+    pub(crate) lifetime: Duration,
 }
 
 /// A token could not be issued.
@@ -145,6 +170,7 @@ pub(crate) struct Tokens {
     /// The first signs; all verify.
     keys: Vec<SigningKey>,
     keyring: Arc<Keyring>,
+    revocations: Arc<Revocations>,
     lifetime: Duration,
     validation: Validation,
     remembered: Cache<[u8; 32], Arc<Token>>,
@@ -152,13 +178,18 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     /// Tokens signed by the first of these keys.
-    pub(crate) fn new(keys: Vec<SigningKey>, keyring: Arc<Keyring>, lifetime: Duration) -> Self {
+    pub(crate) fn new(
+        keys: Vec<SigningKey>,
+        keyring: Arc<Keyring>,
+        revocations: Arc<Revocations>,
+        lifetime: Duration,
+    ) -> Self {
         let mut validation = Validation::new(Algorithm::ES256);
         // Expiry is judged by our own clock, the audience by the publisher that is asked.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
-        Self { keys, keyring, lifetime, validation, remembered: memory(REMEMBERED_TOKENS) }
+        Self { keys, keyring, revocations, lifetime, validation, remembered: memory(REMEMBERED_TOKENS) }
     }
 
     /// The public keys, for everyone who verifies a token (RFC 7517).
@@ -166,7 +197,7 @@ impl Tokens {
         JwkSet { keys: self.keys.iter().map(|key| key.public.clone()).collect() }
     }
 
-    /// For how long a token is good.
+    /// For how long a token is good, if nothing else is said.
     pub(crate) const fn lifetime(&self) -> Duration {
         self.lifetime
     }
@@ -174,7 +205,8 @@ impl Tokens {
     /// Issues an access token.
     pub(crate) fn issue(&self, issue: &Issue<'_>, now: Timestamp) -> Result<String, IssueError> {
         let key = self.keys.first().ok_or(IssueError)?;
-        let expires_at = now.plus(self.lifetime);
+        let expires_at = now.plus(issue.lifetime);
+        let id: RevocationKey = entropy::bytes().map_err(|_| IssueError)?;
         let claims = AccessClaims {
             iss: issue.issuer.to_owned(),
             sub: self.subject(issue.client, issue.line)?,
@@ -182,10 +214,11 @@ impl Tokens {
             client_id: issue.client.client_id.clone(),
             iat: now.unix_seconds(),
             exp: expires_at.unix_seconds(),
-            jti: URL_SAFE_NO_PAD.encode(entropy::bytes::<16>().map_err(|_| IssueError)?),
-            scope: join(issue.scopes),
+            jti: URL_SAFE_NO_PAD.encode(id),
+            scope: join(issue.scopes, issue.openid),
             purpose: issue.purpose.clone(),
             client: issue.client.id,
+            authorization: issue.authorization,
             cnf: issue.bound_to.map(|jkt| Confirmation { jkt: jkt.clone() }),
         };
         let mut header = Header::new(Algorithm::ES256);
@@ -193,11 +226,14 @@ impl Tokens {
         header.kid = Some(key.id.clone());
         let text = jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(|_| IssueError)?;
         let token = Token {
+            id,
+            authorization: issue.authorization,
             publisher: issue.client.publisher.clone(),
             client: issue.client.id,
             client_id: claims.client_id,
             line: issue.line,
             scopes: issue.scopes.to_vec(),
+            openid: issue.openid,
             purpose: claims.purpose,
             expires_at: Timestamp::from_unix_seconds(claims.exp),
             bound_to: issue.bound_to.cloned(),
@@ -206,10 +242,12 @@ impl Tokens {
         Ok(text)
     }
 
-    /// Issues an ID token about a line.
+    /// Issues the ID token beside an access token about a line.
     pub(crate) fn issue_id_token(
         &self,
         issue: &Issue<'_>,
+        access_token: &str,
+        authenticated_at: Option<Timestamp>,
         nonce: Option<&str>,
         now: Timestamp,
     ) -> Result<String, IssueError> {
@@ -220,6 +258,8 @@ impl Tokens {
             aud: &issue.client.client_id,
             iat: now.unix_seconds(),
             exp: now.plus(self.lifetime).unix_seconds(),
+            auth_time: authenticated_at.map(Timestamp::unix_seconds),
+            at_hash: &URL_SAFE_NO_PAD.encode(&hash(access_token)[..16]),
             nonce,
         };
         let mut header = Header::new(Algorithm::ES256);
@@ -228,7 +268,7 @@ impl Tokens {
     }
 
     /// Who a token is about: a line by its pseudonym, or the client itself (RFC 9068 section 2.2).
-    fn subject(&self, client: &Client, line: Option<LineId>) -> Result<String, IssueError> {
+    pub(crate) fn subject(&self, client: &Client, line: Option<LineId>) -> Result<String, IssueError> {
         match line {
             Some(line) => {
                 let pseudonym = self.keyring.pseudonym(client.id, line).ok_or(IssueError)?;
@@ -264,7 +304,33 @@ impl Tokens {
         if token.expires_at <= clock.now() {
             return Err(Problem::CredentialsExpired);
         }
+        if self.revocations.include(&token.id, token.authorization) {
+            return Err(Problem::CredentialsInvalid);
+        }
         Ok((token, limiter))
+    }
+
+    /// Revokes an access token.
+    pub(crate) async fn revoke(&self, token: &Token) -> Result<(), StoreError> {
+        self.revocations.revoke(token.id, token.expires_at).await
+    }
+
+    /// Revokes all tokens that rest on an authorization, and its refresh tokens.
+    pub(crate) async fn end(&self, authorization: AuthorizationId, now: Timestamp) -> Result<(), StoreError> {
+        // A token that is being issued at this moment counts its life from a moment later.
+        let until = now.plus(self.lifetime).plus(Duration::from_mins(1));
+        self.revocations.revoke(*authorization.as_bytes(), until).await
+    }
+
+    /// Whether an authorization was revoked.
+    pub(crate) fn is_ended(&self, authorization: AuthorizationId) -> bool {
+        self.revocations.include(authorization.as_bytes(), None)
+    }
+
+    /// What a token said when it was issued, whether or not it is still good; `None` if it was not issued
+    /// here.
+    pub(crate) fn read(&self, text: &str) -> Option<Arc<Token>> {
+        self.remembered.get(&hash(text)).or_else(|| self.check(text).map(Arc::new))
     }
 
     /// Checks the signature and reads the claims.
@@ -280,12 +346,17 @@ impl Tokens {
         } else {
             Some(self.keyring.line(claims.client, &URL_SAFE_NO_PAD.decode(&claims.sub).ok()?)?)
         };
+        let id = URL_SAFE_NO_PAD.decode(&claims.jti).ok()?;
+        let scopes = || claims.scope.split(' ');
         Some(Token {
+            id: id.try_into().ok()?,
+            authorization: claims.authorization,
             publisher: claims.aud.parse().ok()?,
             client: claims.client,
             client_id: claims.client_id,
             line,
-            scopes: claims.scope.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?,
+            scopes: scopes().filter(|scope| *scope != OPENID).map(str::parse).collect::<Result<_, _>>().ok()?,
+            openid: scopes().any(|scope| scope == OPENID),
             purpose: claims.purpose,
             expires_at: Timestamp::from_unix_seconds(claims.exp),
             bound_to: claims.cnf.map(|confirmation| confirmation.jkt),
@@ -307,9 +378,10 @@ fn memory(tokens: usize) -> Cache<[u8; 32], Arc<Token>> {
     }
 }
 
-/// Scopes as one text (RFC 6749 section 3.3).
-pub(crate) fn join(scopes: &[Scope]) -> String {
-    scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
+/// Scopes as one text (RFC 6749 section 3.3), `openid` before those of the APIs.
+pub(crate) fn join(scopes: &[Scope], openid: bool) -> String {
+    let openid = openid.then_some(OPENID);
+    openid.into_iter().chain(scopes.iter().map(Scope::as_str)).collect::<Vec<_>>().join(" ")
 }
 
 /// The SHA-256 by which something secret is remembered.
@@ -327,11 +399,14 @@ mod tests {
     fn of_tokens_that_were_issued_just_now_none_is_forgotten_for_older_ones() {
         let memory = memory(1_000);
         let token = Arc::new(Token {
+            id: [0; 16],
+            authorization: None,
             publisher: "camara".parse().unwrap(),
             client: ClientId::new(Timestamp::from_unix_seconds(0), &[0; 10]),
             client_id: "client".to_owned(),
             line: None,
             scopes: Vec::new(),
+            openid: false,
             purpose: "dpv:FraudPreventionAndDetection".parse().unwrap(),
             expires_at: Timestamp::from_unix_seconds(0),
             bound_to: None,

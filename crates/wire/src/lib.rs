@@ -11,6 +11,7 @@ mod json;
 pub mod oauth;
 pub mod orange;
 mod publisher;
+mod subscription_face;
 pub mod telefonica;
 #[cfg(test)]
 mod testing;
@@ -19,6 +20,7 @@ pub mod vonage;
 pub use description::{Body, Codes, Description, Document, documents};
 pub use face::{Answering, Correlator, Face, Identification, Refusal, Several};
 pub use publisher::{Authorization, Publisher};
+pub use subscription_face::{Credential, Life, SubscribedType, SubscriptionFace, SubscriptionRequest, event_id};
 
 /// All publishers. A new one is mounted by its line here.
 pub const PUBLISHERS: &[&Publisher] =

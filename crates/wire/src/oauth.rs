@@ -35,6 +35,8 @@ pub struct Asked {
     pub purpose: Option<Purpose>,
     /// Whether an ID token is asked for (`openid`).
     pub openid: bool,
+    /// Whether a refresh token is asked for (`offline_access`).
+    pub offline_access: bool,
 }
 
 /// A token response (RFC 6749 section 5.1).
@@ -48,6 +50,9 @@ pub struct TokenResponse {
     pub expires_in: u64,
     /// The scopes of the token, separated by spaces.
     pub scope: String,
+    /// What the next token is fetched with, if that was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
     /// The ID token, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
@@ -85,6 +90,8 @@ pub struct OAuthError {
 pub enum OAuthErrorCode {
     InvalidRequest,
     InvalidClient,
+    InvalidToken,
+    InsufficientScope,
     InvalidGrant,
     InvalidScope,
     UnauthorizedClient,
@@ -110,6 +117,8 @@ impl OAuthErrorCode {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidScope => "invalid_scope",
             Self::UnauthorizedClient => "unauthorized_client",
@@ -134,8 +143,8 @@ impl OAuthErrorCode {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::InvalidClient => 401,
-            Self::AccessDenied => 403,
+            Self::InvalidClient | Self::InvalidToken => 401,
+            Self::AccessDenied | Self::InsufficientScope => 403,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
             Self::InvalidRequest
@@ -228,6 +237,7 @@ fn read_scope_list(text: &str, split: fn(&str) -> (Option<&str>, Option<&str>)) 
         match scope {
             None => {}
             Some("openid") => asked.openid = true,
+            Some("offline_access") => asked.offline_access = true,
             Some(scope) => {
                 let scope: Scope =
                     scope.parse().map_err(|_| OAuthErrorCode::InvalidScope.because("scope is malformed"))?;
@@ -236,6 +246,13 @@ fn read_scope_list(text: &str, split: fn(&str) -> (Option<&str>, Option<&str>)) 
                 }
             }
         }
+    }
+    if !asked.openid
+        && asked.scopes.iter().any(|scope| ["profile", "email", "address", "phone"].contains(&scope.as_str()))
+    {
+        return Err(
+            OAuthErrorCode::InvalidRequest.because("claims of OpenID Connect are asked for without the scope openid")
+        );
     }
     Ok(asked)
 }

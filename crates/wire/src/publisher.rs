@@ -1,7 +1,7 @@
-use attache_core::{AuthenticationMethod, DeviceIdentifier, Problem, PublisherName};
+use attache_core::{AuthenticationMethod, DeviceIdentifier, Problem, PublisherName, Scope};
 
 use crate::{
-    Face, Refusal,
+    Face, Refusal, SubscriptionFace,
     oauth::{Acknowledgement, Asked, OAuthError, ScopeParameters, TokenResponse},
 };
 
@@ -18,10 +18,25 @@ pub struct Publisher {
     /// Its faces in all versions, the newest of each API first. Those that share a path are told apart
     /// by [`Face::is_meant`], or by what the operator has pinned.
     pub faces: &'static [&'static Face],
+    /// Its faces of subscriptions in all versions, the newest of each API first. No two share a path.
+    pub subscriptions: &'static [&'static SubscriptionFace],
     /// Writes a problem that no face catches: an unknown path.
     pub refuse: fn(&Problem) -> Refusal,
     /// Its authorization server.
     pub authorization: Authorization,
+}
+
+impl Publisher {
+    /// Every scope that its APIs need, each once, in order.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<Scope> {
+        let of_questions = self.faces.iter().map(|face| &face.scope);
+        let of_subscriptions = self.subscriptions.iter().flat_map(|face| face.scopes());
+        let mut scopes: Vec<Scope> = of_questions.chain(of_subscriptions).cloned().collect();
+        scopes.sort();
+        scopes.dedup();
+        scopes
+    }
 }
 
 /// The dialect of a publisher's authorization server (OAuth 2.0, RFC 6749; OpenID Connect CIBA).
@@ -33,6 +48,10 @@ pub struct Authorization {
     pub backchannel_path: Option<&'static str>,
     /// Where the authorization code flow begins, if this publisher has it.
     pub authorization_path: Option<&'static str>,
+    /// Where a token is revoked (RFC 7009).
+    pub revocation_path: &'static str,
+    /// Where a token tells of its subscriber, if there are subscribers (OpenID Connect Core section 5.3).
+    pub userinfo_path: Option<&'static str>,
     /// Whether a token request must repeat the `redirect_uri` of its code (RFC 6749 section 4.1.3).
     pub redirect_uri_is_repeated: bool,
     /// Whether its clients may use the client credentials grant.
@@ -50,4 +69,12 @@ pub struct Authorization {
     pub write_token: fn(&TokenResponse) -> Vec<u8>,
     /// Writes an error, which is answered with this HTTP status, as JSON.
     pub write_error: fn(&OAuthError, u16) -> Vec<u8>,
+}
+
+impl Authorization {
+    /// Whether its tokens can be about subscribers, and be refreshed.
+    #[must_use]
+    pub const fn has_subscribers(&self) -> bool {
+        self.backchannel_path.is_some() || self.authorization_path.is_some()
+    }
 }

@@ -159,6 +159,9 @@ keys! {
     /// How long an access token lives.
     token_lifetime: Duration = ["1h"];
 
+    /// How long a refresh token lives. Each use of it gives a new one, with a life of its own.
+    refresh_token_lifetime: Duration = ["720h"];
+
     /// How long an authorization code lives.
     code_lifetime: Duration = ["60s"];
 
@@ -196,6 +199,12 @@ keys! {
     /// `device-roaming-status/0.6=2026-01-01..2026-12-31`. Their answers tell it in the headers `Deprecation`
     /// and `Sunset`.
     deprecations: Vec<Deprecation> = [], flag Flag::Value("deprecate", "API/VERSION=DAY..DAY");
+
+    /// The networks that events may be sent to though they are not public.
+    sink_networks: Vec<IpNet> = [], flag Flag::Value("sink-network", "NET");
+
+    /// Whether a sandbox sends events over plain HTTP as well, which the contracts do not allow.
+    allow_http_sinks: bool = ["false"], flag Flag::Switch("allow-http-sinks", "true");
 
     /// Whether the newest version of each of CAMARA's APIs stands at `/<api>/vwip` as well.
     vwip: bool = ["false"], flag Flag::Switch("vwip", "true");

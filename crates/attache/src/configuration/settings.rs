@@ -5,11 +5,11 @@ use std::{
     path::PathBuf,
 };
 
-use attache_server::settings::{Deprecation, Mode, OutboundPolicy, Pin, Settings, TlsFiles, is_random};
+use attache_server::settings::{Deprecation, Mode, OutboundPolicy, Pin, Settings, Sinks, TlsFiles, is_random};
 use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
-use super::{Entry, Faults, Loaded};
+use super::{Configuration, Entry, Faults, Loaded};
 
 /// The settings of a server.
 ///
@@ -26,7 +26,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
     let admin_listen = configuration.admin_listen.as_deref();
     let admin_listen = admin_listen.and_then(|text| resolve("admin_listen", text, &entries, &mut faults).next());
 
-    let tls = tls(configuration.tls_cert, configuration.tls_key, &mut faults);
+    let tls = tls(configuration.tls_cert.clone(), configuration.tls_key.clone(), &mut faults);
     if configuration.data_dir.is_none() {
         missing::<()>(&mut faults, "data_dir", "it is needed: this user has no directory for data");
     }
@@ -39,46 +39,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             refuse_beyond_loopback("listen", &listen, &mut faults);
             refuse_beyond_loopback("admin_listen", admin_listen.as_slice(), &mut faults);
         }
-        Mode::Production => {
-            if configuration.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
-                missing::<()>(
-                    &mut faults,
-                    "public_url",
-                    "production needs the https address that clients know this server by, such as \
-                     https://attache.example.com",
-                );
-            }
-            if configuration.secrets_key.is_none() {
-                missing::<()>(
-                    &mut faults,
-                    "secrets_key",
-                    "production needs a key for secrets at rest: 32 random bytes, such as `openssl rand -hex 32` prints",
-                );
-            }
-            if configuration.audit_key.is_none() {
-                missing::<()>(
-                    &mut faults,
-                    "audit_key",
-                    "production needs a key for the audit log: 32 random bytes, such as `openssl rand -hex 32` prints",
-                );
-            }
-            if !configuration.admin_token.as_ref().is_some_and(|token| is_random(token.expose_secret())) {
-                missing::<()>(
-                    &mut faults,
-                    "admin_token",
-                    "production needs an operator's credential of 128 random bits or more, such as \
-                     `openssl rand -hex 32` prints",
-                );
-            }
-            if tls.is_none() && configuration.trusted_proxies.is_empty() {
-                missing::<()>(
-                    &mut faults,
-                    "tls_cert",
-                    "production needs TLS: set tls_cert and tls_key, or name in trusted_proxies the proxy that ends TLS \
-                     before it",
-                );
-            }
-        }
+        Mode::Production => check_production(&configuration, tls.is_some(), &mut faults),
     }
 
     let listen_is_default = entries.iter().any(|entry| entry.key.name == "listen" && entry.is_default());
@@ -105,6 +66,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             camara_client_secrets: configuration.camara_client_secrets,
             legal_bases: configuration.legal_bases,
             token_lifetime: configuration.token_lifetime,
+            refresh_token_lifetime: configuration.refresh_token_lifetime,
             code_lifetime: configuration.code_lifetime,
             backchannel_lifetime: configuration.ciba_lifetime,
             backchannel_interval: configuration.ciba_interval,
@@ -117,6 +79,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             request_log: configuration.request_log,
             pins: configuration.pins,
             deprecations: configuration.deprecations,
+            sinks: Sinks { networks: configuration.sink_networks, allow_http: configuration.allow_http_sinks },
             vwip: configuration.vwip,
         }),
         _ => Err(faults),
@@ -141,6 +104,55 @@ fn outbound(mode: Mode, http: bool, networks: Vec<IpNet>, certificates: Option<P
         Mode::Sandbox => {
             OutboundPolicy { http: true, networks: networks.into_iter().chain(loopback).collect(), certificates }
         }
+    }
+}
+
+/// Notes what production must not be without, and what it may not do.
+fn check_production(configuration: &Configuration, has_tls: bool, faults: &mut Faults) {
+    if configuration.public_url.as_ref().is_none_or(|url| url.scheme() != "https") {
+        missing::<()>(
+            faults,
+            "public_url",
+            "production needs the https address that clients know this server by, such as \
+             https://attache.example.com",
+        );
+    }
+    if configuration.secrets_key.is_none() {
+        missing::<()>(
+            faults,
+            "secrets_key",
+            "production needs a key for secrets at rest: 32 random bytes, such as `openssl rand -hex 32` prints",
+        );
+    }
+    if configuration.audit_key.is_none() {
+        missing::<()>(
+            faults,
+            "audit_key",
+            "production needs a key for the audit log: 32 random bytes, such as `openssl rand -hex 32` prints",
+        );
+    }
+    if !configuration.admin_token.as_ref().is_some_and(|token| is_random(token.expose_secret())) {
+        missing::<()>(
+            faults,
+            "admin_token",
+            "production needs an operator's credential of 128 random bits or more, such as \
+             `openssl rand -hex 32` prints",
+        );
+    }
+    if configuration.allow_http_sinks {
+        faults.add_about(
+            "allow_http_sinks",
+            "allow_http_sinks (ATTACHE_ALLOW_HTTP_SINKS): production sends events over https only; leave it out"
+                .to_owned(),
+        );
+    }
+    if !has_tls && configuration.trusted_proxies.is_empty() {
+        missing::<()>(
+            faults,
+            "tls_cert",
+            "production needs TLS: set tls_cert and tls_key, or name in trusted_proxies the proxy that ends TLS \
+             before it",
+        );
     }
 }
 

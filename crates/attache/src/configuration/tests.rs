@@ -211,3 +211,41 @@ fn every_key_and_only_those_are_in_the_reference() {
         assert_eq!(written, reference(), "docs/configuration.md: write it anew with UPDATE=1 cargo test -p attache");
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_value_makes_a_reader_panic_and_none_is_shown_if_it_is_a_secret(
+        key in 0..KEYS.len(),
+        text in proptest::prop_oneof![
+            "[ -~]{0,40}", "[0-9]{0,20}[a-zA-Z]{0,3}", "[a-z-]{1,24}[=/][0-9.]{1,4}(=[0-9-]{1,10}\\.\\.[0-9-]{1,10})?",
+        ],
+    ) {
+        let key = &KEYS[key];
+        let marked = format!("{text}-of-a-secret");
+        for text in [&text, &marked] {
+            let loaded = load_from(None, &[(&key.variable(), text)], &[("data_dir", "/data")]);
+            let shown = loaded.entries.iter().map(Entry::shown).collect::<String>();
+            let told = sentences(&loaded.faults).concat();
+            proptest::prop_assert!(!key.secret || !(shown + &told).contains("-of-a-secret"));
+        }
+    }
+
+    #[test]
+    fn no_file_makes_the_reader_panic(
+        keys in proptest::collection::vec((0..KEYS.len(), "[ -~]{0,24}"), 0..6),
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64),
+    ) {
+        let lines: Vec<String> = keys.iter().map(|(key, value)| format!("{} = {value}", KEYS[*key].name)).collect();
+        for text in [lines.join("\n").as_bytes(), &bytes] {
+            let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+            file.write_all(text).unwrap();
+            let loaded = load_from(Some(file.path()), &[], &[("data_dir", "/data")]);
+            let _ = settings(loaded).map(drop);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! What somebody tries who means harm, and what comes of it. Each attack that has its test elsewhere, beside
 //! what it attacks, is named with it in `docs/security-profile.md`; the others are here.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Instant};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, get_current_timestamp};
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::{
     authorization::{
         BY_ASSERTION, HINT, LINE, OTHER, REDIRECT_URI, ROAMING, SCOPE, Signer, assertion, auth_req_id, authorize, code,
-        exchange, in_body, is_oauth_error, poll, sent_back,
+        exchange, in_body, is_oauth_error, poll, register_other, sent_back,
     },
     faces::{App, CAMARA, CIBA, ORANGE, TELEFONICA, VONAGE, token_of_each_publisher},
-    harness::{Answer, Attache},
+    harness::{Answer, Attache, BOUND, Request},
 };
 
 /// A part of a signed token.
@@ -230,9 +230,9 @@ fn a_client_gets_no_scope_and_no_purpose_beyond_its_registration_on_any_way() {
         exchange(&attache, &CAMARA, &code(&attache, &CAMARA, &[]), &[wider]),
         CAMARA.token(&attache, &[("grant_type", CIBA), ("auth_req_id", &auth_req_id(&attache, HINT)), wider]),
     ];
-    for answer in fetched.map(crate::harness::Request::send) {
+    for answer in fetched.map(Request::send) {
         if answer.status == 200 {
-            assert_eq!(answer.text("scope"), "device-roaming-status:read");
+            assert_eq!(answer.text("scope"), "dpv:FraudPreventionAndDetection device-roaming-status:read");
         } else {
             is_oauth_error(&answer, "invalid_scope");
         }
@@ -365,6 +365,16 @@ fn what_one_publisher_gives_is_worth_nothing_at_another() {
         }
         poll(&attache, &twin(from.app), &id).says(200);
     }
+    let scope = format!("{SCOPE} offline_access");
+    let request = twin(CAMARA).bc_authorize(&attache, &[("login_hint", HINT), ("scope", &scope)]).says(200);
+    let token = poll(&attache, &twin(CAMARA), &request.text("auth_req_id")).says(200).text("refresh_token");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+    for at in [TELEFONICA, VONAGE] {
+        let error = twin(at).token(&attache, &refresh).says(400).json();
+        assert!(["invalid_grant", "unsupported_grant_type"].contains(&error["error"].as_str().unwrap()), "{error}");
+    }
+    twin(CAMARA).token(&attache, &refresh).says(200);
+
     let code = code(&attache, &twin(CAMARA), &[]);
     let error = exchange(&attache, &twin(TELEFONICA), &code, &[]).says(400).json();
     assert_eq!(error["error"], "invalid_grant");
@@ -437,6 +447,51 @@ fn an_assertion_cannot_be_taken_to_the_past_or_the_future() {
         claims["iat"] = iat;
         let answer = in_body(&attache, &[BY_ASSERTION, ("client_assertion", &signer.sign(&claims))]).says(401);
         is_oauth_error(&answer, "invalid_client");
+    }
+}
+
+#[test]
+fn who_guesses_at_a_secret_is_slowed_down_and_learns_nothing() {
+    let attache = Attache::sandbox();
+    let guess = |client_id: &str, secret: &str| {
+        let form = [("grant_type", "client_credentials"), ("scope", SCOPE)];
+        attache.post(CAMARA.token_path).basic(client_id, secret).form(&form)
+    };
+    let began = Instant::now();
+    let mut heard = HashSet::new();
+    let refused = (0..100).find_map(|turn| {
+        let answer = guess(CAMARA.id, &format!("guess-{turn}")).send();
+        let unknown = guess("nobody", &format!("guess-{turn}")).send();
+        if answer.status == 429 {
+            return Some(answer);
+        }
+        heard.extend([(answer.status, answer.body), (unknown.status, unknown.body)]);
+        None
+    });
+    let refused = refused.expect("a hundred guesses are too many");
+    assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+    assert_eq!(heard.len(), 1, "a wrong secret and an unknown client are told alike: {heard:?}");
+    assert_eq!(heard.iter().next().unwrap().0, 401);
+    assert!(began.elapsed() < BOUND, "no slow hash that would exhaust the server");
+    // Not even the right one is told apart from there, and other clients go on.
+    guess(CAMARA.id, CAMARA.secret).says(429);
+    guess("camara-rate-demo", "camara-rate-demo-secret").says(200);
+}
+
+#[test]
+fn who_guesses_at_codes_and_auth_req_ids_is_slowed_down() {
+    let attache = Attache::sandbox();
+    register_other(&attache);
+    let pending = auth_req_id(&attache, HINT);
+    for guess in
+        [&(|turn| poll(&attache, &CAMARA, &format!("{turn}{}", &pending[3..]))) as &dyn Fn(u32) -> Request, &|turn| {
+            exchange(&attache, &OTHER, &format!("guess-{turn}"), &[])
+        }]
+    {
+        let refused = (100..300).find_map(|turn| Some(guess(turn).send()).filter(|answer| answer.status != 400));
+        let refused = refused.expect("two hundred guesses are too many");
+        assert_eq!(refused.status, 429, "{}", refused.body);
+        assert!(!refused.header("retry-after").is_empty());
     }
 }
 

@@ -108,7 +108,7 @@ fn what_camara_s_discovery_says_holds() {
     let described = attache.get("/.well-known/openid-configuration").says(200).json();
     for (name, values) in [
         ("response_types_supported", json!(["code"])),
-        ("grant_types_supported", json!(["client_credentials", "authorization_code", CIBA])),
+        ("grant_types_supported", json!(["client_credentials", "authorization_code", CIBA, "refresh_token"])),
         (
             "token_endpoint_auth_methods_supported",
             json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]),
@@ -225,9 +225,7 @@ fn a_token_response_is_not_to_be_stored_and_names_the_scopes() {
     let attache = Attache::sandbox();
     let answer = CAMARA.token(&attache, &[("grant_type", "client_credentials"), ("scope", SCOPE)]).says(200);
     let token = answer.text("access_token");
-    let expected = format!(
-        r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":3600,"scope":"device-roaming-status:read"}}"#
-    );
+    let expected = format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":3600,"scope":"{SCOPE}"}}"#);
     assert_eq!(answer.body, expected);
     assert_eq!(answer.header("cache-control"), "no-store");
 }

@@ -367,7 +367,7 @@ fn an_unknown_path_is_not_found() {
         "/device-roaming-status/v1",
         "/device-roaming-status/v1/retrieve/",
         "/device-roaming-status/v2/retrieve",
-        "/device-status/v0/subscriptions",
+        "/device-status/v0.5/subscriptions",
         "/camara/device-status/v050/roaming",
         "/token",
         "/orangeade",

@@ -13,13 +13,13 @@ use crate::{
 };
 
 /// A publisher's contract.
-struct Contract {
+pub(crate) struct Contract {
     document: Value,
 }
 
 impl Contract {
     /// Reads one; `None` where it is not at hand.
-    fn read(path: &str) -> Option<Self> {
+    pub(crate) fn read(path: &str) -> Option<Self> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
         let text = std::fs::read_to_string(&path).ok()?;
         let mut document = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -27,8 +27,18 @@ impl Contract {
         Some(Self { document })
     }
 
+    /// The whole document.
+    pub(crate) fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// The schema of a request's body.
+    pub(crate) fn request(&self, path: &str) -> &Value {
+        &self.document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    }
+
     /// A response of an operation, if the contract lists one with this status.
-    fn response(&self, method: &str, path: &str, status: u16) -> Option<&Value> {
+    pub(crate) fn response(&self, method: &str, path: &str, status: u16) -> Option<&Value> {
         let response = self.document["paths"][path][method]["responses"].get(status.to_string())?;
         Some(match response["$ref"].as_str() {
             Some(reference) => self.document.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -37,7 +47,7 @@ impl Contract {
     }
 
     /// A schema, in which nothing may stand that it doesn't name unless it is open.
-    fn validator(&self, schema: &Value, is_open: bool) -> Validator {
+    pub(crate) fn validator(&self, schema: &Value, is_open: bool) -> Validator {
         let mut root = json!({"allOf": [schema], "components": self.document["components"]});
         if !is_open {
             root["unevaluatedProperties"] = json!(false);
@@ -48,7 +58,7 @@ impl Contract {
 
     /// Holds an answer against the response of its status, or an error with another status against the
     /// schema of errors.
-    fn holds(&self, method: &str, path: &str, answer: &Answer, is_open: bool) {
+    pub(crate) fn holds(&self, method: &str, path: &str, answer: &Answer, is_open: bool) {
         let said = format!("{method} {path}: {} {}", answer.status, answer.body);
         let schema = if let Some(response) = self.response(method, path, answer.status) {
             if response["headers"].get("x-correlator").is_some() {

@@ -2,8 +2,9 @@
 
 Reads from standard input a JSON array of runs: `name`, `contract` (a file), `url`, `path`, `token`,
 `line` (of the token; null when it is for no line) and `device` (whether a token for a line leaves
-"none" to be named, or a "phone" number or an "msisdn" that must agree). Prints a line for each, and fails
-when Schemathesis has found something or fewer than a fifth of the answers are 2xx.
+"none" to be named, or a "phone" number or an "msisdn" that must agree). Writes a table of them to the
+file that its argument names, and fails when Schemathesis has found something or fewer than a fifth of the
+answers are 2xx.
 """
 
 import json
@@ -97,6 +98,7 @@ def unavailable_only_if_never_seen(context, response, case):
 def main():
     runs = json.load(sys.stdin)
     failed = []
+    table = ["| contract and path | requests | answered 2xx | failures | statuses |", "|---|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         with open("schemathesis.toml", "w") as config:
@@ -116,9 +118,13 @@ def main():
                 code = exit.code
             requests = sum(statuses.values())
             share = sum(count for status, count in statuses.items() if status // 100 == 2) / max(requests, 1)
-            print(f"FIGURES {run['name']}: {requests} requests, {share:.0%} answered 2xx, {dict(sorted(statuses.items()))}", flush=True)
+            told = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
+            failures = "some" if code else "none"
+            table.append(f"| {run['name']} | {requests} | {share:.0%} | {failures} | {told} |")
             if code or share < 0.2:
                 failed.append(run["name"])
+    with open(sys.argv[1], "w") as figures:
+        figures.write("\n".join(table) + "\n")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

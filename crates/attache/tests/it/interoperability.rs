@@ -77,7 +77,7 @@ mod needs_node {
 
     #[test]
     #[ignore = "needs Node.js: cargo xtask test"]
-    fn openid_client_runs_discovery_client_credentials_code_with_pkce_and_ciba() {
+    fn openid_client_runs_discovery_client_credentials_code_with_pkce_ciba_refresh_and_revocation() {
         let mut node = Command::new("node");
         node.env("MODULES", tool("node/node_modules"));
         run(node, "openid_client.mjs");
@@ -89,7 +89,7 @@ mod needs_python {
 
     #[test]
     #[ignore = "needs Python: cargo xtask test"]
-    fn authlib_runs_discovery_client_credentials_code_with_pkce_and_ciba() {
+    fn authlib_runs_discovery_client_credentials_code_with_pkce_ciba_refresh_and_revocation() {
         run(Command::new(tool("python/bin/python")), "authlib_client.py");
     }
 }

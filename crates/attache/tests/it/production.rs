@@ -2,12 +2,14 @@
 
 use std::{
     fs,
+    io::{Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Command, Output},
 };
 
 use rcgen::{CertifiedKey, KeyPair};
-use reqwest::{Certificate, Method, blocking::Client};
+use reqwest::{Certificate, Method, blocking::Client, tls::Version};
 use serde_json::{Value, json};
 
 use crate::harness::{Attache, BOUND, eventually, program};
@@ -450,6 +452,44 @@ fn production_serves_tls_with_its_certificate_and_nothing_in_the_clear() {
     let plain = Client::builder().no_proxy().build().unwrap();
     assert!(plain.get(format!("http://{address}/.well-known/jwks.json")).send().is_err(), "nothing in the clear");
     attache.get("/healthz").says(200);
+}
+
+/// How a client begins that speaks TLS up to `1.minor`, below 1.3: a record, a handshake, its version, random bytes,
+/// no session, a suite, no compression, and what it knows of curves and signatures.
+fn client_hello(minor: u8) -> Vec<u8> {
+    let groups = [0, 10, 0, 4, 0, 2, 0, 23];
+    let points = [0, 11, 0, 2, 1, 0];
+    let signatures = [0, 13, 0, 4, 0, 2, 4, 3];
+    let extensions = [&groups[..], &points, &signatures].concat();
+    let length = u8::try_from(extensions.len()).unwrap();
+    let body = [&[3, minor + 1][..], &[7; 32], &[0], &[0, 2, 0xc0, 0x2b], &[1, 0], &[0, length], &extensions].concat();
+    let handshake = [&[1, 0, 0, u8::try_from(body.len()).unwrap()][..], &body].concat();
+    [&[0x16, 3, 1, 0, u8::try_from(handshake.len()).unwrap()][..], &handshake].concat()
+}
+
+#[test]
+fn nothing_older_than_tls_1_2_is_spoken() {
+    const ALERT: u8 = 0x15;
+    const HANDSHAKE: u8 = 0x16;
+    let directory = tempfile::tempdir().unwrap();
+    let files = Files::in_directory(directory.path());
+    files.write(&certificate());
+    let attache = with_tls(&files);
+    let address = public_address(&attache);
+    let first_byte = |minor| {
+        let mut connection = TcpStream::connect(&address).unwrap();
+        connection.set_read_timeout(Some(BOUND)).unwrap();
+        connection.write_all(&client_hello(minor)).unwrap();
+        let mut answer = [0];
+        connection.read_exact(&mut answer).unwrap();
+        answer[0]
+    };
+    assert_eq!([0, 1, 2].map(first_byte), [ALERT, ALERT, HANDSHAKE]);
+    for version in [Version::TLS_1_2, Version::TLS_1_3] {
+        let http = Client::builder().no_proxy().tls_danger_accept_invalid_certs(true);
+        let http = http.tls_version_min(version).tls_version_max(version).build().unwrap();
+        assert_eq!(http.get(format!("https://{address}/.well-known/jwks.json")).send().unwrap().status(), 200);
+    }
 }
 
 #[test]

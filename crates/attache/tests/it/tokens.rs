@@ -1,10 +1,13 @@
 //! Tokens from their issue to their end: what they say, what ends them, and what can be asked about them.
 
+use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::{
     faces::{App, CAMARA, CIBA, TELEFONICA, VONAGE},
-    harness::{Answer, Attache},
+    harness::{Answer, Attache, Request, eventually},
 };
 
 const LINE: &str = "+33639980001";
@@ -17,6 +20,327 @@ fn is_oauth_error(answer: &Answer, code: &str) {
     assert_eq!(error["error"], code, "{error}");
     assert!(error["error_description"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
     assert_eq!(answer.header("cache-control"), "no-store", "{error}");
+}
+
+/// A second client of CAMARA.
+const OTHER: App = App { id: "other", secret: "other-secret", ..CAMARA };
+
+const REDIRECT_URI: &str = "http://localhost:3000/callback";
+
+fn register_other(attache: &Attache) {
+    attache.register(&json!({
+        "publisher": "camara",
+        "client_id": OTHER.id,
+        "client_secret": OTHER.secret,
+        "redirect_uris": [REDIRECT_URI],
+    }));
+}
+
+/// What a token says of itself.
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+/// A question with a token about one line.
+fn ask(attache: &Attache, token: &str) -> Request {
+    attache.post(ROAMING).bearer(token).body("application/json", "{}")
+}
+
+/// The answer of the token endpoint to a backchannel authentication.
+fn tokens(attache: &Attache, app: &App, scope: &str) -> Answer {
+    let hint = format!("tel:{LINE}");
+    let id = app.bc_authorize(attache, &[("login_hint", &hint), ("scope", scope)]).says(200).text("auth_req_id");
+    app.token(attache, &[("grant_type", CIBA), ("auth_req_id", &id)]).says(200)
+}
+
+fn refresh(attache: &Attache, app: &App, token: &str, parameters: &[(&str, &str)]) -> Request {
+    app.token(attache, &[&[("grant_type", "refresh_token"), ("refresh_token", token)], parameters].concat())
+}
+
+fn revoke(attache: &Attache, app: &App, token: &str) -> Request {
+    attache.post("/oauth2/revoke").basic(app.id, app.secret).form(&[("token", token)])
+}
+
+/// A code, and the request that exchanges it.
+fn code(attache: &Attache, app: &App, scope: &str) -> String {
+    let parameters = [
+        ("response_type", "code"),
+        ("client_id", app.id),
+        ("redirect_uri", REDIRECT_URI),
+        ("scope", scope),
+        ("login_hint", "tel:+33639980001"),
+        ("nonce", "a nonce"),
+    ];
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let answer = attache.get(&format!("/oauth2/authorize?{query}")).says(302);
+    let location: url::Url = answer.header("location").parse().unwrap();
+    location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned()
+}
+
+fn exchange(attache: &Attache, app: &App, code: &str) -> Request {
+    let grant = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", REDIRECT_URI)];
+    app.token(attache, &grant)
+}
+
+const OFFLINE: &str = "openid offline_access dpv:FraudPreventionAndDetection device-roaming-status:read \
+                       device-reachability-status:read";
+
+#[test]
+fn a_refresh_token_comes_with_offline_access_only_and_never_without_a_subscriber() {
+    let attache = Attache::sandbox();
+    assert_eq!(tokens(&attache, &CAMARA, SCOPE).json().get("refresh_token"), None);
+    assert_eq!(
+        exchange(&attache, &CAMARA, &code(&attache, &CAMARA, SCOPE)).says(200).json().get("refresh_token"),
+        None
+    );
+    assert_eq!(tokens(&attache, &CAMARA, OFFLINE).text("refresh_token").len(), 43);
+    assert_eq!(
+        exchange(&attache, &CAMARA, &code(&attache, &CAMARA, OFFLINE)).says(200).text("refresh_token").len(),
+        43
+    );
+    let two_legged = CAMARA.token(&attache, &[("grant_type", "client_credentials"), ("scope", OFFLINE)]).says(200);
+    assert_eq!((two_legged.json().get("refresh_token"), two_legged.json().get("id_token")), (None, None));
+    // The documents of Telefónica have it in the answer as well.
+    let scope = "offline_access dpv:FraudPreventionAndDetection#device-status-roaming-read";
+    let token = tokens(&attache, &TELEFONICA, scope).text("refresh_token");
+    refresh(&attache, &TELEFONICA, &token, &[]).says(200);
+}
+
+#[test]
+fn a_refresh_token_is_good_once_and_gives_the_next() {
+    let mut attache = Attache::sandbox();
+    let first = tokens(&attache, &CAMARA, OFFLINE);
+    let second = refresh(&attache, &CAMARA, &first.text("refresh_token"), &[]).says(200);
+    assert_eq!(second.header("cache-control"), "no-store");
+    assert_ne!(first.text("refresh_token"), second.text("refresh_token"));
+    ask(&attache, &second.text("access_token")).says(200);
+    // It is still about the same, and says when its subscriber was there.
+    let [before, after] = [&first, &second].map(|answer| claims(&answer.text("id_token")));
+    for claim in ["iss", "sub", "aud", "auth_time"] {
+        assert_eq!(before[claim], after[claim], "{claim}");
+    }
+    assert_eq!(first.text("scope"), second.text("scope"));
+
+    attache.kill();
+    attache.start();
+    ask(&attache, &second.text("access_token")).says(200);
+    let third = refresh(&attache, &CAMARA, &second.text("refresh_token"), &[]).says(200);
+    ask(&attache, &third.text("access_token")).says(200);
+}
+
+#[test]
+fn a_refresh_token_that_is_used_again_ends_everything_that_rests_on_it() {
+    let mut attache = Attache::sandbox();
+    let untouched = tokens(&attache, &CAMARA, OFFLINE);
+    let first = tokens(&attache, &CAMARA, OFFLINE);
+    let second = refresh(&attache, &CAMARA, &first.text("refresh_token"), &[]).says(200);
+    for token in [&first, &second] {
+        ask(&attache, &token.text("access_token")).says(200);
+    }
+    is_oauth_error(&refresh(&attache, &CAMARA, &first.text("refresh_token"), &[]).says(400), "invalid_grant");
+    let are_ended = |attache: &Attache| {
+        is_oauth_error(&refresh(attache, &CAMARA, &second.text("refresh_token"), &[]).says(400), "invalid_grant");
+        for token in [&first, &second] {
+            ask(attache, &token.text("access_token")).says(401);
+        }
+    };
+    are_ended(&attache);
+    attache.kill();
+    attache.start();
+    are_ended(&attache);
+    ask(&attache, &untouched.text("access_token")).says(200);
+    refresh(&attache, &CAMARA, &untouched.text("refresh_token"), &[]).says(200);
+}
+
+#[test]
+fn of_many_who_refresh_at_once_one_gets_a_token_and_it_is_ended() {
+    let attache = Attache::sandbox();
+    let token = tokens(&attache, &CAMARA, OFFLINE).text("refresh_token");
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| refresh(&attache, &CAMARA, &token, &[]).send())).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    let issued: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert!(issued.len() <= 1 && answers.iter().all(|answer| [200, 400].contains(&answer.status)));
+    for answer in issued {
+        ask(&attache, &answer.text("access_token")).says(401);
+        is_oauth_error(&refresh(&attache, &CAMARA, &answer.text("refresh_token"), &[]).says(400), "invalid_grant");
+    }
+}
+
+#[test]
+fn a_refresh_asks_for_less_and_never_for_more() {
+    let attache = Attache::sandbox();
+    let scope =
+        "offline_access dpv:FraudPreventionAndDetection device-roaming-status:read device-reachability-status:read";
+    let first = tokens(&attache, &CAMARA, scope);
+    let ask_for = |token: &str, scope: &str| refresh(&attache, &CAMARA, token, &[("scope", scope)]);
+    for refused in [
+        "device-status:roaming:read",
+        "device-roaming-status:read device-status:roaming:read",
+        "dpv:ServiceProvision device-roaming-status:read",
+        "openid device-roaming-status:read",
+        "dpv:FraudPreventionAndDetection",
+        "a\"b",
+    ] {
+        is_oauth_error(&ask_for(&first.text("refresh_token"), refused).says(400), "invalid_scope");
+    }
+    // None of them has used it up.
+    let less = ask_for(&first.text("refresh_token"), "device-roaming-status:read").says(200);
+    assert_eq!(less.text("scope"), SCOPE);
+    ask(&attache, &less.text("access_token")).says(200);
+    let reachability = "/device-reachability-status/v1/retrieve";
+    let elsewhere = |token: &str| attache.post(reachability).bearer(token).body("application/json", "{}");
+    elsewhere(&less.text("access_token")).says(403);
+    // What was granted is still there for the next.
+    let all = refresh(&attache, &CAMARA, &less.text("refresh_token"), &[]).says(200);
+    elsewhere(&all.text("access_token")).says(200);
+}
+
+#[test]
+fn a_refresh_token_is_for_its_client_only() {
+    let attache = Attache::sandbox();
+    register_other(&attache);
+    let token = tokens(&attache, &CAMARA, OFFLINE).text("refresh_token");
+    is_oauth_error(&refresh(&attache, &OTHER, &token, &[]).says(400), "invalid_grant");
+    is_oauth_error(&refresh(&attache, &TELEFONICA, &token, &[]).says(400), "invalid_grant");
+    is_oauth_error(&refresh(&attache, &CAMARA, "unknown", &[]).says(400), "invalid_grant");
+    is_oauth_error(&refresh(&attache, &CAMARA, "", &[]).says(400), "invalid_request");
+    refresh(&attache, &CAMARA, &token, &[]).says(200);
+    let of_other = tokens(&attache, &OTHER, OFFLINE).text("refresh_token");
+    attache.admin(Method::DELETE, "/admin/v1/clients/camara/other").says(200);
+    register_other(&attache);
+    is_oauth_error(&refresh(&attache, &OTHER, &of_other, &[]).says(400), "invalid_grant");
+}
+
+#[test]
+fn a_refresh_token_expires() {
+    let attache = Attache::with_environment(&[], &[("ATTACHE_REFRESH_TOKEN_LIFETIME", "1ms")]);
+    let expired = eventually("a refresh token is older than its life", || {
+        let token = tokens(&attache, &CAMARA, OFFLINE).text("refresh_token");
+        Some(refresh(&attache, &CAMARA, &token, &[]).send()).filter(|answer| answer.status == 400)
+    });
+    is_oauth_error(&expired, "invalid_grant");
+}
+
+#[test]
+fn a_code_that_is_used_again_ends_what_it_led_to() {
+    let mut attache = Attache::sandbox();
+    register_other(&attache);
+    for thief in [&CAMARA, &OTHER] {
+        let code = code(&attache, &CAMARA, OFFLINE);
+        let token = exchange(&attache, &CAMARA, &code).says(200);
+        ask(&attache, &token.text("access_token")).says(200);
+        let refreshed = refresh(&attache, &CAMARA, &token.text("refresh_token"), &[]).says(200);
+        attache.kill();
+        attache.start();
+        ask(&attache, &refreshed.text("access_token")).says(200);
+        is_oauth_error(&exchange(&attache, thief, &code).says(400), "invalid_grant");
+        ask(&attache, &token.text("access_token")).says(401);
+        ask(&attache, &refreshed.text("access_token")).says(401);
+        let answer = refresh(&attache, &CAMARA, &refreshed.text("refresh_token"), &[]).says(400);
+        is_oauth_error(&answer, "invalid_grant");
+    }
+}
+
+#[test]
+fn a_revoked_access_token_is_worth_nothing_at_once_and_after_a_kill() {
+    let mut attache = Attache::sandbox();
+    let [revoked, kept] = [(), ()].map(|()| tokens(&attache, &CAMARA, OFFLINE));
+    let token = revoked.text("access_token");
+    ask(&attache, &token).says(200);
+    assert_eq!(revoke(&attache, &CAMARA, &token).says(200).header("cache-control"), "no-store");
+    ask(&attache, &token).says(401);
+    attache.kill();
+    attache.start();
+    ask(&attache, &token).says(401);
+    ask(&attache, &kept.text("access_token")).says(200);
+    // Its refresh token is another token.
+    let next = refresh(&attache, &CAMARA, &revoked.text("refresh_token"), &[]).says(200);
+    ask(&attache, &next.text("access_token")).says(200);
+    // One that is good for nothing is as good as revoked.
+    for token in [token.as_str(), "unknown", "x.y.z"] {
+        revoke(&attache, &CAMARA, token).says(200);
+    }
+}
+
+#[test]
+fn a_revoked_refresh_token_ends_all_tokens_that_rest_on_it() {
+    let attache = Attache::sandbox();
+    let first = tokens(&attache, &CAMARA, OFFLINE);
+    let second = refresh(&attache, &CAMARA, &first.text("refresh_token"), &[]).says(200);
+    revoke(&attache, &CAMARA, &second.text("refresh_token")).says(200);
+    for token in [&first, &second] {
+        ask(&attache, &token.text("access_token")).says(401);
+        is_oauth_error(&refresh(&attache, &CAMARA, &token.text("refresh_token"), &[]).says(400), "invalid_grant");
+    }
+}
+
+#[test]
+fn a_token_is_revoked_by_its_client_only() {
+    let attache = Attache::sandbox();
+    register_other(&attache);
+    let token = tokens(&attache, &CAMARA, OFFLINE);
+    for kind in ["access_token", "refresh_token"] {
+        is_oauth_error(&revoke(&attache, &OTHER, &token.text(kind)).says(400), "invalid_grant");
+        let unauthenticated = attache.post("/oauth2/revoke").form(&[("token", &token.text(kind))]).says(401);
+        is_oauth_error(&unauthenticated, "invalid_client");
+    }
+    is_oauth_error(&revoke(&attache, &CAMARA, "").says(400), "invalid_request");
+    ask(&attache, &token.text("access_token")).says(200);
+    refresh(&attache, &CAMARA, &token.text("refresh_token"), &[]).says(200);
+}
+
+#[test]
+fn an_id_token_tells_when_its_subscriber_was_authenticated_and_is_bound_to_its_access_token() {
+    let attache = Attache::sandbox();
+    let scope = format!("openid {SCOPE}");
+    let token = exchange(&attache, &CAMARA, &code(&attache, &CAMARA, &scope)).says(200);
+    let said = claims(&token.text("id_token"));
+    let digest = digest::digest(&digest::SHA256, token.text("access_token").as_bytes());
+    assert_eq!(said["at_hash"], URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]));
+    let [iat, auth_time] = ["iat", "auth_time"].map(|claim| said[claim].as_i64().unwrap());
+    assert!((0..60).contains(&(iat - auth_time)), "{said}");
+    assert_eq!((&said["nonce"], &said["aud"]), (&json!("a nonce"), &json!(CAMARA.id)));
+    assert_eq!(claims(&token.text("access_token"))["scope"], "openid device-roaming-status:read");
+    assert_eq!(token.text("scope"), "dpv:FraudPreventionAndDetection openid device-roaming-status:read");
+}
+
+#[test]
+fn the_userinfo_endpoint_tells_the_subject_of_the_id_token_and_no_more() {
+    let attache = Attache::sandbox();
+    let token = tokens(&attache, &CAMARA, &format!("openid {SCOPE}"));
+    let subject = claims(&token.text("id_token"))["sub"].clone();
+    let userinfo = |method: Method| attache.request(method, "/oauth2/userinfo");
+    for method in [Method::GET, Method::POST] {
+        let told = userinfo(method).bearer(&token.text("access_token")).says(200);
+        assert_eq!((told.json(), told.header("cache-control")), (json!({"sub": subject}), "no-store"));
+    }
+    let refused = userinfo(Method::GET).says(401);
+    assert_eq!(refused.header("www-authenticate").split(' ').next(), Some("Bearer"));
+    is_oauth_error(&userinfo(Method::GET).bearer("x.y.z").says(401), "invalid_token");
+    is_oauth_error(&userinfo(Method::GET).bearer(&token.text("id_token")).says(401), "invalid_token");
+    let without = tokens(&attache, &CAMARA, SCOPE).text("access_token");
+    is_oauth_error(&userinfo(Method::GET).bearer(&without).says(403), "insufficient_scope");
+    let two_legged = CAMARA.two_legged(&attache, &format!("openid {SCOPE}"));
+    is_oauth_error(&userinfo(Method::GET).bearer(&two_legged).says(403), "insufficient_scope");
+    // A token of one publisher is none at another.
+    attache.get("/vonage/oauth2/userinfo").bearer(&token.text("access_token")).says(401);
+    revoke(&attache, &CAMARA, &token.text("access_token")).says(200);
+    is_oauth_error(&userinfo(Method::GET).bearer(&token.text("access_token")).says(401), "invalid_token");
+}
+
+#[test]
+fn claims_of_openid_are_not_asked_for_without_openid() {
+    let attache = Attache::sandbox();
+    let ask = |parameters: &[(&str, &str)]| {
+        CAMARA.bc_authorize(&attache, &[&[("login_hint", "tel:+33639980001")], parameters].concat())
+    };
+    is_oauth_error(&ask(&[("scope", &format!("{SCOPE} email"))]).says(400), "invalid_request");
+    is_oauth_error(&ask(&[("scope", SCOPE), ("claims", "{}")]).says(400), "invalid_request");
+    is_oauth_error(&ask(&[("scope", &format!("openid {SCOPE} email"))]).says(400), "invalid_scope");
+    ask(&[("scope", &format!("openid {SCOPE}")), ("claims", "{}")]).says(200);
 }
 
 /// A token that tells which line a device has.

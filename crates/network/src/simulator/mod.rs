@@ -279,7 +279,7 @@ impl Simulator {
     pub async fn remove(&self, number: PhoneNumber) -> Result<Line, ChangeError> {
         self.change(move |inner| async move {
             let line = inner.lines().by_number(number).cloned().ok_or(ChangeError::Unknown)?;
-            inner.store.remove(line.id).await.map_err(ChangeError::Store)?;
+            inner.store.remove(line.id, inner.clock.now()).await.map_err(ChangeError::Store)?;
             inner.lines_mut().remove(number);
             inner.forget_order();
             Ok(line)
@@ -298,7 +298,7 @@ impl Simulator {
             let old = inner.lines().by_number(number).cloned().ok_or(ChangeError::Unknown)?;
             let Identity { id, subject_key } = Identity::draw(inner.clock.now())?;
             let new = Line { id, subject_key, ..old.clone() };
-            inner.store.replace(old.id, new.clone()).await.map_err(ChangeError::Store)?;
+            inner.store.replace(old.id, new.clone(), inner.clock.now()).await.map_err(ChangeError::Store)?;
             inner.lines_mut().insert(new);
             Ok(old)
         })
@@ -382,7 +382,7 @@ impl Simulator {
                 return Err(ChangeError::NamedTwice);
             }
             let (lines, imported) = inner.identify_new(new)?;
-            inner.store.put(lines.clone(), progress).await.map_err(ChangeError::Store)?;
+            inner.store.put(lines.clone(), inner.clock.now(), progress).await.map_err(ChangeError::Store)?;
             let mut lines = lines.into_iter();
             while lines.len() > 0 {
                 let mut table = inner.lines_mut();
@@ -509,7 +509,7 @@ impl Inner {
 
     /// Stores a line, and then shows it.
     async fn keep(&self, line: Line) -> Result<Line, ChangeError> {
-        self.store.put(vec![line.clone()], Box::new(|_| ())).await.map_err(ChangeError::Store)?;
+        self.store.put(vec![line.clone()], self.clock.now(), Box::new(|_| ())).await.map_err(ChangeError::Store)?;
         let is_new = {
             let mut lines = self.lines_mut();
             let before = lines.len();
@@ -579,7 +579,12 @@ mod tests {
             Ok(())
         }
 
-        async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError> {
+        async fn put(
+            &self,
+            lines: Vec<Line>,
+            _: Timestamp,
+            progress: Box<dyn Fn(usize) + Send + Sync>,
+        ) -> Result<(), StoreError> {
             tokio::task::yield_now().await;
             if *self.fails.lock().unwrap() {
                 return Err(StoreError::Failed { action: "put lines", cause: "the disk is full".into() });
@@ -593,14 +598,14 @@ mod tests {
             Ok(())
         }
 
-        async fn remove(&self, id: LineId) -> Result<(), StoreError> {
+        async fn remove(&self, id: LineId, _: Timestamp) -> Result<(), StoreError> {
             self.lines.lock().unwrap().retain(|line| line.id != id);
             Ok(())
         }
 
-        async fn replace(&self, id: LineId, by: Line) -> Result<(), StoreError> {
-            self.remove(id).await?;
-            self.put(vec![by], Box::new(|_| ())).await
+        async fn replace(&self, id: LineId, by: Line, now: Timestamp) -> Result<(), StoreError> {
+            self.remove(id, now).await?;
+            self.put(vec![by], now, Box::new(|_| ())).await
         }
     }
 

@@ -254,14 +254,6 @@ fn hash_secret(app: &App, secret: &str, now: Timestamp) -> Result<ClientSecret, 
     Ok(ClientSecret { hash: app.keyring.hash_client_secret(secret), created_at: now, ends_at: None })
 }
 
-/// What the APIs of a publisher need.
-fn scopes_of(publisher: &Publisher) -> Vec<Scope> {
-    let mut scopes: Vec<Scope> = publisher.faces.iter().map(|face| face.scope.clone()).collect();
-    scopes.sort();
-    scopes.dedup();
-    scopes
-}
-
 /// The purposes of the publishers' own samples, for a sandbox's client that is registered for none.
 fn usual_purposes() -> Vec<Purpose> {
     vec![Purpose::new_static("dpv:FraudPreventionAndDetection"), Purpose::new_static("dpv:NotApplicable")]
@@ -307,7 +299,7 @@ impl Record {
             redirect_uris: registration.redirect_uris,
             origins: registration.origins,
             grants: if registration.grants.is_empty() { grants_of(publisher) } else { registration.grants },
-            scopes: if registration.scopes.is_empty() { scopes_of(publisher) } else { registration.scopes },
+            scopes: if registration.scopes.is_empty() { publisher.scopes() } else { registration.scopes },
             purposes: registration.purposes,
             plan: registration.plan.try_into().map_err(|error: PlanError| format!("plan: {error}"))?,
             dpop_required: registration.dpop_required,
@@ -379,7 +371,7 @@ fn check_targets(registration: &Registration, is_sandbox: bool) -> Result<(), St
 /// The APIs of the publisher need these scopes, or OpenID Connect knows them, which need no registration but
 /// which many register.
 fn check_scopes(publisher: &Publisher, scopes: &[Scope]) -> Result<(), String> {
-    let known = scopes_of(publisher);
+    let known = publisher.scopes();
     let is_known = |scope: &Scope| matches!(scope.as_str(), "openid" | "offline_access") || known.contains(scope);
     match scopes.iter().find(|scope| !is_known(scope)) {
         None => Ok(()),
@@ -558,7 +550,7 @@ mod tests {
 
     #[test]
     fn every_publisher_has_scopes() {
-        assert!(PUBLISHERS.iter().all(|publisher| !scopes_of(publisher).is_empty()));
+        assert!(PUBLISHERS.iter().all(|publisher| !publisher.scopes().is_empty()));
     }
 
     #[test]

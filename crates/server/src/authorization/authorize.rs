@@ -8,7 +8,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::{Refused, login_hint, parameters::Parameters, token::admit_scopes, trail::Trail};
+use super::{
+    Endpoint, Refused, discovery::endpoints, login_hint, parameters::Parameters, request_object, token::admit_scopes,
+    trail::Trail,
+};
 use crate::{
     app::App,
     consent::{self, Standing, Use},
@@ -33,7 +36,25 @@ pub(super) async fn answer(app: &App, publisher: &'static Publisher, query: &str
     let target = Url::parse(redirect_uri)
         .map_err(|_| OAuthErrorCode::InvalidRequest.because("redirect_uri is registered, but is no URL"))?;
     let mut trail = Trail::begin(app, publisher, None, &parameters);
-    let outcome = grant(app, publisher, &client, redirect_uri, &parameters, &mut trail).await;
+    let endpoint_url = endpoints(app, publisher).authorization.unwrap_or_default();
+    let mut signed = None;
+    let outcome = match request_object::parameters(
+        app,
+        publisher,
+        &client,
+        Endpoint::Authorize,
+        &endpoint_url,
+        &parameters,
+    )
+    .await
+    {
+        Ok(object) => {
+            signed = object;
+            let asked = signed.as_ref().unwrap_or(&parameters);
+            grant(app, publisher, &client, redirect_uri, asked, &mut trail).await
+        }
+        Err(refused) => Err(refused),
+    };
     let outcome = trail.end_with_identification(app, "authorize", outcome).await;
     let answer = match &outcome {
         Ok(code) => vec![("code", code.as_str())],
@@ -43,7 +64,7 @@ pub(super) async fn answer(app: &App, publisher: &'static Publisher, query: &str
             error_parameters(&OAuthErrorCode::TemporarilyUnavailable.because("try again later"))
         }
     };
-    Ok(redirect(target, &answer, parameters.get("state"), &app.issuer(publisher)))
+    Ok(redirect(target, &answer, signed.as_ref().unwrap_or(&parameters).get("state"), &app.issuer(publisher)))
 }
 
 /// Identifies the subscriber and writes a code down.
@@ -67,13 +88,13 @@ async fn grant(
         }
         None => return Err(OAuthErrorCode::InvalidRequest.because("response_type is missing").into()),
     }
-    admit_only_plain_parameters(parameters)?;
+    admit_response_mode(parameters)?;
     let code_challenge = read_code_challenge(parameters)?;
     if code_challenge.is_none() && client.is_public() {
         return Err(OAuthErrorCode::InvalidRequest.because("a public client must send a code_challenge").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, client, parameters)?;
-    trail.asks_for(&scopes, &purpose);
+    let asked = admit_scopes(publisher, client, parameters)?;
+    trail.asks_for(&asked.scopes, &asked.purpose);
     if !app.is_sandbox() {
         // A login_hint proves nothing, and the network cannot be asked who is calling yet.
         return Err(OAuthErrorCode::AccessDenied.because("this server cannot authenticate subscribers yet").into());
@@ -88,7 +109,7 @@ async fn grant(
         other => Refused::Problem(other),
     })?;
     trail.line = Some(line);
-    let wanted = Use { client, line, purpose: &purpose, scopes: &scopes };
+    let wanted = Use { client, line, purpose: &asked.purpose, scopes: &asked.scopes };
     match consent::settle(app, wanted).await? {
         Standing::Permitted => {}
         // Whoever sits before the browser is asked by nobody yet, and agrees.
@@ -102,9 +123,11 @@ async fn grant(
         publisher: publisher.name.clone(),
         client: client.id,
         line,
-        scopes,
-        purpose,
-        openid,
+        scopes: asked.scopes,
+        purpose: asked.purpose,
+        openid: asked.openid,
+        offline_access: asked.offline_access,
+        authenticated_at: app.clock.now(),
         kind: GrantKind::AuthorizationCode(Redirect {
             redirect_uri: redirect_uri.to_owned(),
             code_challenge,
@@ -116,15 +139,8 @@ async fn grant(
     Ok(code)
 }
 
-/// What would change the meaning of a request or the way of its answer, and is not supported here, is
-/// refused: a request object (OpenID Connect Core section 6) and other response modes than `query`.
-fn admit_only_plain_parameters(parameters: &Parameters) -> Result<(), OAuthError> {
-    if parameters.get("request").is_some() {
-        return Err(OAuthErrorCode::RequestNotSupported.because("request objects are not supported; send parameters"));
-    }
-    if parameters.get("request_uri").is_some() {
-        return Err(OAuthErrorCode::RequestUriNotSupported.because("request_uri is not supported; send parameters"));
-    }
+/// Answers go by the query of the redirect, and in no other way.
+fn admit_response_mode(parameters: &Parameters) -> Result<(), OAuthError> {
     if parameters.get("response_mode").is_some_and(|mode| mode != "query") {
         return Err(OAuthErrorCode::InvalidRequest.because("response_mode must be query"));
     }

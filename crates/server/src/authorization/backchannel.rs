@@ -9,8 +9,8 @@ use axum::{body::Body, response::Response};
 use http::Request;
 
 use super::{
-    Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint, parameters::Parameters,
-    token::admit_scopes, trail::Trail,
+    Endpoint, Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint,
+    parameters::Parameters, request_object, token::admit_scopes, trail::Trail,
 };
 use crate::{
     app::App,
@@ -48,16 +48,15 @@ async fn begin(
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
     caller.may_use(GrantType::Backchannel)?;
-    if parameters.get("request").is_some() {
-        return Err(OAuthErrorCode::InvalidRequest
-            .because("request objects are not supported; send parameters")
-            .into());
-    }
+    let signed =
+        request_object::parameters(app, publisher, &caller.client, Endpoint::Backchannel, endpoint_url, parameters)
+            .await?;
+    let parameters = signed.as_ref().unwrap_or(parameters);
     if parameters.get("login_hint_token").or(parameters.get("id_token_hint")).is_some() {
         return Err(OAuthErrorCode::InvalidRequest.because("login_hint must be the only hint").into());
     }
-    let (scopes, purpose, openid) = admit_scopes(publisher, &caller.client, parameters)?;
-    trail.asks_for(&scopes, &purpose);
+    let asked = admit_scopes(publisher, &caller.client, parameters)?;
+    trail.asks_for(&asked.scopes, &asked.purpose);
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
     if !app.is_sandbox() {
         // Consent cannot be asked for yet, and without it nothing is granted.
@@ -75,7 +74,7 @@ async fn begin(
         other => Refused::Problem(other),
     })?;
     trail.line = Some(line);
-    let wanted = Use { client: &caller.client, line, purpose: &purpose, scopes: &scopes };
+    let wanted = Use { client: &caller.client, line, purpose: &asked.purpose, scopes: &asked.scopes };
     let now = app.clock.now();
     if consent::settle(app, wanted).await? == Standing::Refused {
         return Err(OAuthErrorCode::AccessDenied.because("the subscriber does not want this use").into());
@@ -87,9 +86,11 @@ async fn begin(
         publisher: publisher.name.clone(),
         client: caller.client.id,
         line,
-        scopes,
-        purpose,
-        openid,
+        scopes: asked.scopes,
+        purpose: asked.purpose,
+        openid: asked.openid,
+        offline_access: asked.offline_access,
+        authenticated_at: now,
         kind: GrantKind::Backchannel(Backchannel { id: request, asked_at: now }),
         expires_at: now.plus(lifetime),
     };

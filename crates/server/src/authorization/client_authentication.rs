@@ -105,11 +105,8 @@ async fn prove(
                 .and_then(|client_id| app.clients.find(&publisher.name, &client_id))
                 .filter(|client| parameters.get("client_id").is_none_or(|id| id == client.client_id))
                 .ok_or(REFUSED)?;
-            let issuer = app.issuer(publisher);
-            // The endpoint stands below the publisher's other root as well.
-            let path = endpoint_url.strip_prefix(&issuer).unwrap_or_default();
-            let aliased = format!("{issuer}{}{path}", publisher.alias.unwrap_or_default());
-            if !assertion::proves(app, &client, &[endpoint_url, &aliased, &issuer], assertion).await? {
+            let audiences = assertion::audiences(app, publisher, endpoint_url);
+            if !assertion::proves(app, &client, &audiences, assertion).await? {
                 return Err(REFUSED.into());
             }
             (client, AuthenticationMethod::PrivateKeyJwt)

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use attache_core::AuthenticationMethod;
+use attache_core::{AuthenticationMethod, Scope};
 use attache_wire::Publisher;
 use axum::response::Response;
 use serde::Serialize;
@@ -14,6 +14,8 @@ pub(crate) struct Endpoints {
     pub(crate) token: String,
     pub(crate) backchannel: Option<String>,
     pub(crate) authorization: Option<String>,
+    pub(crate) revocation: String,
+    userinfo: Option<String>,
     keys: String,
 }
 
@@ -25,6 +27,8 @@ pub(crate) fn endpoints(app: &App, publisher: &Publisher) -> Endpoints {
         token: format!("{issuer}{}", dialect.token_path),
         backchannel: dialect.backchannel_path.map(|path| format!("{issuer}{path}")),
         authorization: dialect.authorization_path.map(|path| format!("{issuer}{path}")),
+        revocation: format!("{issuer}{}", dialect.revocation_path),
+        userinfo: dialect.userinfo_path.map(|path| format!("{issuer}{path}")),
         keys: format!("{issuer}{KEYS_PATH}"),
         issuer,
     }
@@ -40,6 +44,9 @@ struct Metadata<'a> {
     token_endpoint: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_authentication_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    userinfo_endpoint: Option<&'a str>,
+    revocation_endpoint: &'a str,
     jwks_uri: &'a str,
     scopes_supported: BTreeSet<&'a str>,
     response_types_supported: &'a [&'a str],
@@ -58,6 +65,11 @@ struct Metadata<'a> {
     claims_parameter_supported: bool,
     request_parameter_supported: bool,
     request_uri_parameter_supported: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_object_signing_alg_values_supported: Option<[&'a str; 4]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_authentication_request_signing_alg_values_supported: Option<[&'a str; 4]>,
+    dpop_signing_alg_values_supported: [&'a str; 4],
     authorization_response_iss_parameter_supported: bool,
 }
 
@@ -77,14 +89,19 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         (publisher.authorization.client_credentials, "client_credentials"),
         (has_codes, "authorization_code"),
         (has_backchannel, "urn:openid:params:grant-type:ciba"),
+        (publisher.authorization.has_subscribers(), "refresh_token"),
     ];
+    let scopes = publisher.scopes();
+    let algorithms = ALGORITHMS.map(|(_, name)| name);
     let metadata = Metadata {
         issuer: &endpoints.issuer,
         authorization_endpoint: endpoints.authorization.as_deref(),
         token_endpoint: &endpoints.token,
         backchannel_authentication_endpoint: endpoints.backchannel.as_deref(),
+        userinfo_endpoint: endpoints.userinfo.as_deref(),
+        revocation_endpoint: &endpoints.revocation,
         jwks_uri: &endpoints.keys,
-        scopes_supported: publisher.faces.iter().map(|face| face.scope.as_str()).chain(["openid"]).collect(),
+        scopes_supported: scopes.iter().map(Scope::as_str).chain(["openid"]).collect(),
         response_types_supported: if has_codes { &["code"] } else { &[] },
         response_modes_supported: if has_codes { &["query"] } else { &[] },
         grant_types_supported: grants.into_iter().filter_map(|(has, grant)| has.then_some(grant)).collect(),
@@ -95,13 +112,16 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
             .filter(|method| app.takes(publisher, **method))
             .map(|method| method.as_str())
             .collect(),
-        token_endpoint_auth_signing_alg_values_supported: ALGORITHMS.map(|(_, name)| name),
+        token_endpoint_auth_signing_alg_values_supported: algorithms,
         backchannel_token_delivery_modes_supported: has_backchannel.then_some(["poll"]),
         backchannel_user_code_parameter_supported: has_backchannel.then_some(false),
         code_challenge_methods_supported: has_codes.then_some(["S256"]),
         claims_parameter_supported: false,
-        request_parameter_supported: false,
+        request_parameter_supported: has_codes || has_backchannel,
         request_uri_parameter_supported: false,
+        request_object_signing_alg_values_supported: has_codes.then_some(algorithms),
+        backchannel_authentication_request_signing_alg_values_supported: has_backchannel.then_some(algorithms),
+        dpop_signing_alg_values_supported: algorithms,
         authorization_response_iss_parameter_supported: has_codes,
     };
     json_response(200, serde_json::to_vec(&metadata).unwrap_or_default())

@@ -30,7 +30,10 @@ struct Entry {
 pub(crate) struct GrantBook {
     store: Arc<dyn Grants>,
     entries: Mutex<Entries>,
+    /// Codes that were fetched with, until when that is remembered: as long as the token from it lives.
+    spent: Mutex<HashMap<GrantKey, Timestamp>>,
     interval: Duration,
+    token_lifetime: Duration,
 }
 
 #[derive(Default)]
@@ -116,13 +119,18 @@ pub(super) enum Poll {
 
 impl GrantBook {
     /// Reads them from their store.
-    pub(crate) fn load(store: Arc<dyn Grants>, interval: Duration) -> Result<Self, StoreError> {
+    pub(crate) fn load(
+        store: Arc<dyn Grants>,
+        interval: Duration,
+        token_lifetime: Duration,
+    ) -> Result<Self, StoreError> {
+        let spent = store.spent()?.into_iter().collect();
         let entry = |grant| Entry { grant, last_poll: None, interval };
         let mut entries = Entries::default();
         for (key, grant) in store.load()? {
             entries.insert(key, entry(grant));
         }
-        Ok(Self { store, entries: Mutex::new(entries), interval })
+        Ok(Self { store, entries: Mutex::new(entries), spent: Mutex::new(spent), interval, token_lifetime })
     }
 
     /// Writes a grant down.
@@ -166,15 +174,30 @@ impl GrantBook {
         key: GrantKey,
         accept: impl Fn(&Grant) -> bool + Send,
     ) -> Result<Option<Grant>, StoreError> {
+        let mut spent_until = None;
         let grant = {
             let mut entries = self.lock();
             if !entries.by_key.get(&key).is_some_and(|entry| accept(&entry.grant)) {
                 return Ok(None);
             }
-            entries.remove(&key)
+            let grant = entries.remove(&key);
+            if let Some(Grant { kind: GrantKind::AuthorizationCode(_), expires_at, .. }) = &grant {
+                spent_until = Some(expires_at.plus(self.token_lifetime));
+                self.lock_spent().extend(spent_until.map(|until| (key, until)));
+            }
+            grant
         };
-        self.store.remove(vec![key]).await?;
+        match spent_until {
+            Some(until) => self.store.spend(key, until).await?,
+            None => self.store.remove(vec![key]).await?,
+        }
         Ok(grant)
+    }
+
+    /// Whether a code was fetched with before: whoever presents it has stolen it, or was stolen from (RFC
+    /// 6749 section 4.1.2).
+    pub(super) fn is_spent(&self, code: &GrantKey) -> bool {
+        self.lock_spent().contains_key(code)
     }
 
     /// The first `limit` requests whose subjects have not answered yet, the oldest first: those after one of
@@ -211,8 +234,19 @@ impl GrantBook {
 
     /// Forgets what has long expired.
     pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
-        let forgotten = self.lock().retain(|grant| now < grant.expires_at.plus(REMEMBERED_AFTER_EXPIRY));
+        let mut forgotten = self.lock().retain(|grant| now < grant.expires_at.plus(REMEMBERED_AFTER_EXPIRY));
+        self.lock_spent().retain(|key, until| {
+            let keep = now < *until;
+            if !keep {
+                forgotten.push(*key);
+            }
+            keep
+        });
         if forgotten.is_empty() { Ok(()) } else { self.store.remove(forgotten).await }
+    }
+
+    fn lock_spent(&self) -> std::sync::MutexGuard<'_, HashMap<GrantKey, Timestamp>> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {

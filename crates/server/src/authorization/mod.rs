@@ -16,9 +16,12 @@ mod head;
 mod login_hint;
 mod parameters;
 mod published_keys;
+mod request_object;
+mod revoke;
 mod signed;
 mod token;
 mod trail;
+mod userinfo;
 
 use std::{sync::Arc, time::Instant};
 
@@ -48,6 +51,8 @@ pub(crate) enum Endpoint {
     Token,
     Backchannel,
     Authorize,
+    Revoke,
+    Userinfo,
     Metadata,
     Keys,
 }
@@ -58,15 +63,19 @@ impl Endpoint {
             Self::Token => "token",
             Self::Backchannel => "bc-authorize",
             Self::Authorize => "authorize",
+            Self::Revoke => "revoke",
+            Self::Userinfo => "userinfo",
             Self::Metadata => "metadata",
             Self::Keys => "jwks",
         }
     }
 
-    const fn method(self) -> &'static str {
+    /// The methods that it takes, as the header `Allow` lists them.
+    const fn methods(self) -> &'static str {
         match self {
-            Self::Token | Self::Backchannel => "POST",
+            Self::Token | Self::Backchannel | Self::Revoke => "POST",
             Self::Authorize | Self::Metadata | Self::Keys => "GET",
+            Self::Userinfo => "GET, POST",
         }
     }
 }
@@ -120,6 +129,8 @@ pub(crate) async fn answer(
             Endpoint::Token => token::answer(&app, publisher, request).await,
             Endpoint::Backchannel => backchannel::answer(&app, publisher, request).await,
             Endpoint::Authorize => authorize::answer(&app, publisher, &query).await,
+            Endpoint::Revoke => revoke::answer(&app, publisher, request).await,
+            Endpoint::Userinfo => userinfo::answer(&app, publisher, request).await,
             Endpoint::Metadata => Ok(discovery::metadata(&app, publisher)),
             Endpoint::Keys => Ok(discovery::keys(&app)),
         },
@@ -153,8 +164,8 @@ fn admit(app: &App, endpoint: Endpoint, request: &Request<Body>) -> Result<(), P
     query::admit_host_and_target(app, request)?;
     // HEAD works wherever GET does (RFC 9110 section 9.1).
     let method = if request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
-    if method != endpoint.method() {
-        return Err(Problem::MethodNotAllowed { allow: endpoint.method() });
+    if !endpoint.methods().split(", ").any(|allowed| allowed == method) {
+        return Err(Problem::MethodNotAllowed { allow: endpoint.methods() });
     }
     Ok(())
 }
@@ -188,11 +199,19 @@ fn refuse(publisher: &Publisher, endpoint: Endpoint, tries_bearer: bool, refused
 
 /// A problem of the request or of the server in the words of OAuth.
 fn in_oauth(problem: &Problem) -> (u16, OAuthError) {
-    use OAuthErrorCode::{InvalidRequest, ServerError, TemporarilyUnavailable};
+    use OAuthErrorCode::{
+        InsufficientScope, InvalidDpopProof, InvalidRequest, InvalidToken, ServerError, TemporarilyUnavailable,
+    };
     match problem {
         Problem::MethodNotAllowed { .. } => {
             (405, InvalidRequest.because("this endpoint does not support the method; see the Allow header"))
         }
+        Problem::CredentialsMissing => (401, InvalidToken.because("the access token is missing")),
+        Problem::CredentialsInvalid | Problem::CredentialsExpired => {
+            (401, InvalidToken.because("the access token is malformed, foreign, revoked or expired"))
+        }
+        Problem::ProofInvalid => (401, InvalidDpopProof.because("the DPoP proof is missing or not good for this")),
+        Problem::ScopeMissing { .. } => (403, InsufficientScope.because("the access token has not the scope openid")),
         Problem::TargetTooLong => (414, InvalidRequest.because("the request target is too long")),
         Problem::InvalidHeader { .. } => (400, InvalidRequest.because("the Host header does not name this server")),
         Problem::UnsupportedMediaType => {

@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use attache_core::{Client, CodeChallenge, Grant, GrantKind, GrantType, Problem, Purpose, Scope};
+use attache_core::{
+    Authorization, AuthorizationId, Client, CodeChallenge, Grant, GrantKey, GrantKind, GrantType, LineId, Problem,
+    Purpose, Scope, Timestamp,
+};
 use attache_wire::{
     Publisher,
-    oauth::{OAuthErrorCode, ScopeParameters, TokenResponse},
+    oauth::{Asked, OAuthErrorCode, ScopeParameters, TokenResponse},
 };
 use axum::{body::Body, response::Response};
 use http::Request;
@@ -20,21 +23,36 @@ use super::{
 use crate::{
     app::App,
     dpop::{self, ProofError, Thumbprint},
+    entropy,
     query::json_response,
-    token::{Issue, hash, join},
+    token::{Issue, OPENID, hash, join},
 };
 
 /// What the client presents, by its `grant_type`.
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 const AUTHORIZATION_CODE: &str = "authorization_code";
 const BACKCHANNEL: &str = "urn:openid:params:grant-type:ciba";
+const REFRESH_TOKEN: &str = "refresh_token";
+
+/// Why a refresh token is good for nothing. One text for every cause: who guesses learns nothing.
+const REFRESH_TOKEN_REFUSED: &str = "the refresh token is unknown, expired, used, revoked, or of another client";
 
 /// What a token will be issued for.
 struct Granted {
-    line: Option<attache_core::LineId>,
+    line: Option<LineId>,
+    /// What it rests on, if it is about a line.
+    authorization: Option<AuthorizationId>,
     scopes: Vec<Scope>,
     purpose: Purpose,
-    openid: bool,
+    /// What an ID token tells, if one goes with it.
+    openid: Option<Authentication>,
+    /// What the next token will be fetched with.
+    refresh_token: Option<String>,
+}
+
+/// What an ID token tells of how its subject was authenticated.
+struct Authentication {
+    at: Timestamp,
     nonce: Option<String>,
 }
 
@@ -49,6 +67,7 @@ pub(super) async fn answer(
         Some(CLIENT_CREDENTIALS) => CLIENT_CREDENTIALS,
         Some(AUTHORIZATION_CODE) => AUTHORIZATION_CODE,
         Some(BACKCHANNEL) => BACKCHANNEL,
+        Some(REFRESH_TOKEN) => REFRESH_TOKEN,
         Some(_) => "other",
         None => "none",
     };
@@ -98,11 +117,15 @@ async fn redeem(
         }
         Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
             caller.may_use(GrantType::AuthorizationCode)?;
-            authorization_code(app, publisher, caller, parameters).await?
+            authorization_code(app, publisher, caller, bound_to, parameters).await?
         }
         Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => {
             caller.may_use(GrantType::Backchannel)?;
-            backchannel(app, caller, parameters).await?
+            backchannel(app, caller, bound_to, parameters).await?
+        }
+        Some(REFRESH_TOKEN) if dialect.has_subscribers() => {
+            caller.may_use(GrantType::RefreshToken)?;
+            refresh_token(app, publisher, caller, bound_to, parameters).await?
         }
         Some(_) => {
             return Err(OAuthErrorCode::UnsupportedGrantType
@@ -112,7 +135,7 @@ async fn redeem(
     };
     trail.line = granted.line;
     trail.asks_for(&granted.scopes, &granted.purpose);
-    issue(app, publisher, issuer, &caller.client, bound_to, &granted)
+    issue(app, publisher, issuer, &caller.client, bound_to, granted)
 }
 
 /// The key that the tokens will be bound to: the one that the request proves to come from (RFC 9449
@@ -143,22 +166,48 @@ fn client_credentials(
     if !caller.is_confidential {
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
-    let (scopes, purpose, _) = admit_scopes(publisher, &caller.client, parameters)?;
-    Ok(Granted { line: None, scopes, purpose, openid: false, nonce: None })
+    let Admitted { scopes, purpose, .. } = admit_scopes(publisher, &caller.client, parameters)?;
+    Ok(Granted { line: None, authorization: None, scopes, purpose, openid: None, refresh_token: None })
 }
 
-/// The scopes and the purpose that a request asks for, as far as the client is registered for them;
-/// and whether it asks for an ID token.
+/// What a request asks for that its client is registered for.
+pub(super) struct Admitted {
+    pub(super) scopes: Vec<Scope>,
+    pub(super) purpose: Purpose,
+    /// Whether it asks for an ID token.
+    pub(super) openid: bool,
+    /// Whether it asks for a refresh token.
+    pub(super) offline_access: bool,
+}
+
+/// The scopes and the purpose that a request asks for.
+///
+/// # Errors
+/// `invalid_scope` when the client is not registered for one of them.
 pub(super) fn admit_scopes(
     publisher: &Publisher,
     client: &Client,
     parameters: &Parameters,
-) -> Result<(Vec<Scope>, Purpose, bool), Refused> {
+) -> Result<Admitted, Refused> {
     let asked = (publisher.authorization.read_scope)(&ScopeParameters {
         scope: parameters.get("scope"),
         purpose: parameters.get("purpose"),
     })?;
-    let scopes = if asked.scopes.is_empty() { client.scopes.clone() } else { asked.scopes };
+    if parameters.get("claims").is_some() && !asked.openid {
+        return Err(OAuthErrorCode::InvalidRequest
+            .because("claims of OpenID Connect are asked for without the scope openid")
+            .into());
+    }
+    admit(client, asked)
+}
+
+/// As [`admit_scopes`], of what was read.
+fn admit(client: &Client, asked: Asked) -> Result<Admitted, Refused> {
+    let scopes = if asked.scopes.is_empty() {
+        client.scopes.iter().filter(|scope| scope.as_str() != OPENID).cloned().collect()
+    } else {
+        asked.scopes
+    };
     if scopes.is_empty() || !scopes.iter().all(|scope| client.scopes.contains(scope)) {
         return Err(OAuthErrorCode::InvalidScope.because("the client is not registered for one of the scopes").into());
     }
@@ -173,7 +222,9 @@ pub(super) fn admit_scopes(
             .cloned()
             .ok_or(OAuthErrorCode::InvalidScope.because("the client is registered for no purpose"))?,
     };
-    Ok((scopes, purpose, asked.openid))
+    // It is ignored where nothing comes of it (OpenID Connect Core section 11).
+    let offline_access = asked.offline_access && client.grants.contains(&GrantType::RefreshToken);
+    Ok(Admitted { scopes, purpose, openid: asked.openid, offline_access })
 }
 
 /// A token for whom the authorization endpoint identified (RFC 6749 section 4.1.3).
@@ -181,6 +232,7 @@ async fn authorization_code(
     app: &App,
     publisher: &Publisher,
     caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
     parameters: &Parameters,
 ) -> Result<Granted, Refused> {
     let refused = OAuthErrorCode::InvalidGrant.because(
@@ -192,21 +244,22 @@ async fn authorization_code(
         return Err(OAuthErrorCode::InvalidRequest.because("redirect_uri is missing").into());
     }
     let verifier = parameters.get("code_verifier");
-    let now = app.clock.now();
+    let (key, now) = (hash(code), app.clock.now());
     // A code that is presented wrongly is spent as well: who guesses has one try (RFC 9700 section
     // 4.5). Only its own client can spend it.
     let grant = app
         .grants
-        .take(hash(code), |grant| {
-            grant.client == caller.client.id && matches!(grant.kind, GrantKind::AuthorizationCode(_))
-        })
+        .take(key, |grant| grant.client == caller.client.id && matches!(grant.kind, GrantKind::AuthorizationCode(_)))
         .await
-        .map_err(Problem::from)?
-        .ok_or_else(|| refused.clone())?;
-    let Grant { kind: GrantKind::AuthorizationCode(redirect), line, scopes, purpose, expires_at, openid, .. } = grant
-    else {
+        .map_err(Problem::from)?;
+    let Some(grant) = grant else {
+        if app.grants.is_spent(&key) {
+            tracing::warn!(client_id = caller.client.client_id, "a code was used twice: what it led to is revoked");
+            app.tokens.end(Authorization::id_of(&key), now).await.map_err(Problem::from)?;
+        }
         return Err(refused.into());
     };
+    let GrantKind::AuthorizationCode(redirect) = &grant.kind else { return Err(refused.into()) };
     let proves_verifier = match (redirect.code_challenge, verifier) {
         (Some(CodeChallenge(challenge)), Some(verifier)) => {
             aws_lc_rs::constant_time::verify_slices_are_equal(&hash(verifier), &challenge).is_ok()
@@ -216,19 +269,25 @@ async fn authorization_code(
         (Some(_), None) | (None, Some(_)) => false,
     };
     // What the code rests on may have ended since it was handed out.
-    let is_permitted = app.consents.permits(caller.client.id, line, &purpose, &scopes);
-    if expires_at <= now
+    let is_permitted = app.consents.permits(grant.client, grant.line, &grant.purpose, &grant.scopes);
+    if grant.expires_at <= now
         || redirect_uri.is_some_and(|uri| uri != redirect.redirect_uri)
         || !proves_verifier
         || !is_permitted
     {
         return Err(refused.into());
     }
-    Ok(Granted { line: Some(line), scopes, purpose, openid, nonce: redirect.nonce })
+    let nonce = redirect.nonce.clone();
+    fetched(app, caller, bound_to, &key, grant, nonce).await
 }
 
 /// A token for whom the backchannel authentication identified (CIBA Core section 10.1).
-async fn backchannel(app: &App, caller: &AuthenticatedClient, parameters: &Parameters) -> Result<Granted, Refused> {
+async fn backchannel(
+    app: &App,
+    caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
+    parameters: &Parameters,
+) -> Result<Granted, Refused> {
     let unknown = OAuthErrorCode::InvalidGrant.because("the auth_req_id is unknown, used, or of another client");
     let id = parameters.get("auth_req_id").ok_or(OAuthErrorCode::InvalidRequest.because("auth_req_id is missing"))?;
     let key = hash(id);
@@ -251,13 +310,128 @@ async fn backchannel(app: &App, caller: &AuthenticatedClient, parameters: &Param
         Poll::Ready => {}
     }
     let grant = app.grants.take(key, |_| true).await.map_err(Problem::from)?.ok_or(unknown)?;
-    Ok(Granted {
-        line: Some(grant.line),
+    fetched(app, caller, bound_to, &key, grant, None).await
+}
+
+/// What a grant that was taken out is good for.
+async fn fetched(
+    app: &App,
+    caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
+    key: &GrantKey,
+    grant: Grant,
+    nonce: Option<String>,
+) -> Result<Granted, Refused> {
+    // Who has proved who it is proves it again with each refresh token; of a public client the key does.
+    let bound_to = bound_to.filter(|_| !caller.is_confidential);
+    let authorization = Authorization {
+        id: Authorization::id_of(key),
+        publisher: grant.publisher,
+        client: grant.client,
+        line: grant.line,
         scopes: grant.scopes,
         purpose: grant.purpose,
         openid: grant.openid,
-        nonce: None,
-    })
+        authenticated_at: grant.authenticated_at,
+        bound_to: bound_to.map(|thumbprint| thumbprint.as_str().into()),
+    };
+    let refresh_token = if grant.offline_access {
+        let token = entropy::secret().map_err(|_| Problem::Internal)?;
+        let expires_at = app.clock.now().plus(app.settings.refresh_token_lifetime);
+        let begun = app.authorizations.begin(authorization.clone(), hash(&token), expires_at).await;
+        if !begun.map_err(Problem::from)? {
+            return Err(OAuthErrorCode::InvalidGrant.because("what was granted is revoked").into());
+        }
+        Some(token)
+    } else {
+        None
+    };
+    Ok(authorized(authorization, nonce, refresh_token))
+}
+
+/// What an authorization is good for.
+fn authorized(authorization: Authorization, nonce: Option<String>, refresh_token: Option<String>) -> Granted {
+    Granted {
+        line: Some(authorization.line),
+        authorization: Some(authorization.id),
+        scopes: authorization.scopes,
+        purpose: authorization.purpose,
+        openid: authorization.openid.then_some(Authentication { at: authorization.authenticated_at, nonce }),
+        refresh_token,
+    }
+}
+
+/// A token in the place of one before (RFC 6749 section 6). Each refresh token is good once: one that is
+/// presented again was stolen from its client or by it, and ends what it refreshes (RFC 9700 section 4.14.2).
+async fn refresh_token(
+    app: &App,
+    publisher: &Publisher,
+    caller: &AuthenticatedClient,
+    bound_to: Option<&Thumbprint>,
+    parameters: &Parameters,
+) -> Result<Granted, Refused> {
+    let refused = || OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED);
+    let presented = parameters.get("refresh_token");
+    let presented = hash(presented.ok_or(OAuthErrorCode::InvalidRequest.because("refresh_token is missing"))?);
+    let now = app.clock.now();
+    let token = app.authorizations.find(presented).await.map_err(Problem::from)?.ok_or_else(refused)?;
+    let mut authorization = token.authorization;
+    let is_bound_to_another =
+        authorization.bound_to.is_some() && authorization.bound_to.as_deref() != bound_to.map(Thumbprint::as_str);
+    if authorization.client != caller.client.id
+        || is_bound_to_another
+        || token.expires_at <= now
+        || app.tokens.is_ended(authorization.id)
+    {
+        return Err(refused().into());
+    }
+    if token.is_used {
+        return Err(reused(app, &authorization, now).await);
+    }
+    if !authorization.scopes.iter().all(|scope| caller.client.scopes.contains(scope))
+        || !caller.client.purposes.contains(&authorization.purpose)
+    {
+        return Err(OAuthErrorCode::InvalidGrant
+            .because("the client is not registered any more for what was granted; begin anew")
+            .into());
+    }
+    if let Some(scope) = parameters.get("scope") {
+        authorization = narrowed(publisher, authorization, scope)?;
+    }
+    let Authorization { client, line, purpose, scopes, .. } = &authorization;
+    if !app.consents.permits(*client, *line, purpose, scopes) {
+        return Err(OAuthErrorCode::InvalidGrant.because("what was granted has ended; begin anew").into());
+    }
+    let next = entropy::secret().map_err(|_| Problem::Internal)?;
+    let expires_at = now.plus(app.settings.refresh_token_lifetime);
+    if !app.authorizations.rotate(presented, hash(&next), expires_at).await.map_err(Problem::from)? {
+        return Err(reused(app, &authorization, now).await);
+    }
+    Ok(authorized(authorization, None, Some(next)))
+}
+
+/// Ends what a refresh token refreshes that was presented twice.
+async fn reused(app: &App, authorization: &Authorization, now: Timestamp) -> Refused {
+    tracing::warn!(authorization = %authorization.id, "a refresh token was used twice: what it refreshes is revoked");
+    match app.tokens.end(authorization.id, now).await {
+        Ok(()) => OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED).into(),
+        Err(error) => Problem::from(error).into(),
+    }
+}
+
+/// The part of an authorization that a request to refresh names; it may ask for less, never for more.
+fn narrowed(publisher: &Publisher, authorization: Authorization, scope: &str) -> Result<Authorization, Refused> {
+    // The purpose stays what it was, and may be left out.
+    let names_purpose = scope.split(' ').any(|scope| scope.starts_with("dpv:"));
+    let scope = if names_purpose { scope } else { &format!("{} {scope}", authorization.purpose) };
+    let asked = (publisher.authorization.read_scope)(&ScopeParameters { scope: Some(scope), purpose: None })?;
+    let is_granted = asked.scopes.iter().all(|scope| authorization.scopes.contains(scope))
+        && asked.purpose.is_none_or(|purpose| purpose == authorization.purpose)
+        && (authorization.openid || !asked.openid);
+    if asked.scopes.is_empty() || !is_granted {
+        return Err(OAuthErrorCode::InvalidScope.because("scope names none, or more than what was granted").into());
+    }
+    Ok(Authorization { scopes: asked.scopes, openid: asked.openid, ..authorization })
 }
 
 /// Issues the token, and the ID token if it was asked for.
@@ -267,28 +441,39 @@ fn issue(
     issuer: &str,
     client: &Arc<Client>,
     bound_to: Option<&Thumbprint>,
-    granted: &Granted,
+    granted: Granted,
 ) -> Result<Response, Refused> {
-    let Granted { scopes, purpose, .. } = granted;
-    let issue = Issue { issuer, client, line: granted.line, scopes, purpose, bound_to };
+    let issue = Issue {
+        issuer,
+        client,
+        line: granted.line,
+        authorization: granted.authorization,
+        scopes: &granted.scopes,
+        openid: granted.openid.is_some(),
+        purpose: &granted.purpose,
+        bound_to,
+        lifetime: app.tokens.lifetime(),
+    };
     let now = app.clock.now();
     let failed = |error| {
         tracing::error!(error = &error as &dyn std::error::Error, "no token was issued");
         Problem::Internal
     };
     let access_token = app.tokens.issue(&issue, now).map_err(failed)?;
-    let id_token = if granted.openid {
-        Some(app.tokens.issue_id_token(&issue, granted.nonce.as_deref(), now).map_err(failed)?)
-    } else {
-        None
+    let id_token = match &granted.openid {
+        Some(Authentication { at, nonce }) => {
+            Some(app.tokens.issue_id_token(&issue, &access_token, Some(*at), nonce.as_deref(), now).map_err(failed)?)
+        }
+        None => None,
     };
     let response = TokenResponse {
         access_token,
         token_type: if bound_to.is_some() { "DPoP" } else { "Bearer" },
-        expires_in: app.tokens.lifetime().as_secs(),
-        scope: join(&granted.scopes),
+        expires_in: issue.lifetime.as_secs(),
+        scope: join(&granted.scopes, granted.openid.is_some()),
+        refresh_token: granted.refresh_token,
         id_token,
-        purpose: granted.purpose.clone(),
+        purpose: granted.purpose,
     };
     Ok(json_response(200, (publisher.authorization.write_token)(&response)))
 }

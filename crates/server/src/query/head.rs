@@ -1,5 +1,5 @@
 use attache_core::Problem;
-use attache_wire::{Correlator, Face};
+use attache_wire::Correlator;
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 
@@ -35,7 +35,7 @@ pub(super) fn admit_method(request: &Request<Body>) -> Result<(), Problem> {
 }
 
 /// The request is JSON and takes JSON.
-pub(super) fn admit_media_types(headers: &HeaderMap) -> Result<(), Problem> {
+pub(crate) fn admit_media_types(headers: &HeaderMap) -> Result<(), Problem> {
     if !accepts_json(headers) {
         return Err(Problem::NotAcceptable);
     }
@@ -93,24 +93,24 @@ fn accepts_json(headers: &HeaderMap) -> bool {
     best.is_some_and(|(_, is_wanted)| is_wanted)
 }
 
-/// The correlator of a request to a face, and whether the one it sent is at fault. An empty one is as
+/// The correlator of a request to a face with this rule, and whether the one it sent is at fault. An empty one is as
 /// good as none.
-pub(super) fn correlator(face: &Face, headers: &HeaderMap) -> (HeaderValue, Option<Problem>) {
+pub(crate) fn correlator(rule: Correlator, headers: &HeaderMap) -> (HeaderValue, Option<Problem>) {
     let Some(sent) = headers.get(X_CORRELATOR).filter(|sent| !sent.is_empty()) else { return (new_correlator(), None) };
     // Whoever takes any text takes bytes beyond ASCII as well, which a header may have.
     let is_allowed = match sent.to_str() {
-        Ok(text) => face.correlator.allows(text),
-        Err(_) => face.correlator == Correlator::AnyText,
+        Ok(text) => rule.allows(text),
+        Err(_) => rule == Correlator::AnyText,
     };
     if is_allowed {
         return (sent.clone(), None);
     }
-    let fault = face.correlator.fault().map(|reason| Problem::InvalidHeader { name: "x-correlator", reason });
+    let fault = rule.fault().map(|reason| Problem::InvalidHeader { name: "x-correlator", reason });
     (new_correlator(), fault)
 }
 
 /// The correlator as it is written into log and audit, for whom the newest pattern is enough.
-pub(super) fn recorded(correlator: &HeaderValue) -> &str {
+pub(crate) fn recorded(correlator: &HeaderValue) -> &str {
     correlator.to_str().ok().filter(|text| Correlator::Long.allows(text)).unwrap_or_default()
 }
 
@@ -193,12 +193,12 @@ mod tests {
             (undocumented, "a:b", echoed),
             (undocumented, "a b", made),
         ] {
-            let (correlator, problem) = correlator(face, &headers(X_CORRELATOR, sent));
+            let (correlator, problem) = correlator(face.correlator, &headers(X_CORRELATOR, sent));
             let is_echoed = correlator.to_str().unwrap() == sent;
             assert_eq!((is_echoed, problem.is_some()), expected, "{} {sent:?}", face.contract);
             assert!(is_echoed || correlator.len() == 36, "{sent:?}");
         }
-        assert!(correlator(newest, &HeaderMap::new()).1.is_none());
+        assert!(correlator(newest.correlator, &HeaderMap::new()).1.is_none());
     }
 
     #[test]

@@ -1,28 +1,48 @@
 use attache_core::{Device, DeviceIdentifier, IdentifierKind, LineId, Network, Problem};
-use attache_wire::{Face, Identification, Several};
+use attache_wire::{Face, Identification, Several, SubscriptionFace};
+
+/// How a version of an API has its lines identified.
+#[derive(Clone, Copy)]
+pub(crate) struct Rule {
+    identification: Identification,
+    several: Several,
+}
+
+impl From<&Face> for Rule {
+    fn from(face: &Face) -> Self {
+        Self { identification: face.identification, several: face.several }
+    }
+}
+
+impl From<&SubscriptionFace> for Rule {
+    fn from(face: &SubscriptionFace) -> Self {
+        Self { identification: face.identification, several: face.several }
+    }
+}
 
 /// The line that a question is about.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Identified<'a> {
-    pub(super) line: LineId,
+pub(crate) struct Identified<'a> {
+    pub(crate) line: LineId,
     /// The identifier that was used, where the request gave several.
-    pub(super) told: Option<&'a DeviceIdentifier>,
+    pub(crate) told: Option<&'a DeviceIdentifier>,
 }
 
 /// Identifies the line from the token or from the body, by the version's rule. A token that was
 /// issued for one line never answers about another.
-pub(super) async fn line<'a>(
+pub(crate) async fn line<'a>(
     network: &dyn Network,
     supported: &[IdentifierKind],
-    face: &Face,
+    rule: impl Into<Rule>,
     of_token: Option<LineId>,
     device: &'a Device,
 ) -> Result<Identified<'a>, Problem> {
-    match (of_token, face.identification) {
+    let rule = rule.into();
+    match (of_token, rule.identification) {
         (Some(line), _) if device.is_unnamed() => Ok(Identified { line, told: None }),
         (Some(_), Identification::TokenOrBody) => Err(Problem::IdentifierUnnecessary),
         (Some(line), Identification::BodyAgreesWithToken) => {
-            match named(network, supported, face.several, device).await {
+            match named(network, supported, rule.several, device).await {
                 Ok(named) if named.line == line => Ok(Identified { line, told: None }),
                 // A foreign identifier gets the same answer whether it is known or not, and beside the own
                 // number as well.
@@ -34,7 +54,7 @@ pub(super) async fn line<'a>(
                 Err(problem) => Err(problem),
             }
         }
-        (None, _) => named(network, supported, face.several, device).await,
+        (None, _) => named(network, supported, rule.several, device).await,
     }
 }
 

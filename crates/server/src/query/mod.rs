@@ -24,7 +24,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
 pub(crate) use body::read_body;
 use body::read_small_body;
-pub(crate) use head::{admit_host_and_target, media_type_is, sent_correlator};
+pub(crate) use head::{
+    X_CORRELATOR, admit_host_and_target, admit_media_types, correlator, media_type_is, recorded, sent_correlator,
+};
+pub(crate) use identify::line as identify_line;
 
 use crate::{
     app::App,
@@ -37,23 +40,23 @@ use crate::{
 };
 
 /// What a request is asked by, without its body.
-struct Asking<'a> {
+pub(crate) struct Asking<'a> {
     method: &'a Method,
     path: &'a str,
     headers: &'a HeaderMap,
 }
 
 impl<'a> Asking<'a> {
-    fn of(request: &'a Request<Body>) -> Self {
+    pub(crate) fn of(request: &'a Request<Body>) -> Self {
         Self { method: request.method(), path: request.uri().path(), headers: request.headers() }
     }
 }
 
 /// The caller showed a good token: who it is.
-struct Authenticated {
-    token: Arc<Token>,
+pub(crate) struct Authenticated {
+    pub(crate) token: Arc<Token>,
     /// What it may still ask, where its plan limits that.
-    limiter: Option<Arc<Limiter>>,
+    pub(crate) limiter: Option<Arc<Limiter>>,
 }
 
 /// The caller may use one of the versions at this path: which one is meant, the body will tell.
@@ -80,7 +83,7 @@ pub(crate) async fn answer(
 ) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    let (correlator, correlator_fault) = head::correlator(mount.newest, request.headers());
+    let (correlator, correlator_fault) = head::correlator(mount.newest.correlator, request.headers());
     let mut trail = Trail { face: mount.newest, token: None, limiter: None };
     let correlator_text = head::recorded(&correlator);
     let outcome = match correlator_fault {
@@ -184,8 +187,23 @@ async fn face_meant(app: &App, mount: &Mount, request: Request<Body>) -> &'stati
     }
 }
 
+/// The good token that a request bears, outside this pipeline.
+pub(crate) async fn token_of(
+    app: &App,
+    publisher: &Publisher,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Arc<Token>, Problem> {
+    authenticate(app, publisher, &Asking { method, path, headers }).await.map(|caller| caller.token)
+}
+
 /// Who calls.
-async fn authenticate(app: &App, publisher: &Publisher, asking: &Asking<'_>) -> Result<Authenticated, Problem> {
+pub(crate) async fn authenticate(
+    app: &App,
+    publisher: &Publisher,
+    asking: &Asking<'_>,
+) -> Result<Authenticated, Problem> {
     let mut authorizations = asking.headers.get_all(header::AUTHORIZATION).iter();
     let header = authorizations.next().ok_or(Problem::CredentialsMissing)?;
     if authorizations.next().is_some() {

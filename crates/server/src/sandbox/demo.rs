@@ -8,6 +8,7 @@ use attache_core::{
     PublisherName, Purpose, Rate, Scope, Status, SubjectKey, Technology, Timestamp,
 };
 use attache_network::Condition;
+use attache_wire::PUBLISHERS;
 
 use crate::{
     entropy::{self, NoEntropy},
@@ -149,6 +150,16 @@ pub(super) const CLIENTS: &[DemoClient] = &[
     },
 ];
 
+/// The scopes of a publisher's subscriptions, which are too many to be written out for each client.
+fn of_subscriptions(publisher: &str) -> Vec<Scope> {
+    let publisher = PUBLISHERS.iter().find(|known| known.name.as_str() == publisher);
+    let faces = publisher.into_iter().flat_map(|publisher| publisher.subscriptions);
+    let mut scopes: Vec<Scope> = faces.flat_map(|face| face.scopes()).cloned().collect();
+    scopes.sort();
+    scopes.dedup();
+    scopes
+}
+
 /// The demo clients as they are registered.
 pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, NoEntropy> {
     CLIENTS
@@ -171,7 +182,13 @@ pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, 
                 redirect_uris: demo.redirect_uris.iter().copied().map(str::to_owned).collect(),
                 origins: demo.origins.iter().copied().map(str::to_owned).collect(),
                 grants: GrantType::ALL.to_vec(),
-                scopes: demo.scopes.iter().copied().map(Scope::new_static).collect(),
+                scopes: demo
+                    .scopes
+                    .iter()
+                    .copied()
+                    .map(Scope::new_static)
+                    .chain(of_subscriptions(demo.publisher))
+                    .collect(),
                 purposes: demo.purposes.iter().copied().map(Purpose::new_static).collect(),
                 plan: demo.plan(),
                 dpop_required: false,

@@ -29,11 +29,14 @@ pub(crate) fn documented_token(app: &App, publisher: &Publisher, text: &str) -> 
     }
     let client = app.clients.find(&publisher.name, demo::MOCK_CLIENT_ID)?;
     Some(Token {
+        id: [0; 16],
+        authorization: None,
         publisher: client.publisher.clone(),
         client: client.id,
         client_id: client.client_id.clone(),
         line: Some(app.simulator.get(demo::MOCK_LINE.parse().ok()?)?.id),
         scopes: publisher.faces.iter().map(|face| face.scope.clone()).collect::<Vec<Scope>>(),
+        openid: false,
         purpose: client.purposes.first()?.clone(),
         expires_at: app.clock.now().plus(app.tokens.lifetime()),
         bound_to: None,
@@ -46,7 +49,17 @@ fn expired_token(app: &App, publisher: &Publisher, issuer: &str) -> Option<Strin
     let known = demo::CLIENTS.iter().find(|demo| demo.publisher == publisher.name.as_str())?;
     let client = app.clients.find(&publisher.name, known.client_id)?;
     let purpose = client.purposes.first()?;
-    let issue = Issue { issuer, client: &client, line: None, scopes: &client.scopes, purpose, bound_to: None };
+    let issue = Issue {
+        issuer,
+        client: &client,
+        line: None,
+        authorization: None,
+        scopes: &client.scopes,
+        openid: false,
+        purpose,
+        bound_to: None,
+        lifetime: app.tokens.lifetime(),
+    };
     let issued_at = app.clock.now().minus(app.tokens.lifetime() + Duration::from_secs(1));
     app.tokens.issue(&issue, issued_at).ok()
 }

@@ -20,6 +20,31 @@ impl Grants for SqliteStore {
         read(&self.reader(action)?).map_err(failed(action))
     }
 
+    fn spent(&self) -> Result<Vec<(GrantKey, Timestamp)>, StoreError> {
+        let action = "read the spent codes";
+        let read = |connection: &Connection| -> rusqlite::Result<_> {
+            connection
+                .prepare("SELECT key, expires_at FROM spent_code")?
+                .query_map([], |row| Ok((row.get(0)?, Timestamp::from_unix_nanoseconds(row.get(1)?))))?
+                .collect()
+        };
+        read(&self.reader(action)?).map_err(failed(action))
+    }
+
+    async fn spend(&self, key: GrantKey, until: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let spend = || -> rusqlite::Result<()> {
+                connection.prepare_cached("DELETE FROM grants WHERE key = ?1")?.execute([key])?;
+                connection
+                    .prepare_cached("INSERT INTO spent_code (key, expires_at) VALUES (?1, ?2)")?
+                    .execute(params![key, until.unix_nanoseconds()])?;
+                Ok(())
+            };
+            spend().map_err(failed("spend a code"))
+        })
+        .await
+    }
+
     async fn put(&self, key: GrantKey, grant: Grant) -> Result<(), StoreError> {
         self.write(move |connection| {
             insert(connection, &key, &grant).map_err(failed("put a grant"))?;
@@ -31,8 +56,9 @@ impl Grants for SqliteStore {
     async fn remove(&self, keys: Vec<GrantKey>) -> Result<(), StoreError> {
         self.write(move |connection| {
             let remove = || -> rusqlite::Result<()> {
-                let mut statement = connection.prepare_cached("DELETE FROM grants WHERE key = ?1")?;
-                keys.iter().try_for_each(|key| statement.execute([key]).map(drop))
+                let mut grants = connection.prepare_cached("DELETE FROM grants WHERE key = ?1")?;
+                let mut spent = connection.prepare_cached("DELETE FROM spent_code WHERE key = ?1")?;
+                keys.iter().try_for_each(|key| grants.execute([key]).and(spent.execute([key])).map(drop))
             };
             remove().map_err(failed("remove grants"))
         })
@@ -48,8 +74,8 @@ fn insert(connection: &Connection, key: &GrantKey, grant: &Grant) -> rusqlite::R
     connection
         .prepare_cached(
             "INSERT INTO grants (key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce,
-                                 expires_at, request, asked_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                 expires_at, request, asked_at, offline_access, authenticated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             key,
@@ -65,6 +91,8 @@ fn insert(connection: &Connection, key: &GrantKey, grant: &Grant) -> rusqlite::R
             grant.expires_at.unix_nanoseconds(),
             backchannel.map(|backchannel| backchannel.id.as_bytes()),
             backchannel.map(|backchannel| backchannel.asked_at.unix_nanoseconds()),
+            grant.offline_access,
+            grant.authenticated_at.unix_nanoseconds(),
         ])
 }
 
@@ -72,7 +100,7 @@ fn read(connection: &Connection) -> rusqlite::Result<Vec<(GrantKey, Grant)>> {
     connection
         .prepare(
             "SELECT key, publisher, client, line, scopes, openid, purpose, redirect_uri, code_challenge, nonce, expires_at,
-                    request, asked_at
+                    request, asked_at, offline_access, authenticated_at
              FROM grants",
         )?
         .query_map([], |row| Ok((row.get(0)?, grant(row)?)))?
@@ -97,6 +125,8 @@ fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
         line: LineId::from_bytes(row.get(3)?),
         scopes: list(row, 4)?,
         openid: row.get(5)?,
+        offline_access: row.get(13)?,
+        authenticated_at: Timestamp::from_unix_nanoseconds(row.get(14)?),
         purpose: text(row, 6)?,
         kind,
         expires_at: Timestamp::from_unix_nanoseconds(row.get(10)?),

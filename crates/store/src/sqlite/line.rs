@@ -8,14 +8,20 @@ use attache_core::{
     Technology, Timestamp,
 };
 use rusqlite::{
-    Connection, Row, params,
+    Connection, OptionalExtension, Row, params,
     types::{Type, ValueRef},
 };
 
-use super::{SqliteStore, damaged, failed};
+use super::{SqliteStore, damaged, failed, subscription};
 
 /// How many lines are written between two calls of `progress`.
 const STEP: usize = 10_000;
+
+/// The columns of a line, in the order in which [`line`] reads them.
+const COLUMNS: &str = "phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
+     public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
+     technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible,
+     network_access_identifier, subject_key";
 
 #[async_trait]
 impl Lines for SqliteStore {
@@ -32,29 +38,44 @@ impl Lines for SqliteStore {
         read(&connection, each).map_err(failed(action))
     }
 
-    async fn put(&self, lines: Vec<Line>, progress: Box<dyn Fn(usize) + Send + Sync>) -> Result<(), StoreError> {
-        self.write(move |connection| put(connection, &lines, &*progress)).await
+    async fn put(
+        &self,
+        lines: Vec<Line>,
+        now: Timestamp,
+        progress: Box<dyn Fn(usize) + Send + Sync>,
+    ) -> Result<(), StoreError> {
+        let is_told = self.write(move |connection| put_and_tell(connection, &lines, now, &*progress)).await?;
+        if is_told {
+            self.made.notify_one();
+        }
+        Ok(())
     }
 
-    async fn remove(&self, id: LineId) -> Result<(), StoreError> {
-        self.write(move |connection| forget(connection, id)).await
+    async fn remove(&self, id: LineId, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| forget(connection, id, now)).await?;
+        self.made.notify_one();
+        Ok(())
     }
 
-    async fn replace(&self, id: LineId, by: Line) -> Result<(), StoreError> {
+    async fn replace(&self, id: LineId, by: Line, now: Timestamp) -> Result<(), StoreError> {
         self.write(move |connection| {
-            forget(connection, id)?;
+            forget(connection, id, now)?;
             put(connection, &[by], &|_| ())
         })
         .await?;
+        self.made.notify_one();
         self.forget_what_was_deleted().await
     }
 }
 
 /// Whatever is stored about a line, and the column that names it: all of it is deleted with the line.
-pub(super) const ABOUT_A_LINE: [(&str, &str); 3] = [("line", "id"), ("grants", "line"), ("consent", "line")];
+pub(super) const ABOUT_A_LINE: [(&str, &str); 4] =
+    [("line", "id"), ("grants", "line"), ("authorization", "line"), ("consent", "line")];
 
-/// Deletes a line and all that is stored about it.
-fn forget(connection: &Connection, id: LineId) -> Result<(), StoreError> {
+/// Deletes a line and all that is stored about it. Of the subscriptions remains what is needed to tell that
+/// they have ended, which names no line.
+fn forget(connection: &Connection, id: LineId, now: Timestamp) -> Result<(), StoreError> {
+    subscription::forget(connection, id, now).map_err(failed("end the subscriptions about a line"))?;
     for (table, column) in ABOUT_A_LINE {
         connection
             .prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1"))
@@ -62,6 +83,44 @@ fn forget(connection: &Connection, id: LineId) -> Result<(), StoreError> {
             .map_err(failed("remove a line"))?;
     }
     Ok(())
+}
+
+/// Puts lines, and makes what subscriptions are to be told of that. Returns whether that was anything.
+fn put_and_tell(
+    connection: &Connection,
+    lines: &[Line],
+    now: Timestamp,
+    progress: &dyn Fn(usize),
+) -> Result<bool, StoreError> {
+    if !subscription::are_any_alive(connection).map_err(failed("look for subscriptions"))? {
+        return put(connection, lines, progress).map(|()| false);
+    }
+    let mut about = Vec::new();
+    let mut look = || -> rusqlite::Result<()> {
+        for line in lines {
+            let subscriptions = subscription::active_about(connection, line.id)?;
+            if !subscriptions.is_empty()
+                && let Some(before) = find(connection, line.id)?
+            {
+                about.push((line, before, subscriptions));
+            }
+        }
+        Ok(())
+    };
+    look().map_err(failed("look for subscriptions"))?;
+    put(connection, lines, progress)?;
+    let mut is_told = false;
+    for (after, before, subscriptions) in &about {
+        is_told |= subscription::tell_change(connection, subscriptions, before, after, now)
+            .map_err(failed("tell of a change"))?;
+    }
+    Ok(is_told)
+}
+
+/// The line of this identifier.
+pub(super) fn find(connection: &Connection, id: LineId) -> rusqlite::Result<Option<Line>> {
+    let sql = format!("SELECT {COLUMNS} FROM line WHERE id = ?1");
+    connection.prepare_cached(&sql)?.query_one([id.as_bytes()], line).optional()
 }
 
 pub(super) fn put(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> Result<(), StoreError> {
@@ -118,13 +177,7 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
 }
 
 fn read(connection: &Connection, each: &mut dyn FnMut(Line)) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(
-        "SELECT phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
-                public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-                technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible,
-                network_access_identifier, subject_key
-         FROM line ORDER BY phone_number",
-    )?;
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM line ORDER BY phone_number"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         each(line(row)?);

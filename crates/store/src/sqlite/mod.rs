@@ -19,20 +19,25 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
     time::Duration,
 };
 
 use attache_core::{Client, Line, StoreError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
+mod authorization;
 mod client;
 mod consent;
+mod delivery;
 mod grant;
 mod key;
 mod line;
+#[cfg(test)]
+mod outbox_tests;
+mod subscription;
 mod used_token;
 
 pub use key::StoredKey;
@@ -47,6 +52,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0006_subject_key.sql"),
     include_str!("../../migrations/sqlite/0007_client.sql"),
     include_str!("../../migrations/sqlite/0008_consent.sql"),
+    include_str!("../../migrations/sqlite/0009_authorization.sql"),
+    include_str!("../../migrations/sqlite/0010_subscription.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -57,8 +64,8 @@ const MODE: &str = "mode";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
-/// The embedded store. It is `Lines`, `Clients`, `Grants` and `Consents`, and keeps the sealed signing keys.
-/// The embedded store. It is `Lines`, `Clients`, `Grants` and `UsedTokens`, and keeps the sealed signing keys.
+/// The embedded store. It is `Lines`, `Clients`, `Grants`, `Authorizations`, `Consents`, `UsedTokens`, `Subscriptions`
+/// and `Deliveries`, and keeps the sealed signing keys.
 ///
 /// Dropping it finishes what has queued up and lets go of the file.
 #[derive(Debug)]
@@ -67,6 +74,10 @@ pub struct SqliteStore {
     /// `None` only while dropping: the writer ends when nobody can send any more.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
+    /// Connections that only read and that nobody uses now.
+    readers: Mutex<Vec<Connection>>,
+    /// Told when deliveries may have been made.
+    made: Notify,
     /// Locked for this process as long as the store lives, and let go by the system at any death.
     _lock: File,
 }
@@ -159,7 +170,14 @@ impl SqliteStore {
             .name("sqlite-writer".into())
             .spawn(move || write(&connection, &queue))
             .map_err(|cause| OpenError::File { path: path.clone(), cause })?;
-        Ok(Self { path, jobs: Some(jobs), writer: Some(writer), _lock: lock })
+        Ok(Self {
+            path,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            readers: Mutex::default(),
+            made: Notify::new(),
+            _lock: lock,
+        })
     }
 
     /// Whether [`Self::seed`] has never been called: the database was just made, or a first start
@@ -210,15 +228,47 @@ impl SqliteStore {
     }
 
     /// Queues a job and waits until the commit that holds it is done.
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let gone = || StoreError::Failed { action: "write", cause: "the writer has ended".into() };
         let (done, outcome) = oneshot::channel();
-        let job = Job { work: Box::new(work), done };
-        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(gone)?;
-        outcome.await.unwrap_or_else(|_| Err(gone()))
+        let (tell, told) = oneshot::channel();
+        let work = Box::new(move |connection: &Connection| {
+            work(connection).map(|value| {
+                // Who has stopped waiting need not hear of it.
+                let _ = tell.send(value);
+            })
+        });
+        self.jobs.as_ref().and_then(|jobs| jobs.send(Job { work, done }).ok()).ok_or_else(gone)?;
+        outcome.await.unwrap_or_else(|_| Err(gone()))?;
+        told.await.map_err(|_| gone())
+    }
+
+    /// Reads on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| read(&connection))
+        });
+        reading.await.map_err(failed(action))?.map_err(failed(action))
+    }
+
+    /// Reads with a connection that is kept for the next time.
+    fn read_now<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let outcome = work(&connection);
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        outcome
     }
 
     /// Takes what was deleted out of the write-ahead log as well, which keeps pages as they were. A reader
@@ -379,13 +429,16 @@ mod tests {
     use std::num::NonZeroU32;
 
     use attache_core::{
-        AuthenticationMethod, Backchannel, ClientId, ClientKeys, ClientSecret, Clients, CodeChallenge, Consent,
-        ConsentState, Consents, Grant, GrantKind, GrantType, Grants, LegalBasis, LineId, Lines, PublisherName, Purpose,
-        Redirect, RequestId, Scope, SecretHash, Status, Technology, Timestamp, UsedTokens,
+        AuthenticationMethod, Authorization, AuthorizationId, Authorizations, Backchannel, ClientId, ClientKeys,
+        ClientSecret, Clients, CodeChallenge, Consent, ConsentState, Consents, Grant, GrantKind, GrantType, Grants,
+        LegalBasis, LineId, Lines, PublisherName, Purpose, Redirect, RefreshToken, RequestId, Scope, SecretHash,
+        Status, Technology, Timestamp, UsedTokens,
     };
     use tempfile::TempDir;
 
     use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
 
     fn open(directory: &TempDir) -> SqliteStore {
         SqliteStore::open(directory.path().join("attache.db"), "sandbox").unwrap()
@@ -462,6 +515,8 @@ mod tests {
             scopes: vec![Scope::new_static("device-status:roaming:read")],
             purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
             openid: true,
+            offline_access: true,
+            authenticated_at: Timestamp::from_unix_seconds(1_700_000_000),
             kind,
             expires_at: Timestamp::from_unix_seconds(1_700_000_120),
         }
@@ -474,7 +529,7 @@ mod tests {
     }
 
     async fn put(store: &SqliteStore, lines: Vec<Line>) -> Result<(), StoreError> {
-        Lines::put(store, lines, Box::new(|_| ())).await
+        Lines::put(store, lines, NOW, Box::new(|_| ())).await
     }
 
     #[tokio::test]
@@ -515,9 +570,9 @@ mod tests {
         put(&store, vec![line(12345, 1)]).await.unwrap();
         put(&store, vec![Line { status: None, ..line(12345, 2) }]).await.unwrap();
         assert_eq!(lines(&store), [Line { status: None, ..line(12345, 2) }]);
-        Lines::remove(&store, LineId::from_bytes([1; 16])).await.unwrap();
+        Lines::remove(&store, LineId::from_bytes([1; 16]), NOW).await.unwrap();
         assert_eq!(lines(&store).len(), 1);
-        Lines::remove(&store, LineId::from_bytes([2; 16])).await.unwrap();
+        Lines::remove(&store, LineId::from_bytes([2; 16]), NOW).await.unwrap();
         assert_eq!(lines(&store), []);
     }
 
@@ -538,7 +593,7 @@ mod tests {
             files.into_iter().any(|bytes| bytes.windows(16).any(|window| window == line.subject_key.as_bytes()))
         };
         assert!(is_kept(&old) && !is_kept(&new));
-        Lines::replace(&store, old.id, new.clone()).await.unwrap();
+        Lines::replace(&store, old.id, new.clone(), NOW).await.unwrap();
         assert!(!is_kept(&old) && is_kept(&new));
         assert_eq!(lines(&store), [new, line(54321, 3)]);
         assert_eq!(Grants::load(&store).unwrap(), [other]);
@@ -564,7 +619,8 @@ mod tests {
         for table in tables {
             let columns = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
             if columns.column_names().any(|column| column == "line") {
-                let is_deleted = line::ABOUT_A_LINE.contains(&(table.as_str(), "line"));
+                // What is left of a subscription names no line any more: tests of its own hold that.
+                let is_deleted = line::ABOUT_A_LINE.contains(&(table.as_str(), "line")) || table == "subscription";
                 assert!(is_deleted, "{table} is about lines: it belongs into ABOUT_A_LINE");
             }
         }
@@ -709,13 +765,86 @@ mod tests {
         for (id, name) in [(1, "shop"), (2, "bank")] {
             Clients::add(&store, client(id, name)).await.unwrap();
             Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
-            Clients::add(&store, client(id, name)).await.unwrap();
-            Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
         }
         Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, backchannel()))]);
         Grants::remove(&store, vec![[2; 32], [3; 32]]).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), []);
+    }
+
+    fn authorization(client: u8, id: u8) -> Authorization {
+        Authorization {
+            id: AuthorizationId::from_bytes([id; 16]),
+            publisher: PublisherName::new_static("camara"),
+            client: ClientId::from_bytes([client; 16]),
+            line: LineId::from_bytes([9; 16]),
+            scopes: vec![Scope::new_static("device-status:roaming:read")],
+            purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+            openid: true,
+            authenticated_at: Timestamp::from_unix_seconds(1_700_000_000),
+            bound_to: Some("thumbprint".into()),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_the_refresh_tokens_of_an_authorization_the_last_is_good_and_the_others_are_known() {
+        let directory = TempDir::new().unwrap();
+        let until = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            Clients::add(&store, client(1, "shop")).await.unwrap();
+            assert!(store.begin(authorization(1, 1), [1; 32], until(10)).await.unwrap());
+            assert!(store.rotate([1; 32], [2; 32], until(20)).await.unwrap());
+            assert!(!store.rotate([1; 32], [3; 32], until(20)).await.unwrap());
+            assert!(!store.rotate([4; 32], [3; 32], until(20)).await.unwrap());
+        }
+        let store = open(&directory);
+        let token = |is_used, expires_at| RefreshToken { authorization: authorization(1, 1), is_used, expires_at };
+        assert_eq!(store.find([1; 32]).await.unwrap(), Some(token(true, until(10))));
+        assert_eq!(store.find([2; 32]).await.unwrap(), Some(token(false, until(20))));
+        assert_eq!(store.find([3; 32]).await.unwrap(), None);
+        store.forget_expired(until(10)).await.unwrap();
+        assert_eq!(store.find([1; 32]).await.unwrap(), None);
+        assert_eq!(store.find([2; 32]).await.unwrap(), Some(token(false, until(20))));
+        store.forget_expired(until(20)).await.unwrap();
+        assert_eq!(store.find([2; 32]).await.unwrap(), None);
+        // Its identifier is free again, so it is gone as well.
+        assert!(store.begin(authorization(1, 1), [5; 32], until(30)).await.unwrap());
+        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        assert_eq!(store.find([5; 32]).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_revoked_stays_so_until_it_would_have_expired() {
+        let directory = TempDir::new().unwrap();
+        let until = Timestamp::from_unix_seconds;
+        {
+            let store = open(&directory);
+            Clients::add(&store, client(1, "shop")).await.unwrap();
+            assert!(store.begin(authorization(1, 1), [1; 32], until(100)).await.unwrap());
+            store.revoke([1; 16], until(20)).await.unwrap();
+            store.revoke([2; 16], until(10)).await.unwrap();
+            store.revoke([1; 16], until(15)).await.unwrap();
+        }
+        let store = open(&directory);
+        assert_eq!(store.revoked().unwrap(), [([1; 16], until(20)), ([2; 16], until(10))]);
+        assert_eq!(store.find([1; 32]).await.unwrap(), None);
+        assert!(!store.begin(authorization(1, 1), [3; 32], until(100)).await.unwrap());
+        store.forget_expired(until(10)).await.unwrap();
+        assert_eq!(store.revoked().unwrap(), [([1; 16], until(20))]);
+    }
+
+    #[tokio::test]
+    async fn a_spent_code_is_remembered_in_the_place_of_its_grant() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        Clients::add(&store, client(1, "shop")).await.unwrap();
+        Grants::put(&store, [1; 32], grant(1, backchannel())).await.unwrap();
+        store.spend([1; 32], Timestamp::from_unix_seconds(7)).await.unwrap();
+        assert_eq!(Grants::load(&store).unwrap(), []);
+        assert_eq!(store.spent().unwrap(), [([1; 32], Timestamp::from_unix_seconds(7))]);
+        Grants::remove(&store, vec![[1; 32]]).await.unwrap();
+        assert_eq!(store.spent().unwrap(), []);
     }
 
     fn consent(line: u8, client: u8, state: ConsentState) -> Consent {
@@ -766,7 +895,7 @@ mod tests {
         for (id, name) in [(1, "shop"), (2, "bank")] {
             Clients::add(&store, client(id, name)).await.unwrap();
         }
-        Lines::put(&store, vec![line(12345, 7), line(12346, 8)], Box::new(|_| ())).await.unwrap();
+        Lines::put(&store, vec![line(12345, 7), line(12346, 8)], NOW, Box::new(|_| ())).await.unwrap();
         let of = |line, client| consent(line, client, ConsentState::Granted { at });
         Consents::put(&store, vec![of(7, 1), of(7, 2), of(8, 2)]).await.unwrap();
         let grants = |line| Grant { line: LineId::from_bytes([line; 16]), ..grant(2, backchannel()) };
@@ -774,7 +903,7 @@ mod tests {
         Grants::put(&store, [8; 32], grants(8)).await.unwrap();
         Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
         assert_eq!(consents(&store), [of(7, 2), of(8, 2)]);
-        Lines::remove(&store, LineId::from_bytes([7; 16])).await.unwrap();
+        Lines::remove(&store, LineId::from_bytes([7; 16]), NOW).await.unwrap();
         assert_eq!(consents(&store), [of(8, 2)]);
         assert_eq!(Grants::load(&store).unwrap(), [([8; 32], grants(8))]);
         assert!(Consents::put(&store, vec![of(8, 1)]).await.is_err(), "the client is gone");
@@ -878,7 +1007,7 @@ mod tests {
         });
         let told = Arc::new(std::sync::Mutex::new(Vec::new()));
         let progress = Arc::clone(&told);
-        Lines::put(&store, many.collect(), Box::new(move |written| progress.lock().unwrap().push(written)))
+        Lines::put(&store, many.collect(), NOW, Box::new(move |written| progress.lock().unwrap().push(written)))
             .await
             .unwrap();
         assert_eq!(*told.lock().unwrap(), [10_000, 20_000, 25_000]);

@@ -67,7 +67,7 @@ pub(crate) fn read(body: &[u8]) -> Result<attache_core::Device, Problem> {
 }
 
 /// `PhoneNumber` of 0.6 and 1.x: `^\+[1-9][0-9]{4,14}$`.
-fn read_phone_number(text: &str) -> Result<PhoneNumber, Problem> {
+pub(crate) fn read_phone_number(text: &str) -> Result<PhoneNumber, Problem> {
     text.parse()
         .map_err(|_| invalid("device.phoneNumber", "'+' and 5 to 15 digits are needed, the first not 0 (E.164)"))
 }
@@ -80,12 +80,12 @@ impl Device {
         read_phone_number: impl FnOnce(&str) -> Result<PhoneNumber, Problem>,
     ) -> Result<attache_core::Device, Problem> {
         let mut identifiers = Vec::new();
+        let ipv4 = self.ipv4_address.map(|Object(address)| address.identify()).transpose()?;
+        // Last, because a number that no line can have is no fault of the request; another field may be.
         if let Some(number) = self.phone_number {
             identifiers.push(DeviceIdentifier::PhoneNumber(read_phone_number(&number)?));
         }
-        if let Some(Object(address)) = self.ipv4_address {
-            identifiers.push(DeviceIdentifier::Ipv4(address.identify()?));
-        }
+        identifiers.extend(ipv4.map(DeviceIdentifier::Ipv4));
         if let Some(address) = self.ipv6_address {
             identifiers.push(DeviceIdentifier::Ipv6(address));
         }

@@ -21,11 +21,14 @@ pub const PUBLISHER: Publisher = Publisher {
     root: "/orange",
     alias: None,
     faces: &[&roaming_v0::FACE, &reachability_v0::FACE],
+    subscriptions: &[],
     refuse: gateway::refuse,
     authorization: Authorization {
         token_path: "/oauth/v3/token",
         backchannel_path: None,
         authorization_path: None,
+        revocation_path: "/oauth/v3/revoke",
+        userinfo_path: None,
         redirect_uri_is_repeated: true,
         client_credentials: true,
         authentication_methods: oauth::USUAL_METHODS,
@@ -75,6 +78,7 @@ mod tests {
             token_type: "Bearer",
             expires_in: 3600,
             scope: "a".into(),
+            refresh_token: None,
             id_token: None,
             purpose: Purpose::new_static("dpv:ServiceProvision"),
         });

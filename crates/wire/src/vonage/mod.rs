@@ -15,11 +15,14 @@ pub const PUBLISHER: Publisher = Publisher {
     root: "/vonage",
     alias: None,
     faces: &[&device_status_v050::CONNECTIVITY, &device_status_v050::ROAMING],
+    subscriptions: &[],
     refuse: crate::camara::device_status::v0_5::refuse,
     authorization: Authorization {
         token_path: "/oauth2/token",
         backchannel_path: Some("/oauth2/bc-authorize"),
         authorization_path: None,
+        revocation_path: "/oauth2/revoke",
+        userinfo_path: Some("/oauth2/userinfo"),
         redirect_uri_is_repeated: true,
         client_credentials: false,
         authentication_methods: &[

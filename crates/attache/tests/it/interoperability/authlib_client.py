@@ -91,9 +91,9 @@ def refused(error, step, *arguments, **parameters):
 
 
 def subject(session, token, nonce=None):
-    claims = jwt.decode(token["id_token"], keys, algorithms=["ES256"]).claims
+    decoded = jwt.decode(token["id_token"], keys, algorithms=["ES256"])
     options = {"iss": {"value": told["issuer"]}, "aud": {"value": session.client_id}}
-    verified = CodeIDToken(claims, {}, options, {"nonce": nonce, "access_token": token["access_token"]})
+    verified = CodeIDToken(decoded.claims, decoded.header, options, {"nonce": nonce, "access_token": token["access_token"]})
     verified.validate(now=int(time.time()))
     return verified["sub"]
 
@@ -140,7 +140,7 @@ def code_with_pkce(session):
 
 def ciba(session, authentication):
     def begin(hint):
-        parameters = {"scope": told["scope"], "login_hint": hint}
+        parameters = {"scope": told["scope"] + " offline_access", "login_hint": hint}
         endpoint = server["backchannel_authentication_endpoint"]
         return session.post(endpoint, data=parameters, auth=session.client_auth(authentication), withhold_token=True)
 
@@ -151,6 +151,16 @@ def ciba(session, authentication):
     assert begun.status_code == 200, begun.text
     token = poll(begun.json())
     ask(token, {})
+    told_subject = session.get(server["userinfo_endpoint"]).json()
+    assert told_subject == {"sub": subject(session, token)}, told_subject
+
+    refreshed = session.refresh_token(server["token_endpoint"], refresh_token=token["refresh_token"])
+    ask(refreshed, {})
+    session.revocation_endpoint_auth_method = authentication
+    revoked = session.revoke_token(server["revocation_endpoint"], token=refreshed["refresh_token"])
+    assert revoked.status_code == 200, revoked.text
+    ended = refreshed["refresh_token"]
+    refused("invalid_grant", session.refresh_token, server["token_endpoint"], refresh_token=ended)
     silent = begin(told["silent_login_hint"]).json()
     refused("authorization_pending", poll, silent)
     refused("slow_down", poll, silent)
@@ -167,4 +177,4 @@ for method, make in [
     # A session keeps the token of a flow, so each has its own.
     client_credentials(make())
     assert code_with_pkce(make()) == ciba(make(), method), "both flows tell the same subject"
-    print(f"{method}: client credentials, code with PKCE, CIBA")
+    print(f"{method}: client credentials, code with PKCE, CIBA, refresh, revocation, userinfo")

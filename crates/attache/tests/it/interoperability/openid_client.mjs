@@ -93,9 +93,18 @@ async function codeWithPkce(config) {
 
 async function ciba(config) {
   const { scope, login_hint } = told
-  const begun = await client.initiateBackchannelAuthentication(config, { scope, login_hint })
+  const offline = { scope: `${scope} offline_access`, login_hint }
+  const begun = await client.initiateBackchannelAuthentication(config, offline)
   const tokens = await client.pollBackchannelAuthenticationGrant(config, begun)
   await ask(config, tokens.access_token, {})
+  const subject = tokens.claims().sub
+  assert.deepEqual(await client.fetchUserInfo(config, tokens.access_token, subject), { sub: subject })
+
+  const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token)
+  await ask(config, refreshed.access_token, {})
+  assert.equal(refreshed.claims().sub, subject)
+  await client.tokenRevocation(config, refreshed.refresh_token)
+  await refused(client.refreshTokenGrant(config, refreshed.refresh_token), 'invalid_grant')
 
   // Who never answers is waited for, until the application gives up.
   const silent = await client.initiateBackchannelAuthentication(config, { scope, login_hint: told.silent_login_hint })
@@ -115,6 +124,6 @@ await Promise.all(
     await clientCredentials(config)
     const [code, backchannel] = await Promise.all([codeWithPkce(config), ciba(config)])
     assert.equal(code, backchannel, 'both flows tell the same subject')
-    console.log(`${name}: client credentials, code with PKCE, CIBA`)
+    console.log(`${name}: client credentials, code with PKCE, CIBA, refresh, revocation, userinfo`)
   }),
 )

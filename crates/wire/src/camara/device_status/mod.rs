@@ -2,3 +2,4 @@
 
 pub mod v0_4;
 pub mod v0_5;
+pub mod v0_5_subscriptions;

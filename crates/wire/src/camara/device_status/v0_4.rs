@@ -95,14 +95,15 @@ impl UeId {
         if self.external_id.is_none() && self.msisdn.is_none() && self.ipv4_addr.is_none() && self.ipv6_addr.is_none() {
             return Err(invalid("ueId", "at least one of msisdn, ipv4Addr, ipv6Addr and externalId is needed"));
         }
+        let ipv4 = self.ipv4_addr.map(|text| read_ipv4(&text)).transpose()?.flatten();
+        let ipv6 = self.ipv6_addr.map(|text| read_ipv6(&text)).transpose()?.flatten();
+        // Last, because a number that no line can have is no fault of the request; another field may be.
         let msisdn = self.msisdn.map(|text| v0_5::read_phone_number("ueId.msisdn", &text)).transpose()?;
         if let (Some(msisdn), Some(beside)) = (msisdn, number_beside)
             && msisdn != beside
         {
             return Err(Problem::IdentifiersDisagree);
         }
-        let ipv4 = self.ipv4_addr.map(|text| read_ipv4(&text)).transpose()?.flatten();
-        let ipv6 = self.ipv6_addr.map(|text| read_ipv6(&text)).transpose()?.flatten();
 
         let mut identifiers = Vec::new();
         identifiers.extend(msisdn.or(number_beside).map(DeviceIdentifier::PhoneNumber));
@@ -265,6 +266,13 @@ mod tests {
         ] {
             assert_eq!(faulty_field(&FACE, body), field, "{body}");
         }
+    }
+
+    #[test]
+    fn a_number_that_no_line_can_have_is_told_after_the_faults_of_the_request() {
+        let faulty = r#"{"ueId": {"msisdn": "012345", "ipv4Addr": "84.125.93.256"}}"#;
+        assert_eq!(faulty_field(&FACE, faulty), "ueId.ipv4Addr");
+        assert_eq!(read(br#"{"ueId": {"msisdn": "012345"}}"#), Err(Problem::UnknownLine));
     }
 
     #[test]

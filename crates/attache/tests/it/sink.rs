@@ -1,0 +1,117 @@
+//! A sink of events: a server of a few lines that remembers what it was sent and answers as it is told.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use serde_json::Value;
+
+use crate::harness::eventually;
+
+/// What a sink was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    /// Its head, in small letters.
+    pub(crate) head: String,
+    /// The `CloudEvent`.
+    pub(crate) body: Value,
+    /// What was answered.
+    pub(crate) status: u16,
+}
+
+impl Event {
+    /// The last part of its type.
+    pub(crate) fn name(&self) -> &str {
+        self.body["type"].as_str().unwrap().rsplit('.').next().unwrap()
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.body["id"].as_str().unwrap()
+    }
+}
+
+/// What an answer has beside its status: further header lines.
+type Answer = (u16, &'static str);
+type Behaviour = Arc<dyn Fn(&Value, usize) -> Answer + Send + Sync>;
+
+/// A sink, listening on this machine as long as the test runs.
+pub(crate) struct Sink {
+    port: u16,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Sink {
+    /// A sink that takes everything.
+    pub(crate) fn open() -> Self {
+        Self::answering(|_, _| (204, ""))
+    }
+
+    /// A sink that answers as this function says, of the event and of how many came before.
+    pub(crate) fn answering(behaviour: impl Fn(&Value, usize) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let behaviour: Behaviour = Arc::new(behaviour);
+        let kept = Arc::clone(&events);
+        thread::spawn(move || {
+            for connection in listener.incoming().map_while(Result::ok) {
+                let (events, behaviour) = (Arc::clone(&kept), Arc::clone(&behaviour));
+                thread::spawn(move || serve(&connection, &events, &behaviour));
+            }
+        });
+        Self { port, events }
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/sink", self.port)
+    }
+
+    /// All that has come.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// The names of all events, once so many have come.
+    pub(crate) fn names(&self, count: usize) -> Vec<String> {
+        self.received(count).iter().map(|event| event.name().to_owned()).collect()
+    }
+
+    /// All events, once so many have come.
+    pub(crate) fn received(&self, count: usize) -> Vec<Event> {
+        eventually(&format!("{count} events arrive"), || {
+            let events = self.events();
+            (events.len() >= count).then_some(events)
+        })
+    }
+}
+
+/// Answers what comes over one connection.
+fn serve(connection: &TcpStream, events: &Mutex<Vec<Event>>, behaviour: &Behaviour) {
+    let mut reader = BufReader::new(connection);
+    loop {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if reader.read_line(&mut head).unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let head = head.to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let mut body = vec![0; length.trim().parse().unwrap()];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let before = events.lock().unwrap().len();
+        let (status, headers) = behaviour(&body, before);
+        events.lock().unwrap().push(Event { head, body, status });
+        let answer = format!("HTTP/1.1 {status} X\r\n{headers}content-length: 0\r\n\r\n");
+        if (&mut &*connection).write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! Subscriptions, as their clients see them: made, read, listed, deleted; and what their sinks are told.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    faces::CAMARA,
+    harness::{Answer, Attache, eventually},
+    sink::Sink,
+};
+
+const LINE: &str = "+33639980001";
+const OTHER_LINE: &str = "+33639980010";
+
+/// A version of an API of subscriptions.
+#[derive(Clone, Copy)]
+struct Api {
+    path: &'static str,
+    name: &'static str,
+    prefix: &'static str,
+}
+
+const ROAMING: Api = Api {
+    path: "/device-roaming-status-subscriptions/v0.8/subscriptions",
+    name: "device-roaming-status-subscriptions",
+    prefix: "org.camaraproject.device-roaming-status-subscriptions.v0",
+};
+const ROAMING_0_7: Api = Api { path: "/device-roaming-status-subscriptions/v0.7/subscriptions", ..ROAMING };
+const ROAMING_0_6: Api = Api {
+    path: "/device-roaming-status-subscriptions/v0.6/subscriptions",
+    prefix: "org.camaraproject.roaming-status-subscriptions.v0",
+    ..ROAMING
+};
+const REACHABILITY: Api = Api {
+    path: "/device-reachability-status-subscriptions/v0.8/subscriptions",
+    name: "device-reachability-status-subscriptions",
+    prefix: "org.camaraproject.device-reachability-status-subscriptions.v0",
+};
+const NETWORK_TYPE: Api = Api {
+    path: "/connected-network-type-subscriptions/v0.2/subscriptions",
+    name: "connected-network-type-subscriptions",
+    prefix: "org.camaraproject.connected-network-type-subscriptions.v0",
+};
+
+impl Api {
+    /// The scopes to make subscriptions to some types, and to read and delete them, with the purpose.
+    fn asked(self, types: &[&str]) -> String {
+        let create = types.iter().map(|name| format!(" {}:{}.{name}:create", self.name, self.prefix));
+        let create: String = create.collect();
+        format!("dpv:FraudPreventionAndDetection{create} {0}:read {0}:delete", self.name)
+    }
+
+    /// As an application itself.
+    fn two_legged<'a>(self, attache: &'a Attache, types: &[&str]) -> Subscriber<'a> {
+        Subscriber { attache, api: self, token: CAMARA.two_legged(attache, &self.asked(types)) }
+    }
+
+    /// With a token for one line.
+    fn three_legged<'a>(self, attache: &'a Attache, line: &str, types: &[&str]) -> Subscriber<'a> {
+        Subscriber { attache, api: self, token: CAMARA.three_legged(attache, line, &self.asked(types)) }
+    }
+
+    /// A request for a subscription.
+    fn body(self, event: &str, sink: &str, line: Option<&str>) -> Value {
+        let detail = line.map_or_else(|| json!({}), |line| json!({ "device": { "phoneNumber": line } }));
+        json!({
+            "protocol": "HTTP",
+            "sink": sink,
+            "types": [format!("{}.{event}", self.prefix)],
+            "config": { "subscriptionDetail": detail },
+        })
+    }
+}
+
+struct Subscriber<'a> {
+    attache: &'a Attache,
+    api: Api,
+    token: String,
+}
+
+impl Subscriber<'_> {
+    fn post(&self, body: &Value) -> Answer {
+        self.attache.post(self.api.path).bearer(&self.token).json(body).send()
+    }
+
+    /// Makes a subscription and returns it.
+    fn subscribe(&self, body: &Value) -> Value {
+        self.attache.post(self.api.path).bearer(&self.token).json(body).says(201).json()
+    }
+
+    fn get(&self, id: &str) -> Answer {
+        self.attache.get(&format!("{}/{id}", self.api.path)).bearer(&self.token).send()
+    }
+
+    fn delete(&self, id: &str) -> Answer {
+        self.attache.request(Method::DELETE, &format!("{}/{id}", self.api.path)).bearer(&self.token).send()
+    }
+
+    fn list(&self) -> Value {
+        self.attache.get(self.api.path).bearer(&self.token).says(200).json()
+    }
+
+    /// Asserts that a request is refused.
+    fn is_refused(&self, body: &Value, status: u16, code: &str) {
+        let answer = self.post(body);
+        assert_eq!((answer.status, answer.text("code").as_str()), (status, code), "{}", answer.body);
+    }
+}
+
+fn sandbox() -> Attache {
+    Attache::with(&["--allow-http-sinks"])
+}
+
+fn id_of(subscription: &Value) -> String {
+    subscription["id"].as_str().unwrap().to_owned()
+}
+
+fn roam(attache: &Attache, country: &str) {
+    attache.change(LINE, "roam", &json!({ "country": country }));
+}
+
+#[test]
+fn who_subscribes_is_told_of_each_change_in_order_and_of_nothing_else() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    let shop = ROAMING.two_legged(&attache, &["roaming-status", "roaming-change-country"]);
+    let subscription = shop.subscribe(&ROAMING.body("roaming-status", &sink.url(), Some(LINE)));
+    assert_eq!(subscription["status"], "ACTIVE");
+    assert_eq!(subscription["config"]["subscriptionDetail"]["device"], json!({ "phoneNumber": LINE }));
+    for country in ["DE", "DE", "BE"] {
+        roam(&attache, country);
+    }
+    attache.change(LINE, "home", &json!({}));
+    attache.change(OTHER_LINE, "roam", &json!({ "country": "DE" }));
+    let confirmed = attache.line(LINE)["serving_confirmed_at"].as_str().map(str::to_owned);
+    let events = sink.received(3);
+    let names: Vec<&str> = events.iter().map(crate::sink::Event::name).collect();
+    assert_eq!(names, ["subscription-started", "roaming-status", "roaming-status"]);
+    let [_, abroad, home] = &events[..] else { panic!("{events:?}") };
+    assert!(abroad.head.contains("content-type: application/cloudevents+json"), "{}", abroad.head);
+    assert!(!abroad.head.contains("authorization"));
+    assert!(abroad.head.contains(&format!("x-correlator: {}", abroad.id())), "{}", abroad.head);
+    let id = id_of(&subscription);
+    assert_eq!(
+        abroad.body["data"],
+        json!({
+            "device": { "phoneNumber": LINE }, "subscriptionId": id,
+            "roaming": true, "countryCode": 262, "countryName": ["DE"],
+        })
+    );
+    assert_eq!(home.body["data"], json!({ "device": { "phoneNumber": LINE }, "subscriptionId": id, "roaming": false }));
+    assert_eq!(home.body["specversion"], "1.0");
+    assert_eq!(home.body["source"], attache.url("").trim_end_matches('/'));
+    if let Some(confirmed) = confirmed {
+        // The time of the event is the network's, to the millisecond.
+        assert_eq!(&home.body["time"].as_str().unwrap()[..23], &confirmed[..23]);
+    }
+}
+
+#[test]
+fn subscriptions_and_events_survive_a_kill() {
+    let mut attache = sandbox();
+    let failing = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let fails = std::sync::Arc::clone(&failing);
+    let sink = Sink::answering(
+        move |_, _| {
+            if fails.load(std::sync::atomic::Ordering::SeqCst) { (503, "") } else { (204, "") }
+        },
+    );
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    let id = id_of(&shop.subscribe(&ROAMING.body("roaming-on", &sink.url(), Some(LINE))));
+    roam(&attache, "DE");
+    sink.received(1);
+    attache.kill();
+    failing.store(false, std::sync::atomic::Ordering::SeqCst);
+    attache.start();
+    let delivered = eventually("both events are delivered", || {
+        let events: Vec<_> = sink.events().into_iter().filter(|event| event.status == 204).collect();
+        (events.len() == 2).then_some(events)
+    });
+    assert_eq!(
+        delivered.iter().map(|event| event.id().to_owned()).collect::<Vec<_>>(),
+        [format!("{id}-1"), format!("{id}-2")]
+    );
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    assert_eq!(shop.get(&id).json()["status"], "ACTIVE");
+}
+
+#[test]
+fn a_subscription_belongs_to_its_client_and_is_gone_when_it_is_deleted() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    let subscription = shop.subscribe(&ROAMING.body("roaming-on", &sink.url(), Some(LINE)));
+    let id = id_of(&subscription);
+    assert_eq!(shop.get(&id).json(), subscription);
+    assert_eq!(shop.list(), json!([subscription]));
+    // In another version it does not exist.
+    let older = ROAMING_0_7.two_legged(&attache, &["roaming-on"]);
+    assert_eq!((older.get(&id).status, older.list()), (404, json!([])));
+    // Nor for a token of another line.
+    let other = ROAMING.three_legged(&attache, OTHER_LINE, &["roaming-on"]);
+    assert_eq!((other.get(&id).status, other.delete(&id).status, other.list()), (404, 404, json!([])));
+    // Nor for another client.
+    attache.register(&json!({ "publisher": "camara", "client_id": "bank", "client_secret": "bank-secret" }));
+    let token = attache
+        .post("/oauth2/token")
+        .basic("bank", "bank-secret")
+        .form(&[("grant_type", "client_credentials"), ("scope", &ROAMING.asked(&["roaming-on"]))])
+        .says(200)
+        .text("access_token");
+    let bank = Subscriber { attache: &attache, api: ROAMING, token };
+    assert_eq!((bank.get(&id).status, bank.delete(&id).status, bank.list()), (404, 404, json!([])));
+
+    let deleted = shop.delete(&id);
+    assert_eq!((deleted.status, deleted.body.as_str()), (204, ""));
+    assert_eq!((shop.get(&id).status, shop.delete(&id).status, shop.list()), (404, 404, json!([])));
+    roam(&attache, "DE");
+    let events = sink.received(2);
+    assert_eq!(events[1].body["data"]["terminationReason"], "SUBSCRIPTION_DELETED");
+    assert_eq!(shop.get("not-an-id").text("code"), "NOT_FOUND");
+}
+
+#[test]
+fn with_a_token_for_a_line_nothing_names_it() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    let shop = ROAMING.three_legged(&attache, LINE, &["roaming-on"]);
+    let subscription = shop.subscribe(&ROAMING.body("roaming-on", &sink.url(), None));
+    assert_eq!(subscription["config"]["subscriptionDetail"], json!({}));
+    roam(&attache, "DE");
+    assert_eq!(sink.names(2), ["subscription-started", "roaming-on"]);
+    for event in sink.events() {
+        assert!(event.body["data"].get("device").is_none() && !event.body.to_string().contains("33639980001"));
+    }
+    shop.is_refused(&ROAMING.body("roaming-on", &sink.url(), Some(LINE)), 422, "UNNECESSARY_IDENTIFIER");
+    // The client itself sees it as it is: without the line that it was not told.
+    let itself = ROAMING.two_legged(&attache, &["roaming-on"]);
+    assert_eq!(itself.get(&id_of(&subscription)).json(), subscription);
+}
+
+#[test]
+fn the_first_event_tells_how_things_stand_and_counts() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    let shop = ROAMING.two_legged(&attache, &["roaming-status"]);
+    let mut body = ROAMING.body("roaming-status", &sink.url(), Some(LINE));
+    body["config"]["initialEvent"] = json!(true);
+    body["config"]["subscriptionMaxEvents"] = json!(2);
+    let subscription = shop.subscribe(&body);
+    roam(&attache, "DE");
+    attache.change(LINE, "home", &json!({}));
+    let events = sink.received(4);
+    let names: Vec<&str> = events.iter().map(crate::sink::Event::name).collect();
+    assert_eq!(names, ["subscription-started", "roaming-status", "roaming-status", "subscription-ended"]);
+    assert_eq!((&events[1].body["data"]["roaming"], &events[2].body["data"]["roaming"]), (&json!(false), &json!(true)));
+    assert_eq!(events[3].body["data"]["terminationReason"], "MAX_EVENTS_REACHED");
+    assert_eq!(shop.get(&id_of(&subscription)).json()["status"], "EXPIRED");
+}
+
+#[test]
+fn a_sink_gets_its_credential_and_nobody_else_sees_it() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    let mut body = ROAMING.body("roaming-on", &sink.url(), Some(LINE));
+    body["sinkCredential"] = json!({
+        "credentialType": "ACCESSTOKEN", "accessToken": "sesame-open",
+        "accessTokenExpiresUtc": "2036-01-01T00:00:00Z", "accessTokenType": "bearer",
+    });
+    let subscription = shop.subscribe(&body);
+    assert!(!subscription.to_string().contains("sesame") && subscription.get("sinkCredential").is_none());
+    assert!(sink.received(1)[0].head.contains("authorization: bearer sesame-open"));
+    for entry in std::fs::read_dir(attache.data_dir()).unwrap().map_while(Result::ok) {
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        assert!(!bytes.windows(11).any(|window| window == b"sesame-open"), "{:?}", entry.path());
+    }
+}
+
+#[test]
+fn what_a_request_lacks_is_told_by_the_codes_of_the_contract() {
+    let attache = sandbox();
+    let sink = "https://sink.example/";
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    let good = ROAMING.body("roaming-on", sink, Some(LINE));
+    let with = |pointer: &str, value: Value| {
+        let mut body = good.clone();
+        *body.pointer_mut(pointer).unwrap() = value;
+        body
+    };
+    let without = |field: &str| {
+        let mut body = good.clone();
+        body.as_object_mut().unwrap().remove(field);
+        body
+    };
+    let and = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body[field] = value;
+        body
+    };
+    let config = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body["config"][field] = value;
+        body
+    };
+    let credential = |credential_type: &str, token_type: &str, expires: &str| {
+        and(
+            "sinkCredential",
+            json!({
+                "credentialType": credential_type, "accessToken": "t",
+                "accessTokenExpiresUtc": expires, "accessTokenType": token_type,
+            }),
+        )
+    };
+    let on = format!("{}.roaming-on", ROAMING.prefix);
+    for field in ["protocol", "sink", "types", "config"] {
+        shop.is_refused(&without(field), 400, "INVALID_ARGUMENT");
+    }
+    shop.is_refused(&with("/protocol", json!("MQTT5")), 400, "INVALID_PROTOCOL");
+    for sink in ["ftp://sink.example/", "sink.example", "https://user:secret@sink.example/", ""] {
+        shop.is_refused(&with("/sink", json!(sink)), 400, "INVALID_SINK");
+    }
+    for sink in ["https://10.0.0.1/", "https://169.254.169.254/", "https://[fd00::1]/"] {
+        shop.is_refused(&with("/sink", json!(sink)), 400, "INVALID_SINK");
+    }
+    shop.is_refused(&with("/types", json!([])), 400, "INVALID_ARGUMENT");
+    shop.is_refused(&with("/types", json!(["nonsense"])), 400, "INVALID_ARGUMENT");
+    shop.is_refused(&with("/types", json!([on, on])), 422, "MULTIEVENT_SUBSCRIPTION_NOT_SUPPORTED");
+    let off = format!("{}.roaming-off", ROAMING.prefix);
+    shop.is_refused(&with("/types", json!([off])), 403, "SUBSCRIPTION_MISMATCH");
+    shop.is_refused(&credential("PLAIN", "bearer", "2036-01-01T00:00:00Z"), 400, "INVALID_CREDENTIAL");
+    shop.is_refused(&credential("ACCESSTOKEN", "mac", "2036-01-01T00:00:00Z"), 400, "INVALID_TOKEN");
+    shop.is_refused(&credential("ACCESSTOKEN", "bearer", "tomorrow"), 400, "INVALID_ARGUMENT");
+    shop.is_refused(&credential("ACCESSTOKEN", "bearer", "2020-01-01T00:00:00Z"), 400, "OUT_OF_RANGE");
+    shop.is_refused(&config("subscriptionMaxEvents", json!(0)), 400, "OUT_OF_RANGE");
+    shop.is_refused(&config("subscriptionMaxEvents", json!("1")), 400, "INVALID_ARGUMENT");
+    shop.is_refused(&config("subscriptionExpireTime", json!("2020-01-01T00:00:00Z")), 400, "OUT_OF_RANGE");
+    shop.is_refused(&config("subscriptionExpireTime", json!("2999-01-01T00:00:00Z")), 400, "OUT_OF_RANGE");
+    shop.is_refused(&config("subscriptionExpireTime", json!("soon")), 400, "INVALID_ARGUMENT");
+    shop.is_refused(&ROAMING.body("roaming-on", sink, None), 422, "MISSING_IDENTIFIER");
+    shop.is_refused(&ROAMING.body("roaming-on", sink, Some("+99999999999")), 404, "IDENTIFIER_NOT_FOUND");
+    shop.is_refused(&ROAMING.body("roaming-on", sink, Some("+33639980012")), 422, "SERVICE_NOT_APPLICABLE");
+    shop.is_refused(&ROAMING.body("roaming-on", sink, Some("0033")), 400, "INVALID_ARGUMENT");
+    let reader = Subscriber {
+        token: CAMARA.two_legged(&attache, "dpv:FraudPreventionAndDetection device-roaming-status:read"),
+        ..shop
+    };
+    reader.is_refused(&good, 403, "PERMISSION_DENIED");
+    assert_eq!(attache.get(ROAMING.path).send().status, 401);
+    assert_eq!(attache.request(Method::PUT, ROAMING.path).bearer(&reader.token).send().status, 405);
+    assert_eq!(reader.get("x").status, 403);
+}
+
+#[test]
+fn a_request_that_is_sent_again_with_its_key_makes_one_subscription() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    let shop = ROAMING.two_legged(&attache, &["roaming-on", "roaming-off"]);
+    let post = |body: &Value, key: &str| {
+        attache.post(ROAMING.path).bearer(&shop.token).header("idempotency-key", key).json(body).send()
+    };
+    let body = ROAMING.body("roaming-on", &sink.url(), Some(LINE));
+    let (first, again) = (post(&body, "k1"), post(&body, "k1"));
+    assert_eq!((first.status, again.status, first.body), (201, 201, again.body));
+    let other = post(&ROAMING.body("roaming-off", &sink.url(), Some(LINE)), "k1");
+    assert_eq!((other.status, other.text("code").as_str()), (409, "ALREADY_EXISTS"));
+    assert_eq!(shop.list().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn reachability_and_network_type_are_told_by_their_own_tables() {
+    let attache = sandbox();
+    let (reach, network) = (Sink::open(), Sink::open());
+    let types = ["reachability-data", "reachability-sms", "reachability-disconnected"];
+    let shop = REACHABILITY.two_legged(&attache, &types);
+    for name in types {
+        shop.subscribe(&REACHABILITY.body(name, &reach.url(), Some(LINE)));
+    }
+    let curious = NETWORK_TYPE.two_legged(&attache, &["network-type-changed"]);
+    curious.subscribe(&NETWORK_TYPE.body("network-type-changed", &network.url(), Some(LINE)));
+    reach.received(3);
+    network.received(1);
+    for (data, sms) in [(true, false), (false, true), (true, true), (false, false), (false, false)] {
+        attache.change(LINE, "reach", &json!({ "data": data, "sms": sms }));
+    }
+    assert_eq!(network.received(2)[1].body["data"]["connectedNetworkType"], "UNKNOWN");
+    let mut told = reach.names(6).split_off(3);
+    told.sort_unstable();
+    assert_eq!(told, ["reachability-data", "reachability-disconnected", "reachability-sms"]);
+}
+
+#[test]
+fn the_oldest_versions_have_their_own_forms() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    let shop = ROAMING_0_6.two_legged(&attache, &["roaming-on"]);
+    let id = id_of(&shop.subscribe(&ROAMING_0_6.body("roaming-on", &sink.url(), Some(LINE))));
+    shop.is_refused(&ROAMING_0_6.body("roaming-on", &sink.url(), None), 400, "INVALID_ARGUMENT");
+    shop.delete(&id);
+    // It has no event for its start.
+    let events = sink.received(1);
+    assert_eq!(events[0].body["type"], "org.camaraproject.roaming-status-subscriptions.v0.subscription-ends");
+
+    let own = Api {
+        path: "/device-status/v0/subscriptions",
+        name: "device-status:subscriptions",
+        prefix: "org.camaraproject.device-status.v0",
+    };
+    let scope = "dpv:FraudPreventionAndDetection device-status:subscriptions:create device-status:subscriptions:read device-status:subscriptions:delete";
+    let shop = Subscriber { attache: &attache, api: own, token: CAMARA.two_legged(&attache, scope) };
+    let sink = Sink::open();
+    let info = shop.subscribe(&json!({
+        "subscriptionDetail": { "device": { "phoneNumber": "33639980001" }, "type": "org.camaraproject.device-status.v0.connectivity-sms" },
+        "webhook": { "notificationUrl": sink.url(), "notificationAuthToken": "c8974e592c2fa383d4a3960714" },
+    }));
+    let id = info["subscriptionId"].as_str().unwrap();
+    assert_eq!(info["webhook"], json!({ "notificationUrl": sink.url() }));
+    assert_eq!(shop.get(id).json(), info);
+    attache.change(LINE, "reach", &json!({ "data": false, "sms": true }));
+    let event = &sink.received(1)[0];
+    assert_eq!(event.body["type"], "org.camaraproject.device-status.v0.connectivity-sms");
+    assert_eq!(event.body["data"], json!({ "device": { "phoneNumber": LINE }, "subscriptionId": id }));
+    assert!(event.head.contains("authorization: bearer c8974e592c2fa383d4a3960714"));
+    assert_eq!(shop.delete(id).status, 204);
+}
+
+#[test]
+fn a_sink_that_is_busy_is_tried_again_in_order_and_one_that_refuses_is_not() {
+    let attache = sandbox();
+    let sink =
+        Sink::answering(|event, before| match (event["type"].as_str().unwrap().ends_with("roaming-status"), before) {
+            (true, 1) => (503, "retry-after: 2\r\n"),
+            (false, _) | (true, 2) => (204, ""),
+            (true, _) => (400, ""),
+        });
+    let shop = ROAMING.two_legged(&attache, &["roaming-status"]);
+    let id = id_of(&shop.subscribe(&ROAMING.body("roaming-status", &sink.url(), Some(LINE))));
+    sink.received(1);
+    let began = std::time::Instant::now();
+    roam(&attache, "DE");
+    attache.change(LINE, "home", &json!({}));
+    let events = sink.received(4);
+    assert!(began.elapsed() >= std::time::Duration::from_secs(2), "Retry-After was not honoured");
+    let told: Vec<(String, u16)> = events.iter().map(|event| (event.id().to_owned(), event.status)).collect();
+    let sent = |sequence: u64, status: u16| (format!("{id}-{sequence}"), status);
+    assert_eq!(told, [sent(1, 204), sent(2, 503), sent(2, 204), sent(3, 400)]);
+    let metrics = eventually("the dead letter is counted", || {
+        let text = attache.get("/metrics").says(200).body;
+        text.contains("attache_deliveries_dead 1").then_some(text)
+    });
+    assert!(metrics.contains(r#"attache_delivery_attempts_total{outcome="Delivered"}"#), "{metrics}");
+}
+
+#[test]
+fn a_sink_that_is_gone_ends_its_subscription() {
+    let attache = sandbox();
+    let sink = Sink::answering(|_, _| (410, ""));
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    let id = id_of(&shop.subscribe(&ROAMING.body("roaming-on", &sink.url(), Some(LINE))));
+    eventually("it ends", || (shop.get(&id).json()["status"] == "EXPIRED").then_some(()));
+    roam(&attache, "DE");
+    assert_eq!(sink.events().len(), 1);
+}
+
+#[test]
+fn a_subscription_expires_by_itself() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    let mut body = ROAMING.body("roaming-on", &sink.url(), Some(LINE));
+    let soon = jiff_now_plus_a_second();
+    body["config"]["subscriptionExpireTime"] = json!(soon);
+    let subscription = shop.subscribe(&body);
+    assert_eq!(subscription["expiresAt"], subscription["config"]["subscriptionExpireTime"]);
+    let events = sink.received(2);
+    assert_eq!(events[1].body["data"]["terminationReason"], "SUBSCRIPTION_EXPIRED");
+    assert_eq!(shop.get(&id_of(&subscription)).json()["status"], "EXPIRED");
+}
+
+/// A second from now, as the server's own clock has it.
+fn jiff_now_plus_a_second() -> String {
+    let now = std::process::Command::new("date").args(["-u", "-d", "+2 seconds", "+%Y-%m-%dT%H:%M:%SZ"]).output();
+    String::from_utf8(now.unwrap().stdout).unwrap().trim().to_owned()
+}

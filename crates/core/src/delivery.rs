@@ -1,0 +1,168 @@
+use async_trait::async_trait;
+
+use crate::{EndReason, Fact, StoreError, Subscription, SubscriptionId, Timestamp};
+
+/// What a subscription is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// What became of its line.
+    Event(Fact),
+    /// That it has begun.
+    Started,
+    /// That it was paused, or goes on.
+    Updated {
+        /// Whether it is told of what happens from now on.
+        is_active: bool,
+    },
+    /// That it has ended: the last that it is told.
+    Ended {
+        /// Why.
+        reason: EndReason,
+        /// More about it, for people.
+        description: Option<String>,
+    },
+}
+
+/// One notice on its way to the sink of its subscription. Subscription and sequence together name it
+/// for ever, however often it is sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// Whom it is for.
+    pub subscription: SubscriptionId,
+    /// Its place among all that the subscription is told, from 1.
+    pub sequence: u64,
+    /// What is told.
+    pub notice: Notice,
+    /// When that happened.
+    pub at: Timestamp,
+    /// When it was put on its way.
+    pub made_at: Timestamp,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// What came of that.
+    pub state: DeliveryState,
+    /// What came of the last attempt, for people.
+    pub last_outcome: Option<String>,
+}
+
+/// What came of a delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DeliveryState {
+    /// It is on its way, or waits for the one before it.
+    Pending,
+    /// The sink has it.
+    Delivered,
+    /// The sink refused it, or was tried often enough. The operator can replay it.
+    Dead,
+    /// It was given up: its sink is gone, or the version of its API does not tell such a thing.
+    Dropped,
+}
+
+impl DeliveryState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Dead, Self::Dropped];
+
+    /// Its text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// The state of this text.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// An origin of sinks with deliveries that can be sent, now or later.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DueSink {
+    /// The origin, by [`crate::Sink::origin`].
+    pub origin: String,
+    /// When the first of them can be sent.
+    pub due_at: Timestamp,
+}
+
+/// A delivery that can be sent, with all that is needed for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Due {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Its subscription, as it is now.
+    pub subscription: Subscription,
+}
+
+/// What came of one attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// Whose delivery it was.
+    pub subscription: SubscriptionId,
+    /// Which of them.
+    pub sequence: u64,
+    /// When it ended.
+    pub at: Timestamp,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The same for people, such as `HTTP 503`.
+    pub description: String,
+}
+
+/// What came of one attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The sink has it.
+    Delivered,
+    /// It is to be tried again.
+    Again {
+        /// When.
+        at: Timestamp,
+    },
+    /// It is not to be tried again.
+    Dead,
+    /// It cannot be told in the version of its subscription.
+    Dropped,
+}
+
+/// Which dead deliveries are sent again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replayed {
+    /// The one of this sequence.
+    One(u64),
+    /// All that were made since then.
+    Since(Timestamp),
+}
+
+/// Keeps what is to be told until it was told: the outbox.
+///
+/// Of each subscription only the first delivery that is pending can be sent; the next one can when that
+/// one has been settled. A replay can be sent at once.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Waits until deliveries were made since this was called last. What becomes due by a record of attempts is
+    /// for whoever made that.
+    async fn made(&self);
+
+    /// Every origin with deliveries that can be sent, now or later.
+    fn due_sinks(&self) -> Result<Vec<DueSink>, StoreError>;
+
+    /// The first `limit` deliveries to an origin that can be sent at `now`, longest due first.
+    fn due(&self, origin: &str, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError>;
+
+    /// Records what came of attempts, all in one transaction.
+    async fn record(&self, attempts: Vec<Attempt>) -> Result<(), StoreError>;
+
+    /// The last `limit` deliveries of a subscription, newest first.
+    fn deliveries(&self, subscription: SubscriptionId, limit: u32) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Lets dead deliveries of a subscription be sent again from `now` on. Returns how many.
+    async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError>;
+
+    /// How many deliveries are pending, and how many are dead.
+    fn backlog(&self) -> Result<(usize, usize), StoreError>;
+}

@@ -1,0 +1,316 @@
+//! The outbox.
+
+use async_trait::async_trait;
+use attache_core::{
+    Attempt, Country, Deliveries, Delivery, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Mcc, Notice,
+    Outcome, Replayed, StoreError, SubscriptionId, Technology, Timestamp,
+};
+use rusqlite::{Connection, Row, params, types::Type};
+
+use super::{
+    SqliteStore, damaged, failed,
+    subscription::{self, COLUMNS, unknown},
+};
+
+const STARTED: &str = "subscription-started";
+const UPDATED: &str = "subscription-updated";
+const ENDED: &str = "subscription-ended";
+
+/// How many columns a delivery has, as [`delivery`] reads them.
+const WIDTH: usize = 10;
+const DELIVERY_COLUMNS: &str = "d.subscription, d.sequence, d.notice, d.detail, d.description, d.at, d.made_at, d.attempts, d.state, d.last_outcome";
+
+#[async_trait]
+impl Deliveries for SqliteStore {
+    async fn made(&self) {
+        self.made.notified().await;
+    }
+
+    fn due_sinks(&self) -> Result<Vec<DueSink>, StoreError> {
+        self.read_now(due_sinks).map_err(failed("read the sinks that are due"))
+    }
+
+    fn due(&self, origin: &str, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
+        self.read_now(|connection| due(connection, origin, now, limit))
+            .map_err(failed("read the deliveries that are due"))
+    }
+
+    async fn record(&self, attempts: Vec<Attempt>) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            attempts
+                .iter()
+                .try_for_each(|attempt| record(connection, attempt))
+                .map_err(failed("record attempts of deliveries"))
+        })
+        .await
+    }
+
+    fn deliveries(&self, subscription: SubscriptionId, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        self.read_now(|connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {DELIVERY_COLUMNS} FROM delivery d WHERE d.subscription = ?1 ORDER BY d.sequence DESC LIMIT ?2"
+                ))?
+                .query_map(params![subscription.as_bytes(), limit], delivery)?
+                .collect()
+        })
+        .map_err(failed("read deliveries"))
+    }
+
+    async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
+        let replayed = self
+            .write(move |connection| replay(connection, subscription, which, now).map_err(failed("replay deliveries")))
+            .await?;
+        self.made.notify_one();
+        Ok(replayed)
+    }
+
+    fn backlog(&self) -> Result<(usize, usize), StoreError> {
+        let count = |connection: &Connection, state: &str| -> rusqlite::Result<usize> {
+            let sql = format!("SELECT count(*) FROM delivery WHERE state = '{state}'");
+            connection.prepare_cached(&sql)?.query_one([], |row| row.get::<_, isize>(0)).map(isize::unsigned_abs)
+        };
+        self.read_now(|connection| Ok((count(connection, "pending")?, count(connection, "dead")?)))
+            .map_err(failed("count deliveries"))
+    }
+}
+
+/// Makes a delivery, and ends its subscription when it was the last event that it wanted. It can be sent at
+/// once, unless it has to wait for another.
+pub(super) fn make(
+    connection: &Connection,
+    id: SubscriptionId,
+    notice: &Notice,
+    at: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let (sequence, sink, is_last) = count(connection, id, matches!(notice, Notice::Event(_)))?;
+    let (name, detail, description) = written(notice);
+    connection
+        .prepare_cached(
+            "INSERT INTO delivery (subscription, sequence, origin, notice, detail, description, at, made_at, due_at)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+                    CASE WHEN EXISTS (SELECT 1 FROM delivery
+                                      WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0)
+                         THEN NULL ELSE ?8 END",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            sequence,
+            attache_core::Sink::new(&sink).map_err(damaged(1, Type::Text))?.origin(),
+            name,
+            detail,
+            description,
+            at.unix_nanoseconds(),
+            now.unix_nanoseconds(),
+        ])?;
+    if is_last {
+        subscription::end(connection, id, EndReason::MaxEventsReached, None, now)?;
+    }
+    Ok(())
+}
+
+/// Counts a delivery of a subscription: its sequence, the sink, and whether it is the last event.
+fn count(connection: &Connection, id: SubscriptionId, is_event: bool) -> rusqlite::Result<(i64, String, bool)> {
+    connection
+        .prepare_cached(
+            "UPDATE subscription SET last_sequence = last_sequence + 1, events_made = events_made + ?2 WHERE id = ?1
+             RETURNING last_sequence, sink, ?2 AND events_made >= ifnull(max_events, events_made + 1)",
+        )?
+        .query_one(params![id.as_bytes(), is_event], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+}
+
+/// Gives up what waits to be told to a subscription: all of it, or what is about its line.
+pub(super) fn give_up(connection: &Connection, id: SubscriptionId, all: bool) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE delivery SET state = 'dropped', due_at = NULL
+             WHERE subscription = ?1 AND state = 'pending' AND (?2 OR notice NOT LIKE 'subscription-%')",
+        )?
+        .execute(params![id.as_bytes(), all])?;
+    go_on(connection, id, None)
+}
+
+/// Lets the next delivery of a subscription be sent, if none is on its way.
+pub(super) fn go_on(connection: &Connection, id: SubscriptionId, now: Option<Timestamp>) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE delivery SET due_at = ifnull(?2, made_at)
+             WHERE subscription = ?1 AND due_at IS NULL
+               AND sequence = (SELECT min(sequence) FROM delivery
+                               WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0)",
+        )?
+        .execute(params![id.as_bytes(), now.map(Timestamp::unix_nanoseconds)])
+        .map(drop)
+}
+
+fn record(connection: &Connection, attempt: &Attempt) -> rusqlite::Result<()> {
+    let (state, due_at) = match attempt.outcome {
+        Outcome::Delivered => (DeliveryState::Delivered, None),
+        Outcome::Again { at } => (DeliveryState::Pending, Some(at)),
+        Outcome::Dead => (DeliveryState::Dead, None),
+        Outcome::Dropped => (DeliveryState::Dropped, None),
+    };
+    // What was given up meanwhile stays so.
+    connection
+        .prepare_cached(
+            "UPDATE delivery SET state = ?3, due_at = ?4, attempts = attempts + 1, last_outcome = ?5
+             WHERE subscription = ?1 AND sequence = ?2 AND state = 'pending'",
+        )?
+        .execute(params![
+            attempt.subscription.as_bytes(),
+            attempt.sequence.cast_signed(),
+            state.as_str(),
+            due_at.map(Timestamp::unix_nanoseconds),
+            attempt.description,
+        ])?;
+    if due_at.is_none() {
+        go_on(connection, attempt.subscription, Some(attempt.at))?;
+    }
+    Ok(())
+}
+
+/// One look into the index for each origin, however many deliveries it has.
+fn due_sinks(connection: &Connection) -> rusqlite::Result<Vec<DueSink>> {
+    connection
+        .prepare_cached(
+            "WITH RECURSIVE origins (origin) AS (
+                 SELECT (SELECT origin FROM delivery WHERE due_at IS NOT NULL ORDER BY origin LIMIT 1)
+                 UNION ALL
+                 SELECT (SELECT d.origin FROM delivery d WHERE d.due_at IS NOT NULL AND d.origin > origins.origin
+                         ORDER BY d.origin LIMIT 1)
+                 FROM origins WHERE origins.origin IS NOT NULL)
+             SELECT origin, (SELECT min(d.due_at) FROM delivery d
+                             WHERE d.origin = origins.origin AND d.due_at IS NOT NULL)
+             FROM origins WHERE origin IS NOT NULL",
+        )?
+        .query_map([], |row| {
+            Ok(DueSink { origin: row.get(0)?, due_at: Timestamp::from_unix_nanoseconds(row.get(1)?) })
+        })?
+        .collect()
+}
+
+fn due(connection: &Connection, origin: &str, now: Timestamp, limit: u32) -> rusqlite::Result<Vec<Due>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d JOIN subscription s ON s.id = d.subscription
+             WHERE d.origin = ?1 AND d.due_at IS NOT NULL AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3"
+        ))?
+        .query_map(params![origin, now.unix_nanoseconds(), limit], |row| {
+            Ok(Due { delivery: delivery(row)?, subscription: subscription::subscription(row, WIDTH)? })
+        })?
+        .collect()
+}
+
+fn replay(
+    connection: &Connection,
+    subscription: SubscriptionId,
+    which: Replayed,
+    now: Timestamp,
+) -> rusqlite::Result<usize> {
+    let (sequence, since) = match which {
+        Replayed::One(sequence) => (Some(sequence.cast_signed()), None),
+        Replayed::Since(since) => (None, Some(since.unix_nanoseconds())),
+    };
+    connection
+        .prepare_cached(
+            "UPDATE delivery SET state = 'pending', is_replay = 1, attempts = 0, due_at = ?4
+             WHERE subscription = ?1 AND state = 'dead' AND (?2 IS NULL OR sequence = ?2)
+               AND (?3 IS NULL OR made_at >= ?3)",
+        )?
+        .execute(params![subscription.as_bytes(), sequence, since, now.unix_nanoseconds()])
+}
+
+/// The name of a notice, what it tells beside that, and its description.
+fn written(notice: &Notice) -> (&'static str, Option<String>, Option<&str>) {
+    match notice {
+        Notice::Event(fact) => {
+            let detail = match fact {
+                Fact::RoamingStatus { visited } => visited.map(|country| country.mcc().to_string()),
+                Fact::RoamingChangeCountry { visited } => Some(visited.mcc().to_string()),
+                Fact::NetworkTypeChanged { technology } => technology.map(|technology| technology.to_string()),
+                Fact::RoamingOn
+                | Fact::RoamingOff
+                | Fact::ReachabilityData
+                | Fact::ReachabilitySms
+                | Fact::ReachabilityDisconnected => None,
+            };
+            (fact.event_type().as_str(), detail, None)
+        }
+        Notice::Started => (STARTED, None, None),
+        Notice::Updated { is_active } => (UPDATED, is_active.then(|| "active".to_owned()), None),
+        Notice::Ended { reason, description } => (ENDED, Some(reason.as_str().to_owned()), description.as_deref()),
+    }
+}
+
+fn notice(name: &str, detail: Option<&str>, description: Option<String>) -> Option<Notice> {
+    let country = |detail: &str| detail.parse().ok().and_then(Mcc::from_number).map(Country::of);
+    Some(match (name, detail) {
+        (STARTED, _) => Notice::Started,
+        (UPDATED, detail) => Notice::Updated { is_active: detail.is_some() },
+        (ENDED, detail) => Notice::Ended { reason: EndReason::named(detail?)?, description },
+        (name, detail) => Notice::Event(match EventType::named(name)? {
+            EventType::RoamingStatus => {
+                Fact::RoamingStatus { visited: detail.map(|detail| country(detail).ok_or(())).transpose().ok()? }
+            }
+            EventType::RoamingOn => Fact::RoamingOn,
+            EventType::RoamingOff => Fact::RoamingOff,
+            EventType::RoamingChangeCountry => Fact::RoamingChangeCountry { visited: country(detail?)? },
+            EventType::ReachabilityData => Fact::ReachabilityData,
+            EventType::ReachabilitySms => Fact::ReachabilitySms,
+            EventType::ReachabilityDisconnected => Fact::ReachabilityDisconnected,
+            EventType::NetworkTypeChanged => {
+                Fact::NetworkTypeChanged { technology: detail.map(str::parse::<Technology>).transpose().ok()? }
+            }
+        }),
+    })
+}
+
+fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let name = row.get_ref(2)?.as_str()?;
+    let detail = row.get_ref(3)?.as_str_or_null()?;
+    Ok(Delivery {
+        subscription: SubscriptionId::from_bytes(row.get(0)?),
+        sequence: row.get::<_, i64>(1)?.cast_unsigned(),
+        notice: notice(name, detail, row.get(4)?).ok_or_else(|| unknown(2, "notice"))?,
+        at: Timestamp::from_unix_nanoseconds(row.get(5)?),
+        made_at: Timestamp::from_unix_nanoseconds(row.get(6)?),
+        attempts: row.get(7)?,
+        state: DeliveryState::named(row.get_ref(8)?.as_str()?).ok_or_else(|| unknown(8, "delivery state"))?,
+        last_outcome: row.get(9)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_read_as_it_was_written() {
+        let germany = Country::of(Mcc::from_number(262).unwrap());
+        let notices = [
+            Notice::Started,
+            Notice::Updated { is_active: true },
+            Notice::Updated { is_active: false },
+            Notice::Ended { reason: EndReason::NetworkTerminated, description: Some("consent withdrawn".into()) },
+            Notice::Ended { reason: EndReason::Expired, description: None },
+            Notice::Event(Fact::RoamingStatus { visited: Some(germany) }),
+            Notice::Event(Fact::RoamingStatus { visited: None }),
+            Notice::Event(Fact::RoamingOn),
+            Notice::Event(Fact::RoamingOff),
+            Notice::Event(Fact::RoamingChangeCountry { visited: germany }),
+            Notice::Event(Fact::ReachabilityData),
+            Notice::Event(Fact::ReachabilitySms),
+            Notice::Event(Fact::ReachabilityDisconnected),
+            Notice::Event(Fact::NetworkTypeChanged { technology: Some(Technology::Fifth) }),
+            Notice::Event(Fact::NetworkTypeChanged { technology: None }),
+        ];
+        for told in notices {
+            let (name, detail, description) = written(&told);
+            assert_eq!(notice(name, detail.as_deref(), description.map(str::to_owned)), Some(told));
+        }
+        assert_eq!(notice("roaming-change-country", None, None), None);
+        assert_eq!(notice("network-type-changed", Some("6G"), None), None);
+        assert_eq!(notice("unheard-of", None, None), None);
+    }
+}

@@ -1,0 +1,375 @@
+//! Subscriptions and the outbox together: what a change leaves behind, and what becomes of it.
+
+use attache_core::{
+    Attempt, Client, ClientId, ClientKeys, Clients as _, Deliveries as _, DeliveryState, DeviceIdentifier, Due,
+    EndReason, EventType, Fact, IdempotencyKey, Kept, Line, LineId, Lines, Notice, Outcome, Plan, PublisherName,
+    Purpose, Replayed, Sink, SinkCredential, Status, SubjectKey, Subscription, SubscriptionFilter, SubscriptionId,
+    SubscriptionStatus, Subscriptions as _, Timestamp,
+};
+use tempfile::TempDir;
+
+use super::SqliteStore;
+
+const ORIGIN: &str = "https://a.example";
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(1_700_000_000 + seconds)
+}
+
+fn client(id: u8) -> Client {
+    Client {
+        id: ClientId::from_bytes([id; 16]),
+        publisher: PublisherName::new_static("camara"),
+        client_id: format!("client-{id}"),
+        revision: 1,
+        name: None,
+        organisation: None,
+        secrets: vec![],
+        keys: ClientKeys::Registered(vec![]),
+        authentication_methods: vec![],
+        redirect_uris: vec![],
+        origins: vec![],
+        grants: vec![],
+        scopes: vec![],
+        purposes: vec![],
+        plan: Plan::default(),
+        dpop_required: false,
+        signed_requests_required: false,
+        sector: None,
+        registered_at: at(0),
+    }
+}
+
+fn line(serving: &str, confirmed: i64) -> Line {
+    Line {
+        id: LineId::from_bytes([9; 16]),
+        subject_key: SubjectKey::from_bytes([9; 16]),
+        phone_number: "+33699901032".parse().unwrap(),
+        home: "20801".parse().unwrap(),
+        status: Some(Status {
+            serving: serving.parse().unwrap(),
+            serving_confirmed_at: at(confirmed),
+            data: true,
+            sms: true,
+            reachability_confirmed_at: at(0),
+            technology: None,
+            technology_confirmed_at: at(0),
+        }),
+        addresses: None,
+        eligible: true,
+    }
+}
+
+fn subscription(id: u8, event_type: EventType) -> Subscription {
+    Subscription {
+        id: SubscriptionId::from_bytes([id; 16]),
+        publisher: PublisherName::new_static("camara"),
+        api: "device-roaming-status-subscriptions".into(),
+        contract: "0.8".into(),
+        client: ClientId::from_bytes([1; 16]),
+        purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+        line: LineId::from_bytes([9; 16]),
+        device: Some(DeviceIdentifier::PhoneNumber("+33699901032".parse().unwrap())),
+        event_type,
+        sink: Sink::new("https://a.example/sink").unwrap(),
+        credential: None,
+        initial_event: None,
+        max_events: None,
+        expires_at: None,
+        starts_at: at(1),
+        status: SubscriptionStatus::Active,
+        events_made: 0,
+    }
+}
+
+struct World {
+    directory: TempDir,
+    store: SqliteStore,
+}
+
+impl World {
+    /// A line at home, and two clients.
+    async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let store = SqliteStore::open(directory.path().join("attache.db"), "sandbox").unwrap();
+        for id in [1, 2] {
+            store.add(client(id)).await.unwrap();
+        }
+        let world = Self { directory, store };
+        world.put(line("20801", 0)).await;
+        world
+    }
+
+    /// The same after a restart.
+    fn restarted(self) -> Self {
+        let Self { directory, store } = self;
+        drop(store);
+        let store = SqliteStore::open(directory.path().join("attache.db"), "sandbox").unwrap();
+        Self { directory, store }
+    }
+
+    async fn put(&self, line: Line) {
+        Lines::put(&self.store, vec![line], at(50), Box::new(|_| ())).await.unwrap();
+    }
+
+    async fn subscribe(&self, new: Subscription) {
+        let kept = self.store.begin(new.clone(), None).await.unwrap();
+        assert!(matches!(kept, Kept::New(kept) if kept.id == new.id));
+    }
+
+    fn due(&self) -> Vec<Due> {
+        self.store.due(ORIGIN, at(100), 100).unwrap()
+    }
+
+    /// Sends all that can be sent, until nothing more can; returns it in order.
+    async fn send_all(&self) -> Vec<(u8, u64, Notice)> {
+        let mut sent = Vec::new();
+        loop {
+            let due = self.due();
+            if due.is_empty() {
+                return sent;
+            }
+            for Due { delivery, .. } in due {
+                self.settle(delivery.subscription, delivery.sequence, Outcome::Delivered).await;
+                sent.push((delivery.subscription.as_bytes()[0], delivery.sequence, delivery.notice));
+            }
+        }
+    }
+
+    async fn settle(&self, subscription: SubscriptionId, sequence: u64, outcome: Outcome) {
+        let attempt = Attempt { subscription, sequence, at: at(60), outcome, description: "HTTP 204".into() };
+        self.store.record(vec![attempt]).await.unwrap();
+    }
+
+    fn get(&self, id: u8) -> Subscription {
+        self.store.subscription(SubscriptionId::from_bytes([id; 16])).unwrap().unwrap()
+    }
+
+    fn states(&self, id: u8) -> Vec<(u64, DeliveryState)> {
+        let deliveries = self.store.deliveries(SubscriptionId::from_bytes([id; 16]), 100).unwrap();
+        deliveries.iter().rev().map(|delivery| (delivery.sequence, delivery.state)).collect()
+    }
+}
+
+fn ended(reason: EndReason) -> Notice {
+    Notice::Ended { reason, description: None }
+}
+
+#[tokio::test]
+async fn a_change_is_told_to_whom_it_concerns_and_is_there_after_a_restart() {
+    let world = World::new().await;
+    let credential = SinkCredential { sealed: vec![1, 2, 3], expires_at: Some(at(1000)) };
+    let first = Subscription { credential: Some(credential), ..subscription(1, EventType::RoamingOn) };
+    world.subscribe(first.clone()).await;
+    world.subscribe(Subscription { device: None, ..subscription(2, EventType::RoamingOff) }).await;
+    world.put(line("26201", 7)).await;
+    world.put(line("26201", 8)).await;
+    let world = world.restarted();
+    assert_eq!(world.get(1), Subscription { events_made: 1, ..first });
+    assert_eq!(world.get(2).device, None);
+    let told = world.store.deliveries(SubscriptionId::from_bytes([1; 16]), 1).unwrap();
+    assert_eq!((told[0].at, told[0].made_at), (at(7), at(50)));
+    let sent = world.send_all().await;
+    let on = Notice::Event(Fact::RoamingOn);
+    assert_eq!(sent, [(1, 1, Notice::Started), (2, 1, Notice::Started), (1, 2, on)]);
+}
+
+#[tokio::test]
+async fn deliveries_of_a_subscription_follow_one_another_and_those_of_others_do_not_wait() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingStatus)).await;
+    world.subscribe(subscription(2, EventType::RoamingStatus)).await;
+    world.put(line("26201", 7)).await;
+    let heads: Vec<_> =
+        world.due().iter().map(|due| (due.subscription.id.as_bytes()[0], due.delivery.sequence)).collect();
+    assert_eq!(heads, [(1, 1), (2, 1)]);
+    let first = SubscriptionId::from_bytes([1; 16]);
+    world.settle(first, 1, Outcome::Again { at: at(5000) }).await;
+    world.put(line("20801", 8)).await;
+    assert_eq!(
+        world.send_all().await.iter().map(|(id, sequence, _)| (*id, *sequence)).collect::<Vec<_>>(),
+        [(2, 1), (2, 2), (2, 3)]
+    );
+    assert_eq!(world.store.due_sinks().unwrap()[0].due_at, at(5000));
+    // What cannot be told any more lets the next one go.
+    world.settle(first, 1, Outcome::Dead).await;
+    let sent: Vec<_> = world.send_all().await.into_iter().map(|(id, sequence, _)| (id, sequence)).collect();
+    assert_eq!(sent, [(1, 2), (1, 3)]);
+    assert_eq!(world.store.due_sinks().unwrap(), []);
+    assert_eq!(world.store.backlog().unwrap(), (0, 1));
+}
+
+#[tokio::test]
+async fn a_replay_waits_for_nobody_and_holds_nobody_up() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingStatus)).await;
+    let id = SubscriptionId::from_bytes([1; 16]);
+    world.settle(id, 1, Outcome::Dead).await;
+    world.put(line("26201", 7)).await;
+    world.put(line("20801", 8)).await;
+    assert_eq!(world.store.replay(id, Replayed::One(1), at(61)).await.unwrap(), 1);
+    assert_eq!(world.store.replay(id, Replayed::One(2), at(61)).await.unwrap(), 0);
+    assert_eq!(world.store.replay(id, Replayed::Since(at(0)), at(61)).await.unwrap(), 0);
+    world.settle(id, 1, Outcome::Again { at: at(9000) }).await;
+    let sent: Vec<_> = world.send_all().await.into_iter().map(|(_, sequence, _)| sequence).collect();
+    assert_eq!(sent, [2, 3]);
+    world.settle(id, 1, Outcome::Delivered).await;
+    assert!(world.states(1).iter().all(|(_, state)| *state == DeliveryState::Delivered));
+}
+
+#[tokio::test]
+async fn a_subscription_ends_with_the_last_event_that_it_wants() {
+    let world = World::new().await;
+    let new = subscription(1, EventType::RoamingStatus);
+    world.subscribe(Subscription { max_events: Some(2), initial_event: Some(true), ..new }).await;
+    world.put(line("26201", 7)).await;
+    world.put(line("20801", 8)).await;
+    let sent: Vec<_> = world.send_all().await.into_iter().map(|(_, _, notice)| notice).collect();
+    assert_eq!(sent[0], Notice::Started);
+    assert_eq!(sent[1], Notice::Event(Fact::RoamingStatus { visited: None }));
+    assert!(matches!(sent[2], Notice::Event(Fact::RoamingStatus { visited: Some(_) })));
+    assert_eq!(sent[3..], [ended(EndReason::MaxEventsReached)]);
+    let subscription = world.get(1);
+    assert_eq!(subscription.status, SubscriptionStatus::Ended(EndReason::MaxEventsReached));
+    assert_eq!(subscription.events_made, 2);
+}
+
+#[tokio::test]
+async fn whatever_ends_a_subscription_ends_it_once() {
+    let world = World::new().await;
+    world.subscribe(Subscription { expires_at: Some(at(10)), ..subscription(1, EventType::RoamingOn) }).await;
+    let credential = Some(SinkCredential { sealed: vec![], expires_at: Some(at(20)) });
+    world.subscribe(Subscription { credential, ..subscription(2, EventType::RoamingOn) }).await;
+    assert_eq!(world.store.end_due(at(9), at(19)).await.unwrap(), 0);
+    assert_eq!(world.store.end_due(at(10), at(20)).await.unwrap(), 2);
+    assert_eq!(world.store.end_due(at(30), at(30)).await.unwrap(), 0);
+    for (id, reason) in [(1, EndReason::Expired), (2, EndReason::CredentialExpired)] {
+        let id = SubscriptionId::from_bytes([id; 16]);
+        let kept = world.store.end(id, EndReason::NetworkTerminated, None, at(31)).await.unwrap().unwrap();
+        assert_eq!(kept.status, SubscriptionStatus::Ended(reason));
+        let deleted = world.store.end(id, EndReason::Deleted, None, at(31)).await.unwrap().unwrap();
+        assert_eq!(deleted.status, SubscriptionStatus::Ended(EndReason::Deleted));
+        let kept = deleted;
+        assert_eq!(world.store.set_active(id, true, at(32)).await.unwrap().unwrap().status, kept.status);
+    }
+    world.put(line("26201", 40)).await;
+    let sent: Vec<_> = world.send_all().await.into_iter().map(|(_, _, notice)| notice).collect();
+    let told = [ended(EndReason::Expired), ended(EndReason::CredentialExpired)];
+    assert_eq!(sent, [[Notice::Started, Notice::Started], told].concat());
+}
+
+#[tokio::test]
+async fn once_it_may_not_be_told_nothing_about_the_line_is() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    world.put(line("26201", 7)).await;
+    let id = SubscriptionId::from_bytes([1; 16]);
+    let reason = EndReason::NetworkTerminated;
+    world.store.end(id, reason, Some("no consent".into()), at(51)).await.unwrap();
+    world.put(line("20801", 8)).await;
+    let sent: Vec<_> = world.send_all().await.into_iter().map(|(_, _, notice)| notice).collect();
+    assert_eq!(sent, [Notice::Started, Notice::Ended { reason, description: Some("no consent".into()) }]);
+    assert_eq!(world.states(1)[1], (2, DeliveryState::Dropped));
+}
+
+#[tokio::test]
+async fn a_line_that_ends_takes_its_subscriptions_along() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    world.put(line("26201", 7)).await;
+    Lines::remove(&world.store, LineId::from_bytes([9; 16]), at(51)).await.unwrap();
+    let left = world.get(1);
+    assert_eq!(left.status, SubscriptionStatus::Ended(EndReason::NetworkTerminated));
+    // Its end is told, and names it no more.
+    assert_eq!((left.line, left.device), (LineId::from_bytes([0; 16]), None));
+    let sent: Vec<_> = world.send_all().await.into_iter().map(|(_, sequence, _)| sequence).collect();
+    assert_eq!(sent, [1, 3]);
+}
+
+#[tokio::test]
+async fn a_sink_that_is_gone_is_told_nothing_more() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    world.put(line("26201", 7)).await;
+    world.store.end(SubscriptionId::from_bytes([1; 16]), EndReason::SinkGone, None, at(51)).await.unwrap();
+    assert_eq!(world.send_all().await, []);
+}
+
+#[tokio::test]
+async fn a_paused_subscription_never_hears_of_what_happens_meanwhile() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    let id = SubscriptionId::from_bytes([1; 16]);
+    world.store.set_active(id, false, at(51)).await.unwrap();
+    world.store.set_active(id, false, at(52)).await.unwrap();
+    world.put(line("26201", 7)).await;
+    world.put(line("20801", 8)).await;
+    world.store.set_active(id, true, at(53)).await.unwrap();
+    world.put(line("26201", 9)).await;
+    let sent: Vec<_> = world.send_all().await.into_iter().map(|(_, _, notice)| notice).collect();
+    let paused = [Notice::Updated { is_active: false }, Notice::Updated { is_active: true }];
+    assert_eq!(sent, [&[Notice::Started][..], &paused, &[Notice::Event(Fact::RoamingOn)]].concat());
+}
+
+#[tokio::test]
+async fn a_change_that_is_not_stored_is_not_told() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    // Two lines cannot have one identifier: the job fails after the first was written.
+    let other = Line { phone_number: "+33699901033".parse().unwrap(), ..line("26201", 7) };
+    let put = Lines::put(&world.store, vec![line("26201", 7), other], at(50), Box::new(|_| ())).await;
+    assert!(put.is_err());
+    assert_eq!(world.states(1), [(1, DeliveryState::Pending)]);
+    assert_eq!(world.get(1).events_made, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_makes_nothing_new() {
+    let world = World::new().await;
+    let key = |request| Some(IdempotencyKey { key: "k".into(), request: [request; 32] });
+    let add = |id, request| world.store.begin(subscription(id, EventType::RoamingOn), key(request));
+    assert!(matches!(add(1, 7).await.unwrap(), Kept::New(_)));
+    assert!(matches!(add(2, 7).await.unwrap(), Kept::Again(known) if known.id.as_bytes()[0] == 1));
+    assert_eq!(add(3, 8).await.unwrap(), Kept::OtherRequest);
+    let other = Subscription { client: ClientId::from_bytes([2; 16]), ..subscription(4, EventType::RoamingOn) };
+    assert!(matches!(world.store.begin(other, key(8)).await.unwrap(), Kept::New(_)));
+    assert_eq!(world.send_all().await.len(), 2);
+}
+
+#[tokio::test]
+async fn lists_have_what_was_asked_for() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    let older = Subscription {
+        contract: "0.7".into(),
+        line: LineId::from_bytes([8; 16]),
+        ..subscription(2, EventType::RoamingOn)
+    };
+    world.subscribe(older).await;
+    world
+        .subscribe(Subscription { client: ClientId::from_bytes([2; 16]), ..subscription(3, EventType::RoamingOn) })
+        .await;
+    world.store.end(SubscriptionId::from_bytes([3; 16]), EndReason::Deleted, None, at(2)).await.unwrap();
+    let list = |filter: SubscriptionFilter| -> Vec<u8> {
+        world.store.subscriptions(&filter, 10).unwrap().iter().map(|it| it.id.as_bytes()[0]).collect()
+    };
+    assert_eq!(list(SubscriptionFilter::default()), [1, 2, 3]);
+    assert_eq!(list(SubscriptionFilter { without_deleted: true, ..Default::default() }), [1, 2]);
+    assert_eq!(list(SubscriptionFilter { client: Some(ClientId::from_bytes([2; 16])), ..Default::default() }), [3]);
+    assert_eq!(list(SubscriptionFilter { line: Some(LineId::from_bytes([8; 16])), ..Default::default() }), [2]);
+    assert_eq!(
+        list(SubscriptionFilter { after: Some(SubscriptionId::from_bytes([1; 16])), ..Default::default() }),
+        [2, 3]
+    );
+    let contract = Some(("device-roaming-status-subscriptions".into(), "0.7".into()));
+    assert_eq!(list(SubscriptionFilter { contract, ..Default::default() }), [2]);
+}
+
+#[tokio::test]
+async fn what_a_client_subscribed_to_ends_with_it() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    attache_core::Clients::remove(&world.store, ClientId::from_bytes([1; 16])).await.unwrap();
+    assert_eq!(world.store.subscription(SubscriptionId::from_bytes([1; 16])).unwrap(), None);
+    assert_eq!(world.send_all().await, []);
+}

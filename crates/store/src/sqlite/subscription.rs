@@ -1,0 +1,437 @@
+//! Subscriptions, and what is made for them to be told.
+//!
+//! Whatever changes a line or a subscription makes the deliveries that it causes in its own job, so both
+//! are committed or neither is. All jobs run in the one thread that writes, so no two of them can count the
+//! same event of a subscription.
+
+use async_trait::async_trait;
+use attache_core::{
+    ClientId, DeviceIdentifier, EndReason, EventType, IdempotencyKey, Ipv4Identifier, Kept, Line, LineId, Notice, Sink,
+    SinkCredential, StoreError, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Subscriptions,
+    Timestamp, events, initial_event,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+
+use super::{
+    SqliteStore,
+    client::text,
+    damaged,
+    delivery::{give_up, go_on, make},
+    failed, line,
+};
+
+/// The columns of a subscription, in the order in which [`subscription`] reads them.
+pub(super) const COLUMNS: &str =
+    "s.id, s.publisher, s.api, s.contract, s.client, s.purpose, s.line, s.device, s.event_type, s.sink,
+     s.credential, s.credential_expires_at, s.initial_event, s.max_events, s.expires_at, s.starts_at, s.status,
+     s.events_made";
+
+#[async_trait]
+impl Subscriptions for SqliteStore {
+    async fn begin(&self, new: Subscription, key: Option<IdempotencyKey>) -> Result<Kept, StoreError> {
+        let kept = self
+            .write(move |connection| add(connection, new, key.as_ref()).map_err(failed("add a subscription")))
+            .await?;
+        self.made.notify_one();
+        Ok(kept)
+    }
+
+    fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
+        self.read_now(|connection| find(connection, id)).map_err(failed("read a subscription"))
+    }
+
+    fn subscriptions(&self, filter: &SubscriptionFilter, limit: u32) -> Result<Vec<Subscription>, StoreError> {
+        self.read_now(|connection| list(connection, filter, limit)).map_err(failed("read subscriptions"))
+    }
+
+    async fn end(
+        &self,
+        id: SubscriptionId,
+        reason: EndReason,
+        description: Option<String>,
+        now: Timestamp,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let ended = self
+            .write(move |connection| {
+                end(connection, id, reason, description, now)
+                    .and_then(|()| find(connection, id))
+                    .map_err(failed("end a subscription"))
+            })
+            .await?;
+        self.made.notify_one();
+        Ok(ended)
+    }
+
+    async fn set_active(
+        &self,
+        id: SubscriptionId,
+        is_active: bool,
+        now: Timestamp,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let changed = self
+            .write(move |connection| {
+                set_active(connection, id, is_active, now)
+                    .and_then(|()| find(connection, id))
+                    .map_err(failed("change a subscription"))
+            })
+            .await?;
+        self.made.notify_one();
+        Ok(changed)
+    }
+
+    async fn end_due(&self, now: Timestamp, credentials_until: Timestamp) -> Result<usize, StoreError> {
+        let ended = self
+            .write(move |connection| end_due(connection, now, credentials_until).map_err(failed("end subscriptions")))
+            .await?;
+        if ended > 0 {
+            self.made.notify_one();
+        }
+        Ok(ended)
+    }
+}
+
+fn add(connection: &Connection, new: Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<Kept> {
+    if let Some(key) = key {
+        let known: Option<([u8; 16], [u8; 32])> = connection
+            .prepare_cached("SELECT id, request FROM subscription WHERE client = ?1 AND idempotency_key = ?2")?
+            .query_one(params![new.client.as_bytes(), key.key], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((id, request)) = known {
+            let known = find(connection, SubscriptionId::from_bytes(id))?.filter(|_| request == key.request);
+            return Ok(known.map_or(Kept::OtherRequest, Kept::Again));
+        }
+    }
+    insert(connection, &new, key)?;
+    make(connection, new.id, &Notice::Started, new.starts_at, new.starts_at)?;
+    if new.initial_event == Some(true)
+        && let Some(line) = line::find(connection, new.line)?
+        && let Some(event) = initial_event(&line, new.event_type, new.starts_at)
+    {
+        make(connection, new.id, &Notice::Event(event.fact), event.at, new.starts_at)?;
+    }
+    let kept = find(connection, new.id)?;
+    Ok(Kept::New(kept.unwrap_or(new)))
+}
+
+fn insert(connection: &Connection, new: &Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<usize> {
+    let credential = new.credential.as_ref();
+    connection
+        .prepare_cached(
+            "INSERT INTO subscription (id, publisher, api, contract, client, purpose, line, device, event_type, sink,
+                                       credential, credential_expires_at, initial_event, max_events, expires_at,
+                                       starts_at, status, idempotency_key, request)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+        )?
+        .execute(params![
+            new.id.as_bytes(),
+            new.publisher.as_str(),
+            new.api,
+            new.contract,
+            new.client.as_bytes(),
+            new.purpose.as_str(),
+            new.line.as_bytes(),
+            new.device.as_ref().map(written_device),
+            new.event_type.as_str(),
+            new.sink.as_str(),
+            credential.map(|credential| &credential.sealed),
+            credential.and_then(|credential| credential.expires_at).map(Timestamp::unix_nanoseconds),
+            new.initial_event,
+            new.max_events,
+            new.expires_at.map(Timestamp::unix_nanoseconds),
+            new.starts_at.unix_nanoseconds(),
+            written_status(new.status),
+            key.map(|key| &key.key),
+            key.map(|key| &key.request),
+        ])
+}
+
+pub(super) fn find(connection: &Connection, id: SubscriptionId) -> rusqlite::Result<Option<Subscription>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM subscription s WHERE s.id = ?1"))?
+        .query_one([id.as_bytes()], |row| subscription(row, 0))
+        .optional()
+}
+
+fn list(connection: &Connection, filter: &SubscriptionFilter, limit: u32) -> rusqlite::Result<Vec<Subscription>> {
+    let (api, contract) = filter.contract.clone().unzip();
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM subscription s
+             WHERE (?1 IS NULL OR s.client = ?1) AND (?2 IS NULL OR s.line = ?2) AND (?3 IS NULL OR s.api = ?3)
+               AND (?4 IS NULL OR s.contract = ?4) AND (?5 IS NULL OR s.id > ?5) AND (NOT ?6 OR s.status <> ?7)
+             ORDER BY s.id LIMIT ?8"
+        ))?
+        .query_map(
+            params![
+                filter.client.map(|client| *client.as_bytes()),
+                filter.line.map(|line| *line.as_bytes()),
+                api,
+                contract,
+                filter.after.map(|after| *after.as_bytes()),
+                filter.without_deleted,
+                EndReason::Deleted.as_str(),
+                limit,
+            ],
+            |row| subscription(row, 0),
+        )?
+        .collect()
+}
+
+fn is_alive(connection: &Connection, id: SubscriptionId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM subscription WHERE id = ?1 AND status IN ('active', 'inactive')")?
+        .exists([id.as_bytes()])
+}
+
+/// Ends a subscription. One that has ended can only be deleted, which is told nobody.
+pub(super) fn end(
+    connection: &Connection,
+    id: SubscriptionId,
+    reason: EndReason,
+    description: Option<String>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    if !is_alive(connection, id)? {
+        // Its client does not want to see it any more.
+        return if reason == EndReason::Deleted {
+            set_status(connection, id, SubscriptionStatus::Ended(reason))
+        } else {
+            Ok(())
+        };
+    }
+    set_status(connection, id, SubscriptionStatus::Ended(reason))?;
+    // Once we may not tell of a line any more, what waits to be told of it is not told either.
+    if matches!(reason, EndReason::SinkGone | EndReason::NetworkTerminated) {
+        give_up(connection, id, reason == EndReason::SinkGone)?;
+    }
+    match Subscription::end_notice(reason, description) {
+        Some(notice) => make(connection, id, &notice, now, now),
+        None => Ok(()),
+    }
+}
+
+fn set_active(connection: &Connection, id: SubscriptionId, is_active: bool, now: Timestamp) -> rusqlite::Result<()> {
+    let status = if is_active { SubscriptionStatus::Active } else { SubscriptionStatus::Inactive };
+    let Some(subscription) = find(connection, id)? else { return Ok(()) };
+    if subscription.status.has_ended() || subscription.status == status {
+        return Ok(());
+    }
+    set_status(connection, id, status)?;
+    make(connection, id, &Notice::Updated { is_active }, now, now)
+}
+
+fn set_status(connection: &Connection, id: SubscriptionId, status: SubscriptionStatus) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE subscription SET status = ?2 WHERE id = ?1")?
+        .execute(params![id.as_bytes(), written_status(status)])
+        .map(drop)
+}
+
+fn end_due(connection: &Connection, now: Timestamp, credentials_until: Timestamp) -> rusqlite::Result<usize> {
+    let due = |sql: &str, until: Timestamp| -> rusqlite::Result<Vec<SubscriptionId>> {
+        connection
+            .prepare_cached(sql)?
+            .query_map([until.unix_nanoseconds()], |row| Ok(SubscriptionId::from_bytes(row.get(0)?)))?
+            .collect()
+    };
+    let expired = due(
+        "SELECT id FROM subscription
+         WHERE status IN ('active', 'inactive') AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT 1000",
+        now,
+    )?;
+    for id in &expired {
+        end(connection, *id, EndReason::Expired, None, now)?;
+    }
+    let without_credential = due(
+        "SELECT id FROM subscription
+         WHERE status IN ('active', 'inactive') AND credential_expires_at IS NOT NULL AND credential_expires_at <= ?1
+         LIMIT 1000",
+        credentials_until,
+    )?;
+    for id in &without_credential {
+        end(connection, *id, EndReason::CredentialExpired, None, now)?;
+    }
+    Ok(expired.len() + without_credential.len())
+}
+
+/// Whether any subscription has not ended.
+pub(super) fn are_any_alive(connection: &Connection) -> rusqlite::Result<bool> {
+    // In the words of an index, which is all that is looked at.
+    connection.prepare_cached("SELECT 1 FROM subscription WHERE status IN ('active', 'inactive') LIMIT 1")?.exists([])
+}
+
+/// The active subscriptions about a line, with the types that they are about.
+pub(super) fn active_about(
+    connection: &Connection,
+    line: LineId,
+) -> rusqlite::Result<Vec<(SubscriptionId, EventType)>> {
+    connection
+        .prepare_cached(
+            "SELECT id, event_type FROM subscription
+             WHERE line = ?1 AND status = 'active'",
+        )?
+        .query_map([line.as_bytes()], |row| Ok((SubscriptionId::from_bytes(row.get(0)?), event_type(row, 1)?)))?
+        .collect()
+}
+
+/// Makes what subscriptions are told of a line that was changed. Returns whether that was anything.
+pub(super) fn tell_change(
+    connection: &Connection,
+    subscriptions: &[(SubscriptionId, EventType)],
+    before: &Line,
+    after: &Line,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let events = events(before, after);
+    let mut is_told = false;
+    for (id, event_type) in subscriptions {
+        for event in events.iter().filter(|event| event.fact.event_type() == *event_type) {
+            make(connection, *id, &Notice::Event(event.fact), event.at, now)?;
+            is_told = true;
+        }
+    }
+    Ok(is_told)
+}
+
+/// Ends the subscriptions about a line, and deletes whatever in them is about it.
+pub(super) fn forget(connection: &Connection, line: LineId, now: Timestamp) -> rusqlite::Result<()> {
+    let about: Vec<SubscriptionId> = connection
+        .prepare_cached("SELECT id FROM subscription WHERE line = ?1")?
+        .query_map([line.as_bytes()], |row| Ok(SubscriptionId::from_bytes(row.get(0)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in about {
+        let description = Some("the line has ended".to_owned());
+        end(connection, id, EndReason::NetworkTerminated, description, now)?;
+        connection
+            .prepare_cached("DELETE FROM delivery WHERE subscription = ?1 AND notice NOT LIKE 'subscription-%'")?
+            .execute([id.as_bytes()])?;
+        go_on(connection, id, None)?;
+        connection
+            .prepare_cached("UPDATE subscription SET line = zeroblob(16), device = NULL WHERE id = ?1")?
+            .execute([id.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// Reads a subscription whose columns begin at `first`.
+pub(super) fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subscription> {
+    let column = |place: usize| first + place;
+    let time = |place: usize| -> rusqlite::Result<Option<Timestamp>> {
+        Ok(row.get::<_, Option<i64>>(column(place))?.map(Timestamp::from_unix_nanoseconds))
+    };
+    let credential_expires_at = time(11)?;
+    Ok(Subscription {
+        id: SubscriptionId::from_bytes(row.get(column(0))?),
+        publisher: text(row, column(1))?,
+        api: row.get(column(2))?,
+        contract: row.get(column(3))?,
+        client: ClientId::from_bytes(row.get(column(4))?),
+        purpose: text(row, column(5))?,
+        line: LineId::from_bytes(row.get(column(6))?),
+        device: row.get::<_, Option<String>>(column(7))?.map(|text| device(&text, column(7))).transpose()?,
+        event_type: event_type(row, column(8))?,
+        sink: Sink::new(row.get_ref(column(9))?.as_str()?).map_err(damaged(column(9), Type::Text))?,
+        credential: row
+            .get::<_, Option<_>>(column(10))?
+            .map(|sealed| SinkCredential { sealed, expires_at: credential_expires_at }),
+        initial_event: row.get(column(12))?,
+        max_events: row.get(column(13))?,
+        expires_at: time(14)?,
+        starts_at: Timestamp::from_unix_nanoseconds(row.get(column(15))?),
+        status: status(row.get_ref(column(16))?.as_str()?, column(16))?,
+        events_made: row.get(column(17))?,
+    })
+}
+
+fn event_type(row: &Row<'_>, column: usize) -> rusqlite::Result<EventType> {
+    EventType::named(row.get_ref(column)?.as_str()?).ok_or_else(|| unknown(column, "event type"))
+}
+
+const fn written_status(status: SubscriptionStatus) -> &'static str {
+    match status {
+        SubscriptionStatus::Active => "active",
+        SubscriptionStatus::Inactive => "inactive",
+        SubscriptionStatus::Ended(reason) => reason.as_str(),
+    }
+}
+
+fn status(text: &str, column: usize) -> rusqlite::Result<SubscriptionStatus> {
+    match text {
+        "active" => Ok(SubscriptionStatus::Active),
+        "inactive" => Ok(SubscriptionStatus::Inactive),
+        reason => EndReason::named(reason)
+            .map(SubscriptionStatus::Ended)
+            .ok_or_else(|| unknown(column, "subscription status")),
+    }
+}
+
+/// What names a line, in one text.
+fn written_device(device: &DeviceIdentifier) -> String {
+    match device {
+        DeviceIdentifier::PhoneNumber(number) => format!("number {number}"),
+        DeviceIdentifier::Ipv4(Ipv4Identifier { public_address, public_port, private_address }) => {
+            let port = public_port.map_or_else(|| "-".to_owned(), |port| port.to_string());
+            let private = private_address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+            format!("ipv4 {public_address} {port} {private}")
+        }
+        DeviceIdentifier::Ipv6(address) => format!("ipv6 {address}"),
+        DeviceIdentifier::NetworkAccessIdentifier(identifier) => format!("name {identifier}"),
+    }
+}
+
+fn device(text: &str, column: usize) -> rusqlite::Result<DeviceIdentifier> {
+    read_device(text).ok_or_else(|| unknown(column, "device"))
+}
+
+fn read_device(text: &str) -> Option<DeviceIdentifier> {
+    let (kind, value) = text.split_once(' ')?;
+    Some(match kind {
+        "number" => DeviceIdentifier::PhoneNumber(value.parse().ok()?),
+        "ipv4" => {
+            let mut parts = value.split(' ');
+            let public_address = parts.next()?.parse().ok()?;
+            let (port, private) = (parts.next()?, parts.next()?);
+            DeviceIdentifier::Ipv4(Ipv4Identifier {
+                public_address,
+                public_port: if port == "-" { None } else { Some(port.parse().ok()?) },
+                private_address: if private == "-" { None } else { Some(private.parse().ok()?) },
+            })
+        }
+        "ipv6" => DeviceIdentifier::Ipv6(value.parse().ok()?),
+        "name" => DeviceIdentifier::NetworkAccessIdentifier(value.to_owned()),
+        _ => return None,
+    })
+}
+
+/// A column holds a word that this release does not know.
+pub(super) fn unknown(column: usize, what: &str) -> rusqlite::Error {
+    damaged(column, Type::Text)(format!("an unknown {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_a_line_is_read_as_it_was_written() {
+        let ipv4 = |public_port, private_address| {
+            DeviceIdentifier::Ipv4(Ipv4Identifier {
+                public_address: [84, 125, 93, 10].into(),
+                public_port,
+                private_address,
+            })
+        };
+        for device in [
+            DeviceIdentifier::PhoneNumber("+33699901032".parse().unwrap()),
+            ipv4(Some(59_765), None),
+            ipv4(None, Some([10, 0, 0, 1].into())),
+            DeviceIdentifier::Ipv6("2001:db8::1".parse().unwrap()),
+            DeviceIdentifier::NetworkAccessIdentifier("a b@c".into()),
+        ] {
+            assert_eq!(read_device(&written_device(&device)), Some(device));
+        }
+        for text in ["", "number", "number x", "ipv4 1.2.3.4", "ipv6 1.2.3.4", "imei 1"] {
+            assert_eq!(read_device(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! CAMARA Device Roaming Status Subscriptions 0.8: `/device-roaming-status-subscriptions/v0.8/subscriptions`.
+//!
+//! Source: the contract of device-roaming-status-subscriptions 0.8.0.
+
+use attache_core::Scope;
+
+use crate::{
+    Correlator, Identification, Life, Several, SubscriptionFace,
+    camara::subscription::{self, subscribed_types},
+};
+
+/// Device Roaming Status Subscriptions 0.8.
+pub const FACE: SubscriptionFace = SubscriptionFace {
+    api: "device-roaming-status-subscriptions",
+    contract: "0.8",
+    version: "v0.8",
+    path: "/device-roaming-status-subscriptions/v0.8/subscriptions",
+    types: subscribed_types!("device-roaming-status-subscriptions", "org.camaraproject.device-roaming-status-subscriptions.v0", {
+        RoamingStatus => "roaming-status",
+        RoamingOn => "roaming-on",
+        RoamingOff => "roaming-off",
+        RoamingChangeCountry => "roaming-change-country",
+    }),
+    read_scope: Scope::new_static("device-roaming-status-subscriptions:read"),
+    delete_scope: Scope::new_static("device-roaming-status-subscriptions:delete"),
+    identification: Identification::TokenOrBody,
+    several: Several::FirstKnown,
+    correlator: Correlator::Long,
+    life: Life {
+        started: Some("org.camaraproject.device-roaming-status-subscriptions.v0.subscription-started"),
+        updated: Some("org.camaraproject.device-roaming-status-subscriptions.v0.subscription-updated"),
+        ended: "org.camaraproject.device-roaming-status-subscriptions.v0.subscription-ended",
+    },
+    read: subscription::read,
+    write: subscription::write,
+    write_list: subscription::write_list,
+    write_event: subscription::write_event,
+    refuse: subscription::refuse,
+};
