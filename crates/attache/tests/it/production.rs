@@ -12,7 +12,10 @@ use rcgen::{CertifiedKey, KeyPair};
 use reqwest::{Certificate, Method, blocking::Client, tls::Version};
 use serde_json::{Value, json};
 
-use crate::harness::{Attache, BOUND, eventually, program};
+use crate::{
+    authorization::{BY_ASSERTION, Signer, assertion},
+    harness::{Attache, BOUND, eventually, program},
+};
 
 const ADMIN_TOKEN: &str = "kS3jv9_Qx0TzR1-mB7nYpA";
 
@@ -213,7 +216,7 @@ fn add_line(attache: &Attache) {
 
 #[test]
 fn client_credentials_work_for_a_registered_client() {
-    let mut attache = behind_a_proxy(&[]);
+    let mut attache = behind_a_proxy(&["--camara-client-secrets"]);
     add_line(&attache);
     let question = json!({"device": {"phoneNumber": "+33699901032"}});
     let secret = shop(&attache, "camara");
@@ -237,7 +240,7 @@ fn client_credentials_work_for_a_registered_client() {
 
 #[test]
 fn a_login_hint_is_never_proof_and_nobody_can_be_asked_for_consent_yet() {
-    let attache = behind_a_proxy(&[]);
+    let attache = behind_a_proxy(&["--camara-client-secrets"]);
     add_line(&attache);
     for (publisher, scope) in [
         ("camara", "dpv:FraudPreventionAndDetection device-roaming-status:read"),
@@ -302,6 +305,39 @@ fn production_registers_no_client_that_is_easily_robbed() {
         assert!(answer.text("message").contains(word), "{}", answer.body);
     }
     assert_eq!(operator(&attache, Method::GET, "/admin/v1/clients").says(200).json()["clients"], json!([]));
+}
+
+#[test]
+fn camaras_issuer_takes_keys_alone_unless_it_is_configured_otherwise() {
+    let purposes = json!(["dpv:FraudPreventionAndDetection"]);
+    let client = json!({"publisher": "camara", "client_id": "shop", "purposes": purposes});
+    let grant =
+        [("grant_type", "client_credentials"), ("scope", "dpv:FraudPreventionAndDetection device-roaming-status:read")];
+    let methods = |attache: &Attache| {
+        let described = attache.get("/.well-known/openid-configuration").says(200).json();
+        described["token_endpoint_auth_methods_supported"].clone()
+    };
+
+    let attache = behind_a_proxy(&[]);
+    assert_eq!(methods(&attache), json!(["private_key_jwt"]));
+    let refused = operator(&attache, Method::POST, "/admin/v1/clients").json(&client).says(400);
+    assert!(refused.text("message").contains("camara_client_secrets"), "{}", refused.body);
+    let signer = Signer::new();
+    let mut with_key = client.clone();
+    with_key["keys"] = json!([signer.public]);
+    with_key["client_secret"] = json!("kS3jv9_Qx0TzR1-mB7nYpAeF");
+    operator(&attache, Method::POST, "/admin/v1/clients").json(&with_key).says(201);
+    attache.post("/oauth2/token").basic("shop", "kS3jv9_Qx0TzR1-mB7nYpAeF").form(&grant).says(401);
+    let mut claims = assertion("https://attache.example.com/oauth2/token", "1");
+    claims["iss"] = json!("shop");
+    claims["sub"] = json!("shop");
+    let by_key = [BY_ASSERTION, ("client_assertion", &signer.sign(&claims))];
+    attache.post("/oauth2/token").form(&[&grant[..], &by_key].concat()).says(200);
+
+    let attache = behind_a_proxy(&["--camara-client-secrets"]);
+    assert_eq!(methods(&attache), json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]));
+    let made = operator(&attache, Method::POST, "/admin/v1/clients").json(&client).says(201).text("client_secret");
+    attache.post("/oauth2/token").basic("shop", &made).form(&grant).says(200);
 }
 
 #[test]
