@@ -327,7 +327,8 @@ fn grants_of(publisher: &Publisher) -> Vec<GrantType> {
             GrantType::ClientCredentials => dialect.client_credentials,
             GrantType::AuthorizationCode => has_codes,
             GrantType::Backchannel => has_backchannel,
-            GrantType::JwtBearer | GrantType::RefreshToken => has_codes || has_backchannel,
+            GrantType::JwtBearer => dialect.jwt_bearer,
+            GrantType::RefreshToken => dialect.has_subscribers(),
         })
         .collect()
 }

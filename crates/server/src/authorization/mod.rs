@@ -13,6 +13,8 @@ mod client_authentication;
 mod discovery;
 mod grant_book;
 mod head;
+mod introspect;
+mod jwt_bearer;
 mod login_hint;
 mod parameters;
 mod published_keys;
@@ -36,6 +38,7 @@ use http::{HeaderValue, Method, Request, header};
 pub(crate) use assertion::CLOCKS_DIFFER;
 pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::{GrantBook, PendingRequest};
+pub(crate) use introspect::{Introspection, introspect};
 pub(crate) use published_keys::PublishedKeys;
 pub(crate) use signed::ALGORITHMS;
 
@@ -52,6 +55,7 @@ pub(crate) enum Endpoint {
     Backchannel,
     Authorize,
     Revoke,
+    Introspect,
     Userinfo,
     Metadata,
     Keys,
@@ -64,6 +68,7 @@ impl Endpoint {
             Self::Backchannel => "bc-authorize",
             Self::Authorize => "authorize",
             Self::Revoke => "revoke",
+            Self::Introspect => "introspect",
             Self::Userinfo => "userinfo",
             Self::Metadata => "metadata",
             Self::Keys => "jwks",
@@ -73,7 +78,7 @@ impl Endpoint {
     /// The methods that it takes, as the header `Allow` lists them.
     const fn methods(self) -> &'static str {
         match self {
-            Self::Token | Self::Backchannel | Self::Revoke => "POST",
+            Self::Token | Self::Backchannel | Self::Revoke | Self::Introspect => "POST",
             Self::Authorize | Self::Metadata | Self::Keys => "GET",
             Self::Userinfo => "GET, POST",
         }
@@ -130,6 +135,7 @@ pub(crate) async fn answer(
             Endpoint::Backchannel => backchannel::answer(&app, publisher, request).await,
             Endpoint::Authorize => authorize::answer(&app, publisher, &query).await,
             Endpoint::Revoke => revoke::answer(&app, publisher, request).await,
+            Endpoint::Introspect => introspect::answer(&app, publisher, request).await,
             Endpoint::Userinfo => userinfo::answer(&app, publisher, request).await,
             Endpoint::Metadata => Ok(discovery::metadata(&app, publisher)),
             Endpoint::Keys => Ok(discovery::keys(&app)),

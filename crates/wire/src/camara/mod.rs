@@ -57,11 +57,13 @@ pub const PUBLISHER: Publisher = Publisher {
         backchannel_path: Some("/oauth2/bc-authorize"),
         authorization_path: Some("/oauth2/authorize"),
         revocation_path: "/oauth2/revoke",
+        introspection_path: "/oauth2/introspect",
         userinfo_path: Some("/oauth2/userinfo"),
         redirect_uri_is_repeated: true,
         client_credentials: true,
         // The profile asks for keys ("Client Authentication").
         authentication_methods: &[AuthenticationMethod::PrivateKeyJwt, AuthenticationMethod::None],
+        jwt_bearer: true,
         read_scope: oauth::read_scope,
         read_login_hint: oauth::read_login_hint,
         write_acknowledgement: oauth::write_acknowledgement,
