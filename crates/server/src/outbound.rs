@@ -3,12 +3,12 @@
 //! Whoever names an address could name one that only this server can reach (server-side request
 //! forgery). So a request goes to public addresses only, or to networks that the operator allows. The
 //! address that is checked is the one that is connected to: a host name is resolved here, and what it
-//! resolves to is filtered before any connection is made, each time. Redirects are answers like any
+//! resolves to is checked before any connection is made, each time. Redirects are answers like any
 //! other. The environment's proxies are not used.
 
 use std::{
-    fmt, fs, io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    fmt, fs,
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -16,14 +16,11 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use reqwest::{
-    Certificate, Client, RequestBuilder,
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect::Policy as Redirects,
-    retry,
-};
+use ipnet::IpNet;
+use reqwest::{Certificate, Client, RequestBuilder, redirect::Policy as Redirects, retry};
 use url::{Host, Url};
+
+use crate::delivery::guard::{self, Guard, GuardedResolver};
 
 /// What may be asked.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +87,9 @@ pub(crate) enum Refusal {
 
 /// Makes requests under a policy.
 pub(crate) struct Outbound {
-    policy: Arc<OutboundPolicy>,
+    policy: OutboundPolicy,
+    /// The same that events are delivered under: what is inside is nobody's.
+    guard: Arc<Guard>,
     /// Made at the first request: without certificates of its own, a small container can do all but
     /// this.
     client: OnceLock<Client>,
@@ -99,7 +98,8 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// Requests under this policy.
     pub(crate) fn new(policy: OutboundPolicy) -> Self {
-        Self { policy: Arc::new(policy), client: OnceLock::new() }
+        let guard = Guard { allowed: policy.networks.clone(), allows_loopback: false };
+        Self { policy, guard: Arc::new(guard), client: OnceLock::new() }
     }
 
     /// Holds an address against the policy, as far as that can be told without resolving its name: for
@@ -119,7 +119,7 @@ impl Outbound {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
         };
-        if self.policy.allows(address) { Ok(()) } else { Err(Refusal::Address) }
+        self.guard.admit(address).map_err(|_| Refusal::Address)
     }
 
     /// Gets what is at an address.
@@ -150,7 +150,7 @@ impl Outbound {
             .retry(retry::never())
             .referer(false)
             .user_agent(concat!("attache/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(PublicNames(Arc::clone(&self.policy)));
+            .dns_resolver(GuardedResolver(Arc::clone(&self.guard)));
         if let Some(path) = &self.policy.certificates {
             let pem = fs::read(path).map_err(|cause| unusable(cause.into()))?;
             builder =
@@ -186,115 +186,16 @@ async fn read(request: RequestBuilder, limit: usize) -> Result<Answer, OutboundE
 /// What went wrong, without the URL, which may hold a secret.
 fn failed(error: reqwest::Error) -> OutboundError {
     let mut causes = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
-    match causes.find_map(|cause| cause.downcast_ref::<Refusal>()) {
-        Some(refusal) => OutboundError::Refused(*refusal),
-        None => OutboundError::Failed(error.without_url()),
+    if causes.any(<(dyn std::error::Error + 'static)>::is::<guard::Refused>) {
+        return OutboundError::Refused(Refusal::Address);
     }
-}
-
-/// Resolves names to the addresses that the policy allows.
-struct PublicNames(Arc<OutboundPolicy>);
-
-impl Resolve for PublicNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = Arc::clone(&self.0);
-        Box::pin(async move {
-            let resolved = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = resolved.filter(|address| policy.allows(address.ip())).collect();
-            if allowed.is_empty() {
-                // `lookup_host` fails when there are none at all, so there were others.
-                return Err(Box::new(io::Error::other(Refusal::Address)).into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
-}
-
-impl OutboundPolicy {
-    /// Whether an address is asked: a public one, or one of an allowed network. Where an IPv6 address
-    /// leads to an IPv4 one, both must be.
-    fn allows(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        let is_allowed = |address: &IpAddr| self.networks.iter().any(|network| network.contains(address));
-        match address {
-            IpAddr::V4(v4) => is_public_v4(v4) || is_allowed(&address),
-            IpAddr::V6(v6) => {
-                (is_public_v6(v6) || is_allowed(&address))
-                    && embedded_v4(v6).is_none_or(|v4| is_public_v4(v4) || is_allowed(&IpAddr::V4(v4)))
-            }
-        }
-    }
-}
-
-/// The IPv4 networks that are not public (IANA IPv4 Special-Purpose Address Registry), multicast, and
-/// what is reserved.
-const NOT_PUBLIC_V4: [Ipv4Net; 16] = [
-    v4([0, 0, 0, 0], 8),
-    v4([10, 0, 0, 0], 8),
-    v4([100, 64, 0, 0], 10),
-    v4([127, 0, 0, 0], 8),
-    // Also where clouds tell their machines' credentials.
-    v4([169, 254, 0, 0], 16),
-    v4([172, 16, 0, 0], 12),
-    v4([192, 0, 0, 0], 24),
-    v4([192, 0, 2, 0], 24),
-    v4([192, 31, 196, 0], 24),
-    v4([192, 88, 99, 0], 24),
-    v4([192, 168, 0, 0], 16),
-    v4([198, 18, 0, 0], 15),
-    v4([198, 51, 100, 0], 24),
-    v4([203, 0, 113, 0], 24),
-    v4([224, 0, 0, 0], 4),
-    v4([240, 0, 0, 0], 4),
-];
-
-/// The IPv6 networks that are not public although they lie where all public ones are (IANA
-/// IPv6 Special-Purpose Address Registry).
-const NOT_PUBLIC_V6: [Ipv6Net; 5] = [
-    // Protocol assignments, Teredo, benchmarks, ORCHID.
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
-    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
-    v6([0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0], 48),
-    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
-    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
-];
-
-/// Where all public IPv6 addresses are.
-const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
-
-/// Addresses that a gateway translates into the IPv4 address at their end (RFC 6052).
-const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
-
-const fn v4(octets: [u8; 4], prefix: u8) -> Ipv4Net {
-    Ipv4Net::new_assert(Ipv4Addr::from_octets(octets), prefix)
-}
-
-const fn v6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
-    Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), prefix)
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    !NOT_PUBLIC_V4.iter().any(|network| network.contains(&address))
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let is_global = GLOBAL_UNICAST.contains(&address) && !NOT_PUBLIC_V6.iter().any(|net| net.contains(&address));
-    is_global || NAT64.contains(&address)
-}
-
-/// The IPv4 address that an IPv6 address leads to: by NAT64, 6to4, or the form `::a.b.c.d`.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [first, second, third, .., seventh, eighth] = address.segments();
-    let from = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
-    if first == 0x2002 {
-        return Some(from(second, third));
-    }
-    let is_compatible = address.to_bits() >> 32 == 0 && address.to_bits() > 1;
-    (is_compatible || NAT64.contains(&address)).then(|| from(seventh, eighth))
+    OutboundError::Failed(error.without_url())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
@@ -308,74 +209,6 @@ mod tests {
     }
 
     const LIMITS: Limits = Limits { within: Duration::from_secs(10), body: 1_000 };
-
-    #[test]
-    fn no_address_that_is_not_public_is_asked() {
-        let policy = OutboundPolicy::default();
-        for address in [
-            "0.0.0.0",
-            "10.1.2.3",
-            "100.64.0.1",
-            "100.127.255.255",
-            "127.0.0.1",
-            "127.255.255.254",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.0.0.1",
-            "192.0.2.1",
-            "192.88.99.1",
-            "192.168.1.1",
-            "198.18.0.1",
-            "198.19.255.255",
-            "198.51.100.1",
-            "203.0.113.1",
-            "224.0.0.1",
-            "239.255.255.255",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::127.0.0.1",
-            "::8.8.8.8",
-            "::ffff:127.0.0.1",
-            "::ffff:169.254.169.254",
-            "64:ff9b::7f00:1",
-            "64:ff9b::a9fe:a9fe",
-            "64:ff9b:1::1",
-            "100::1",
-            "2001::1",
-            "2001:20::1",
-            "2001:db8::1",
-            "2002:7f00:1::1",
-            "2002:808:808::1",
-            "3fff::1",
-            "5f00::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "fe80::1",
-            "fec0::1",
-            "ff02::1",
-        ] {
-            assert!(!policy.allows(address.parse().unwrap()), "{address}");
-        }
-        for address in
-            ["8.8.8.8", "172.32.0.1", "100.128.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2606:4700::1", "2a00::1"]
-        {
-            assert!(policy.allows(address.parse().unwrap()), "{address}");
-        }
-    }
-
-    #[test]
-    fn an_allowed_network_is_asked_however_its_address_is_written() {
-        let policy = loopback();
-        for address in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"] {
-            assert!(policy.allows(address.parse().unwrap()), "{address}");
-        }
-        for address in ["10.0.0.1", "169.254.169.254", "64:ff9b::a00:1", "2002:7f00:1::1"] {
-            assert!(!policy.allows(address.parse().unwrap()), "{address}");
-        }
-    }
 
     #[test]
     fn an_address_is_https_without_credentials_and_not_a_private_one() {

@@ -590,6 +590,8 @@ fn a_signed_request_for_authorization_is_what_its_object_says() {
         let refused = send(&wrong);
         assert!(refused.contains("error=invalid_request_object"), "{refused}");
     }
+    let bare = authorize(&attache, &[("client_id", "shop"), ("request", &made(json!({})))]);
+    assert!(bare.contains("error=invalid_request_object"), "the scope must stand outside as well: {bare}");
     let unsigned = authorize(&attache, &[("client_id", "shop"), ("scope", SCOPE), ("login_hint", HINT)]);
     assert!(unsigned.contains("error=invalid_request&"), "{unsigned}");
     let by_reference = [("client_id", "shop"), ("scope", SCOPE), ("request_uri", "https://shop.example/object")];
