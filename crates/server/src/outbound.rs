@@ -186,7 +186,7 @@ async fn read(request: RequestBuilder, limit: usize) -> Result<Answer, OutboundE
 /// What went wrong, without the URL, which may hold a secret.
 fn failed(error: reqwest::Error) -> OutboundError {
     let mut causes = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
-    if causes.any(<(dyn std::error::Error + 'static)>::is::<guard::Refused>) {
+    if causes.any(<dyn std::error::Error + 'static>::is::<guard::Refused>) {
         return OutboundError::Refused(Refusal::Address);
     }
     OutboundError::Failed(error.without_url())
