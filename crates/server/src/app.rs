@@ -12,13 +12,13 @@ use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::{GrantBook, PublishedKeys},
+    authorization::{GrantBook, Interactions, PublishedKeys},
     clients::ClientRegistry,
     consent::ConsentBook,
     delivery::Courier,
     keyring::Keyring,
     revocations::Revocations,
-    sandbox::Entitlement,
+    sandbox::{self, Entitlement},
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
     throttle::Throttle,
@@ -50,6 +50,10 @@ pub(crate) struct App {
     pub(crate) grants: GrantBook,
     /// The keys that clients publish.
     pub(crate) published_keys: PublishedKeys,
+    /// What browsers have to answer.
+    pub(crate) interactions: Interactions,
+    /// What subscribers answer in a sandbox.
+    pub(crate) answers: sandbox::Answers,
     /// What subjects have said.
     pub(crate) consents: ConsentBook,
     /// When they must be asked.

@@ -53,6 +53,11 @@ pub struct Settings {
     /// Whether clients of CAMARA may authenticate with secrets in production, where the profile asks for
     /// `private_key_jwt`. In a sandbox they may.
     pub camara_client_secrets: bool,
+    /// Whether a sandbox's subscribers are asked for consent, rather than agree at once.
+    pub ask_consent: bool,
+    /// Whether a backchannel request about an unknown subscriber is answered as one about a known subscriber
+    /// who has yet to consent.
+    pub conceal_unknown_subscribers: bool,
     /// On what legal basis lines may be used: the first rule that fits decides, and without one consent is
     /// needed.
     pub legal_bases: Vec<PolicyRule>,

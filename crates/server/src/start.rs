@@ -30,7 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     accept::{Connections, Prompt},
     app::App,
-    authorization::{GrantBook, PublishedKeys},
+    authorization::{GrantBook, Interactions, PublishedKeys},
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
@@ -165,6 +165,8 @@ impl Server {
                 settings.token_lifetime,
             )?,
             published_keys: PublishedKeys::new(Outbound::new(settings.outbound.clone())),
+            interactions: Interactions::default(),
+            answers: sandbox::Answers::default(),
             consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,
             policy: Policy::new(settings.legal_bases.clone()),
             throttle: Throttle::usual().ok_or(StartError::Missing { what: "the throttle" })?,

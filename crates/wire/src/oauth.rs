@@ -100,6 +100,8 @@ pub enum OAuthErrorCode {
     RequestNotSupported,
     RequestUriNotSupported,
     AccessDenied,
+    LoginRequired,
+    ConsentRequired,
     UnknownUserId,
     AuthorizationPending,
     SlowDown,
@@ -127,6 +129,8 @@ impl OAuthErrorCode {
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::AccessDenied => "access_denied",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
             Self::UnknownUserId => "unknown_user_id",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
@@ -155,6 +159,8 @@ impl OAuthErrorCode {
             | Self::UnsupportedResponseType
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
+            | Self::LoginRequired
+            | Self::ConsentRequired
             | Self::UnknownUserId
             | Self::AuthorizationPending
             | Self::SlowDown

@@ -64,6 +64,8 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
                 configuration.outbound_ca,
             ),
             camara_client_secrets: configuration.camara_client_secrets,
+            ask_consent: configuration.ask_consent,
+            conceal_unknown_subscribers: configuration.conceal_unknown_subscribers,
             legal_bases: configuration.legal_bases,
             token_lifetime: configuration.token_lifetime,
             refresh_token_lifetime: configuration.refresh_token_lifetime,

@@ -13,6 +13,7 @@ mod client_authentication;
 mod discovery;
 mod grant_book;
 mod head;
+pub(crate) mod interaction;
 mod introspect;
 mod jwt_bearer;
 mod login_hint;
@@ -38,6 +39,7 @@ use http::{HeaderValue, Method, Request, header};
 pub(crate) use assertion::CLOCKS_DIFFER;
 pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::{GrantBook, PendingRequest};
+pub(crate) use interaction::Interactions;
 pub(crate) use introspect::{Introspection, introspect};
 pub(crate) use published_keys::PublishedKeys;
 pub(crate) use signed::ALGORITHMS;
@@ -125,7 +127,6 @@ pub(crate) async fn answer(
 ) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    let query = request.uri().query().unwrap_or_default().to_owned();
     let tries_bearer = client_authentication::takes_application_tokens(publisher)
         && request.headers().get(header::AUTHORIZATION).is_some_and(client_authentication::is_bearer);
     let outcome = match admit(&app, endpoint, &request) {
@@ -133,7 +134,7 @@ pub(crate) async fn answer(
         Ok(()) => match endpoint {
             Endpoint::Token => token::answer(&app, publisher, request).await,
             Endpoint::Backchannel => backchannel::answer(&app, publisher, request).await,
-            Endpoint::Authorize => authorize::answer(&app, publisher, &query).await,
+            Endpoint::Authorize => authorize::answer(&app, publisher, request).await,
             Endpoint::Revoke => revoke::answer(&app, publisher, request).await,
             Endpoint::Introspect => introspect::answer(&app, publisher, request).await,
             Endpoint::Userinfo => userinfo::answer(&app, publisher, request).await,

@@ -32,8 +32,7 @@ pub(super) async fn parameters(
     app: &App,
     publisher: &Publisher,
     client: &Client,
-    endpoint: Endpoint,
-    endpoint_url: &str,
+    (endpoint, endpoint_url): (Endpoint, &str),
     outer: &Parameters,
 ) -> Result<Option<Parameters>, Refused> {
     if outer.get("request_uri").is_some() {
