@@ -4,10 +4,10 @@ use std::{
 };
 
 use attache_core::{
-    AuditLog, AuthenticationMethod, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy,
-    Subscriptions,
+    AuthenticationMethod, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
 };
 use attache_network::Simulator;
+use attache_store::FileAuditLog;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
@@ -66,7 +66,7 @@ pub(crate) struct App {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     /// Takes events to their sinks.
     pub(crate) courier: Arc<dyn Courier>,
-    pub(crate) audit: Arc<dyn AuditLog>,
+    pub(crate) audit: Arc<FileAuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,
     /// The operator's credential.
@@ -88,7 +88,8 @@ impl App {
             || (is_secret && (self.is_sandbox() || self.settings.camara_client_secrets))
     }
 
-    /// Ends all that was granted about a line that has ended: whoever has its number next is somebody else.
+    /// Ends in memory all that was granted about a line that has ended; its store has done so with the line.
+    /// Whoever has its number next is somebody else.
     pub(crate) async fn end_line(&self, line: LineId) {
         self.grants.end_line(line);
         self.consents.end_line(line).await;

@@ -121,6 +121,9 @@ keys! {
     /// sandbox without one keeps its own in the data directory; production needs one.
     audit_key: Option<Key32> = [], secret true;
 
+    /// How long audit records are kept, such as `400 days`. Absent, for ever, or until `attache audit retain`.
+    audit_retention: Option<Duration> = [];
+
     /// The operator's credential, for the admin API. A sandbox without one makes its own and keeps it
     /// in `admin-token` in the data directory; production needs one of 128 random bits or more.
     admin_token: Option<SecretString> = [], secret true;

@@ -54,6 +54,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             data_dir,
             secrets_key: configuration.secrets_key,
             audit_key: configuration.audit_key,
+            audit_retention: configuration.audit_retention,
             admin_token: configuration.admin_token,
             tls,
             trusted_proxies: configuration.trusted_proxies,

@@ -4,11 +4,13 @@
 //! the bearer of the admin token. No other origin's page may read it: it never sends CORS headers.
 
 pub mod api;
+mod audit;
 mod client;
 mod consent;
 mod key;
 mod line;
 mod network;
+mod subject;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -71,6 +73,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .route("/admin/v1/clients/{publisher}/{client_id}/secrets", post(client::rotate_secret))
         .route("/admin/v1/clients/{publisher}/{client_id}/secrets/previous", delete(client::end_previous_secret))
+        .route("/admin/v1/audit", get(audit::list))
+        .route("/admin/v1/audit/export", get(audit::export))
+        .route("/admin/v1/audit/retain", post(audit::retain))
+        .route("/admin/v1/subjects/{number}", get(subject::export).delete(subject::erase))
         .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
         .route("/admin", unknown())
         .route("/admin/", unknown())
@@ -88,6 +94,8 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let subject = match request.uri().path().strip_prefix("/admin/v1/") {
         Some(path) if path.starts_with("clients") => "clients",
         Some(path) if path.starts_with("network") => "network",
+        Some(path) if path.starts_with("audit") => "audit",
+        Some(path) if path.starts_with("subjects") => "subjects",
         Some(path) if path.starts_with("keys") => "keys",
         Some(path) if path.starts_with("tokens") => "tokens",
         Some(path) if path.starts_with("consent-requests") => "consent-requests",
