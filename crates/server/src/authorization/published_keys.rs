@@ -7,7 +7,7 @@ use std::{
 
 use attache_core::Timestamp;
 use http::StatusCode;
-use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{DecodingKey, jwk::Jwk};
 use quick_cache::sync::Cache;
 use serde::Deserialize;
 use url::Url;
@@ -147,7 +147,8 @@ fn read(body: &[u8]) -> Option<Vec<Jwk>> {
         keys: Vec<serde_json::Value>,
     }
     let set: Set = serde_json::from_slice(body).ok()?;
-    Some(set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect())
+    let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+    Some(keys.filter(|key| DecodingKey::from_jwk(key).is_ok()).collect())
 }
 
 #[cfg(test)]
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn keys_of_unknown_kinds_are_left_out() {
-        let set = format!(r#"{{"keys": [{ED25519}, {{"kty": 7}}, 7]}}"#);
+        let set = format!(r#"{{"keys": [{ED25519}, {{"kty": "future"}}, 7]}}"#);
         assert_eq!(read(set.as_bytes()).unwrap().len(), 1);
         assert!(read(b"{}").is_none() && read(b"").is_none() && read(b"[]").is_none());
     }
