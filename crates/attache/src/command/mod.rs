@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod conformance;
+mod key;
 mod line;
 mod network;
 mod serve;
@@ -31,6 +32,8 @@ enum Command {
     Network(network::Arguments),
     /// Shows, registers and removes the clients of a running server
     Client(client::Arguments),
+    /// Shows and changes the keys that sign a running server's tokens
+    Key(key::Arguments),
     /// Holds a server, this one or anybody's, against the CAMARA contracts
     Conformance(conformance::Arguments),
 }
@@ -44,6 +47,7 @@ impl Cli {
             Command::Line(command) => command.run().await,
             Command::Network(command) => command.run().await,
             Command::Client(command) => command.run().await,
+            Command::Key(command) => command.run().await,
             Command::Conformance(command) => command.run().await,
         }
     }

@@ -110,6 +110,10 @@ pub(crate) async fn withdraw(
         said.iter().filter(|consent| is_meant(consent)).filter_map(|consent| consent.withdrawn(at)).collect()
     };
     let withdrawn = app.consents.change(line, withdraw).await?;
+    // What rests on them doesn't begin anew with another yes.
+    for consent in &withdrawn {
+        app.tokens.withdraw(consent, at).await?;
+    }
     audit(app, &withdrawn).await?;
     Ok(withdrawn)
 }
