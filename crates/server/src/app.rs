@@ -11,13 +11,13 @@ use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::GrantBook,
+    authorization::{GrantBook, Interactions},
     clients::ClientRegistry,
     consent::ConsentBook,
     delivery::Courier,
     keyring::Keyring,
     revocations::Revocations,
-    sandbox::Entitlement,
+    sandbox::{self, Entitlement},
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
     throttle::Throttle,
@@ -47,6 +47,10 @@ pub(crate) struct App {
     pub(crate) authorizations: Arc<dyn Authorizations>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) grants: GrantBook,
+    /// What browsers have to answer.
+    pub(crate) interactions: Interactions,
+    /// What subscribers answer in a sandbox.
+    pub(crate) answers: sandbox::Answers,
     /// What subjects have said.
     pub(crate) consents: ConsentBook,
     /// When they must be asked.

@@ -30,7 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     accept::{Connections, Prompt},
     app::App,
-    authorization::GrantBook,
+    authorization::{GrantBook, Interactions},
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
@@ -163,6 +163,8 @@ impl Server {
                 settings.backchannel_interval,
                 settings.token_lifetime,
             )?,
+            interactions: Interactions::default(),
+            answers: sandbox::Answers::default(),
             consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,
             policy: Policy::new(settings.legal_bases.clone()),
             throttle: Throttle::usual().ok_or(StartError::Missing { what: "the throttle" })?,

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod conformance;
+mod consent;
 mod key;
 mod line;
 mod network;
@@ -32,6 +33,8 @@ enum Command {
     Network(network::Arguments),
     /// Shows, registers and removes the clients of a running server
     Client(client::Arguments),
+    /// Shows what subscribers have consented to and what waits for their answers, and answers and withdraws
+    Consent(consent::Arguments),
     /// Shows and changes the keys that sign a running server's tokens
     Key(key::Arguments),
     /// Holds a server, this one or anybody's, against the CAMARA contracts
@@ -47,6 +50,7 @@ impl Cli {
             Command::Line(command) => command.run().await,
             Command::Network(command) => command.run().await,
             Command::Client(command) => command.run().await,
+            Command::Consent(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Conformance(command) => command.run().await,
         }

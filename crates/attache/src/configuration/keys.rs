@@ -135,6 +135,13 @@ keys! {
     /// connections from them and from this machine only.
     trusted_proxies: Vec<IpNet> = [], flag Flag::Value("trusted-proxy", "NET");
 
+    /// Lets a sandbox's subscribers be asked for consent, rather than agree at once. Production always asks.
+    ask_consent: bool = ["false"], flag Flag::Switch("ask-consent", "true");
+
+    /// Answers a CIBA request about an unknown subscriber as one about a known subscriber who has yet to consent,
+    /// so that nobody learns by it who is a subscriber. It then expires.
+    conceal_unknown_subscribers: bool = ["false"], flag Flag::Switch("conceal-unknown-subscribers", "true");
+
     /// On what legal basis the clients of an API may use what is known of a line, such as `FR=consent`,
     /// `*/connected-network-type=contract` or `ES/*/dpv:FraudPreventionAndDetection=legitimate_interest`: by the
     /// country of the line's home network, the API and the purpose. The first rule that fits decides; without

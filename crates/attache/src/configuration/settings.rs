@@ -59,6 +59,8 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             admin_token: configuration.admin_token,
             tls,
             trusted_proxies: configuration.trusted_proxies,
+            ask_consent: configuration.ask_consent,
+            conceal_unknown_subscribers: configuration.conceal_unknown_subscribers,
             legal_bases: configuration.legal_bases,
             token_lifetime: configuration.token_lifetime,
             refresh_token_lifetime: configuration.refresh_token_lifetime,

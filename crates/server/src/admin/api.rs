@@ -297,6 +297,28 @@ pub enum Answer {
     Denied,
 }
 
+/// What the subscriber of a line does in a sandbox when asked for consent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubscriberAnswer {
+    /// Agrees at once.
+    Grant,
+    /// Says no at once.
+    Deny,
+    /// Doesn't answer, out of band; a page is answered by whoever sits before it.
+    Never,
+    /// Is asked: on a page, or by whoever answers for it.
+    Ask,
+}
+
+/// What the subscriber of a line does in a sandbox from now on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscriber {
+    /// When asked for consent.
+    pub answer: SubscriberAnswer,
+}
+
 /// A request that was answered.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct AnsweredRequest {

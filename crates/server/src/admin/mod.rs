@@ -23,7 +23,7 @@ use axum::{
     },
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{any, delete, get, post},
+    routing::{any, delete, get, post, put},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
@@ -55,6 +55,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/lines/{number}/eligibility", post(line::eligibility))
         .route("/admin/v1/lines/{number}/consents", get(consent::list))
         .route("/admin/v1/lines/{number}/consents/withdraw", post(consent::withdraw))
+        .route("/admin/v1/lines/{number}/subscriber", put(consent::set_subscriber))
         .route("/admin/v1/consent-requests", get(consent::pending))
         .route("/admin/v1/consent-requests/{id}/grant", post(consent::grant))
         .route("/admin/v1/consent-requests/{id}/deny", post(consent::deny))
