@@ -4,14 +4,15 @@ use std::{
 };
 
 use attache_core::{
-    AuditLog, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
+    AuthenticationMethod, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
 };
 use attache_network::Simulator;
+use attache_store::FileAuditLog;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::{GrantBook, Interactions},
+    authorization::{GrantBook, Interactions, PublishedKeys},
     clients::ClientRegistry,
     consent::ConsentBook,
     delivery::Courier,
@@ -47,6 +48,8 @@ pub(crate) struct App {
     pub(crate) authorizations: Arc<dyn Authorizations>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) grants: GrantBook,
+    /// The keys that clients publish.
+    pub(crate) published_keys: PublishedKeys,
     /// What browsers have to answer.
     pub(crate) interactions: Interactions,
     /// What subscribers answer in a sandbox.
@@ -63,7 +66,7 @@ pub(crate) struct App {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     /// Takes events to their sinks.
     pub(crate) courier: Arc<dyn Courier>,
-    pub(crate) audit: Arc<dyn AuditLog>,
+    pub(crate) audit: Arc<FileAuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,
     /// The operator's credential.
@@ -76,7 +79,17 @@ impl App {
         self.settings.mode == Mode::Sandbox
     }
 
-    /// Ends all that was granted about a line that has ended: whoever has its number next is somebody else.
+    /// Whether clients of a publisher may authenticate in this way: by its own rules, and by secrets where the
+    /// settings have it so.
+    pub(crate) fn takes(&self, publisher: &Publisher, method: AuthenticationMethod) -> bool {
+        let is_secret =
+            matches!(method, AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost);
+        publisher.authorization.authentication_methods.contains(&method)
+            || (is_secret && (self.is_sandbox() || self.settings.camara_client_secrets))
+    }
+
+    /// Ends in memory all that was granted about a line that has ended; its store has done so with the line.
+    /// Whoever has its number next is somebody else.
     pub(crate) async fn end_line(&self, line: LineId) {
         self.grants.end_line(line);
         self.consents.end_line(line).await;

@@ -28,6 +28,7 @@ mod keyring;
 mod limit;
 mod linger;
 mod mounts;
+mod outbound;
 mod pages;
 mod query;
 mod revocations;
@@ -45,8 +46,9 @@ mod token;
 mod used_once;
 mod visitor;
 
+pub use attache_store::{Finding, SegmentReport, Verification};
 pub use entropy::NoEntropy;
 pub use keyring::WrongSecretsKey;
 pub use sandbox::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
 pub use signing_keys::KeyError;
-pub use start::{Server, StartError};
+pub use start::{Server, StartError, VerifyAuditError, verify_audit};

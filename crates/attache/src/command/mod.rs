@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod client;
 mod config;
 mod conformance;
@@ -8,6 +9,7 @@ mod key;
 mod line;
 mod network;
 mod serve;
+mod subject;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,10 @@ enum Command {
     Network(network::Arguments),
     /// Shows, registers and removes the clients of a running server
     Client(client::Arguments),
+    /// Shows, exports, verifies and shortens the audit log: who asked what about whom, and why
+    Audit(audit::Arguments),
+    /// Hands out or forgets what is stored about a subscriber
+    Subject(subject::Arguments),
     /// Shows what subscribers have consented to and what waits for their answers, and answers and withdraws
     Consent(consent::Arguments),
     /// Shows and changes the keys that sign a running server's tokens
@@ -50,6 +56,8 @@ impl Cli {
             Command::Line(command) => command.run().await,
             Command::Network(command) => command.run().await,
             Command::Client(command) => command.run().await,
+            Command::Audit(command) => command.run().await,
+            Command::Subject(command) => command.run().await,
             Command::Consent(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Conformance(command) => command.run().await,

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests; what can't be unwrapped has failed")]
 
 mod attacks;
+mod audit;
 mod authorization;
 mod by_hand;
 mod callers;
 mod camara;
+mod clients;
 mod command_line;
 mod conformance;
 mod consent;

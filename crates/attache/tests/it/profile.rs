@@ -417,6 +417,14 @@ mod jwt_bearer_flow {
         // Who has withdrawn is not asked again by this.
         present(&attache, &signer.sign(&statement(&attache, &json!({})))).says(200);
     }
+
+    #[test]
+    fn a_client_that_is_not_registered_for_it_is_unauthorized() {
+        let attache = Attache::sandbox();
+        let signer = signer(&attache, &json!({"grants": ["client_credentials"]}));
+        let answer = present(&attache, &signer.sign(&statement(&attache, &json!({})))).says(400);
+        is_oauth_error(&answer, "unauthorized_client");
+    }
 }
 
 mod handling_of_acr_values {

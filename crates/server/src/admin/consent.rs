@@ -153,7 +153,7 @@ async fn shown_request(app: &App, request: &PendingRequest) -> Result<Option<Con
     }))
 }
 
-fn shown(app: &App, phone_number: PhoneNumber, consent: &attache_core::Consent) -> Option<api::Consent> {
+pub(super) fn shown(app: &App, phone_number: PhoneNumber, consent: &attache_core::Consent) -> Option<api::Consent> {
     use attache_core::ConsentState;
     let client = app.clients.get(consent.client)?;
     let (granted_at, ended_at) = match consent.state {

@@ -4,11 +4,13 @@
 //! the bearer of the admin token. No other origin's page may read it: it never sends CORS headers.
 
 pub mod api;
+mod audit;
 mod client;
 mod consent;
 mod key;
 mod line;
 mod network;
+mod subject;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -65,7 +67,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/keys/{id}", delete(key::retire))
         .route("/admin/v1/tokens/introspect", post(key::introspect_token))
         .route("/admin/v1/clients", get(client::list).post(client::add))
-        .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))
+        .route(
+            "/admin/v1/clients/{publisher}/{client_id}",
+            get(client::show).patch(client::change).delete(client::remove),
+        )
+        .route("/admin/v1/clients/{publisher}/{client_id}/secrets", post(client::rotate_secret))
+        .route("/admin/v1/clients/{publisher}/{client_id}/secrets/previous", delete(client::end_previous_secret))
+        .route("/admin/v1/audit", get(audit::list))
+        .route("/admin/v1/audit/export", get(audit::export))
+        .route("/admin/v1/audit/retain", post(audit::retain))
+        .route("/admin/v1/subjects/{number}", get(subject::export).delete(subject::erase))
         .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
         .route("/admin", unknown())
         .route("/admin/", unknown())
@@ -83,6 +94,8 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let subject = match request.uri().path().strip_prefix("/admin/v1/") {
         Some(path) if path.starts_with("clients") => "clients",
         Some(path) if path.starts_with("network") => "network",
+        Some(path) if path.starts_with("audit") => "audit",
+        Some(path) if path.starts_with("subjects") => "subjects",
         Some(path) if path.starts_with("keys") => "keys",
         Some(path) if path.starts_with("tokens") => "tokens",
         Some(path) if path.starts_with("consent-requests") => "consent-requests",
@@ -162,6 +175,12 @@ enum AdminError {
     UnknownClient { publisher: String, client_id: String },
     #[error("{publisher} has a client {client_id} already; remove it first, or take another name")]
     ClientExists { publisher: String, client_id: String },
+    #[error("send If-Match with the ETag of what you have seen, so that no change of somebody else's is lost")]
+    Unconditional,
+    #[error("somebody else has changed it meanwhile; look at it and try again")]
+    Changed,
+    #[error("the client has two secrets that are good now; end the previous one first")]
+    TwoSecrets,
     #[error("only a sandbox does this; start one with `attache serve`")]
     SandboxOnly,
     #[error("the audit log cannot be written, so what came of the request cannot be told; make room on its disk")]
@@ -205,6 +224,9 @@ impl AdminError {
             Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),
             Self::ClientExists { .. } => (StatusCode::CONFLICT, "CLIENT_EXISTS"),
             Self::Unaudited => (StatusCode::SERVICE_UNAVAILABLE, "UNAUDITED"),
+            Self::Unconditional => (StatusCode::PRECONDITION_REQUIRED, "PRECONDITION_REQUIRED"),
+            Self::Changed => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
+            Self::TwoSecrets => (StatusCode::CONFLICT, "TWO_SECRETS"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
         }
     }
@@ -248,7 +270,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = AdminError;
 
     async fn from_request(request: Request<Body>, app: &Arc<App>) -> Result<Self, AdminError> {
-        if !media_type_is(request.headers(), "application/json") {
+        let headers = request.headers();
+        // RFC 7396 has a type of its own for patches of JSON.
+        if !media_type_is(headers, "application/json") && !media_type_is(headers, "application/merge-patch+json") {
             return Err(AdminError::MediaType("application/json"));
         }
         let body = read_body(app, request).await?;
