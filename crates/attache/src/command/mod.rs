@@ -6,6 +6,7 @@ mod conformance;
 mod line;
 mod network;
 mod serve;
+mod subscription;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ enum Command {
     Network(network::Arguments),
     /// Shows, registers and removes the clients of a running server
     Client(client::Arguments),
+    /// Shows the subscriptions of a running server, what became of their events, and sends dead letters again
+    Subscription(subscription::Arguments),
     /// Holds a server, this one or anybody's, against the CAMARA contracts
     Conformance(conformance::Arguments),
 }
@@ -44,6 +47,7 @@ impl Cli {
             Command::Line(command) => command.run().await,
             Command::Network(command) => command.run().await,
             Command::Client(command) => command.run().await,
+            Command::Subscription(command) => command.run().await,
             Command::Conformance(command) => command.run().await,
         }
     }

@@ -8,6 +8,7 @@ mod client;
 mod consent;
 mod line;
 mod network;
+mod subscription;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -58,6 +59,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/consent-requests/{id}/grant", post(consent::grant))
         .route("/admin/v1/consent-requests/{id}/deny", post(consent::deny))
         .route("/admin/v1/lines/{number}/operator-token", post(line::operator_token))
+        .route("/admin/v1/subscriptions", get(subscription::list))
+        .route("/admin/v1/subscriptions/{id}", get(subscription::show))
+        .route("/admin/v1/subscriptions/{id}/deliveries", get(subscription::deliveries))
+        .route("/admin/v1/subscriptions/{id}/replay", post(subscription::replay))
+        .route("/admin/v1/subscriptions/{id}/pause", post(subscription::pause))
+        .route("/admin/v1/subscriptions/{id}/resume", post(subscription::resume))
         .route("/admin/v1/network", get(network::show).put(network::set))
         .route("/admin/v1/clients", get(client::list).post(client::add))
         .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))
@@ -78,6 +85,7 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let subject = match request.uri().path().strip_prefix("/admin/v1/") {
         Some(path) if path.starts_with("clients") => "clients",
         Some(path) if path.starts_with("network") => "network",
+        Some(path) if path.starts_with("subscriptions") => "subscriptions",
         Some(path) if path.starts_with("consent-requests") => "consent-requests",
         _ => "lines",
     };
@@ -153,6 +161,8 @@ enum AdminError {
     UnknownClient { publisher: String, client_id: String },
     #[error("{publisher} has a client {client_id} already; remove it first, or take another name")]
     ClientExists { publisher: String, client_id: String },
+    #[error("there is no subscription {0}; `attache subscription list` shows those there are")]
+    UnknownSubscription(String),
     #[error("only a sandbox does this; start one with `attache serve`")]
     SandboxOnly,
     #[error("the audit log cannot be written, so what came of the request cannot be told; make room on its disk")]
@@ -192,6 +202,7 @@ impl AdminError {
             Self::UnknownLine(_) => (StatusCode::NOT_FOUND, "UNKNOWN_LINE"),
             Self::LineExists(_) => (StatusCode::CONFLICT, "LINE_EXISTS"),
             Self::UnknownRequest(_) => (StatusCode::NOT_FOUND, "UNKNOWN_REQUEST"),
+            Self::UnknownSubscription(_) => (StatusCode::NOT_FOUND, "UNKNOWN_SUBSCRIPTION"),
             Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),
             Self::ClientExists { .. } => (StatusCode::CONFLICT, "CLIENT_EXISTS"),
             Self::Unaudited => (StatusCode::SERVICE_UNAVAILABLE, "UNAUDITED"),
