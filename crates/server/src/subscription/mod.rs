@@ -240,7 +240,7 @@ pub(crate) async fn end_without_consent(app: &App, line: LineId, changed: &[Cons
             (consent.client, &consent.purpose) == (subscription.client, &subscription.purpose)
                 && scope.is_some_and(|subscribed| subscribed.create_scope == consent.scope)
         };
-        if !subscription.status.has_ended() && ended.iter().any(|consent| rests_on(consent)) {
+        if !subscription.status.has_ended() && ended.iter().any(rests_on) {
             let why = Some("the subscriber does not consent any more".to_owned());
             app.subscriptions.end(subscription.id, EndReason::NetworkTerminated, why, app.clock.now()).await?;
         }
