@@ -83,6 +83,16 @@ pub trait Authorizations: Send + Sync {
     ) -> Result<bool, StoreError>;
     /// Revokes a token or an authorization, which ends with its refresh tokens.
     async fn revoke(&self, key: RevocationKey, until: Timestamp) -> Result<(), StoreError>;
+    /// Revokes every authorization that rests on a consent: of a client about a line, for a purpose, and by a
+    /// scope beside others. Returns which these are.
+    async fn withdraw(
+        &self,
+        client: ClientId,
+        line: LineId,
+        purpose: Purpose,
+        scope: Scope,
+        until: Timestamp,
+    ) -> Result<Vec<RevocationKey>, StoreError>;
     /// Forgets what has expired.
     async fn forget_expired(&self, now: Timestamp) -> Result<(), StoreError>;
 }

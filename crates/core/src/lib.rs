@@ -28,6 +28,7 @@ mod plan;
 mod plmn;
 mod problem;
 mod scope;
+mod signing_key;
 mod status;
 mod store;
 mod subscription;
@@ -61,6 +62,7 @@ pub use plan::{Pace, Plan, PlanError, Quota, Rate};
 pub use plmn::{Mcc, Plmn, PlmnError};
 pub use problem::Problem;
 pub use scope::{PublisherName, Purpose, Scope, ScopeError};
+pub use signing_key::{SealedKey, SealedKeys};
 pub use status::Status;
 pub use store::StoreError;
 pub use subscription::{

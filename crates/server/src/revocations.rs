@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use attache_core::{AuthorizationId, Authorizations, RevocationKey, StoreError, Timestamp};
+use attache_core::{AuthorizationId, Authorizations, Consent, RevocationKey, StoreError, Timestamp};
 
 /// Everything that is revoked: tokens by their identifier, and authorizations with all tokens that rest on
 /// them. It is remembered until the last of those tokens has expired.
@@ -36,11 +36,25 @@ impl Revocations {
     /// gets anything for them any more, also after a restart.
     pub(crate) async fn revoke(&self, key: RevocationKey, until: Timestamp) -> Result<(), StoreError> {
         self.store.revoke(key, until).await?;
-        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
-        let known = revoked.entry(key).or_insert(until);
-        *known = until.max(*known);
-        self.is_any.store(true, Ordering::Release);
+        self.remember(&[key], until);
         Ok(())
+    }
+
+    /// Revokes what rests on a consent that was withdrawn.
+    pub(crate) async fn withdraw(&self, consent: &Consent, until: Timestamp) -> Result<(), StoreError> {
+        let Consent { client, line, purpose, scope, .. } = consent;
+        let keys = self.store.withdraw(*client, *line, purpose.clone(), scope.clone(), until).await?;
+        self.remember(&keys, until);
+        Ok(())
+    }
+
+    fn remember(&self, keys: &[RevocationKey], until: Timestamp) {
+        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            let known = revoked.entry(*key).or_insert(until);
+            *known = until.max(*known);
+        }
+        self.is_any.store(!revoked.is_empty(), Ordering::Release);
     }
 
     /// Forgets what has expired.

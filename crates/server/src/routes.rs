@@ -90,6 +90,7 @@ fn endpoint_paths(publisher: &'static Publisher) -> impl Iterator<Item = (Endpoi
         (Endpoint::Backchannel, dialect.backchannel_path),
         (Endpoint::Authorize, dialect.authorization_path),
         (Endpoint::Revoke, Some(dialect.revocation_path)),
+        (Endpoint::Introspect, Some(dialect.introspection_path)),
         (Endpoint::Userinfo, dialect.userinfo_path),
         (Endpoint::Metadata, Some("/.well-known/openid-configuration")),
         (Endpoint::Metadata, Some("/.well-known/oauth-authorization-server")),

@@ -53,6 +53,12 @@ pub struct Settings {
     pub token_lifetime: Duration,
     /// How long a refresh token lives, if it is not used.
     pub refresh_token_lifetime: Duration,
+    /// How long a token lives that was issued for a signed statement about a subscriber (RFC 7523).
+    pub jwt_bearer_token_lifetime: Duration,
+    /// How old the newest signing key becomes before the next one is made.
+    pub key_rotation: Duration,
+    /// How long a signing key is published before it signs.
+    pub key_notice: Duration,
     /// How long an authorization code lives.
     pub code_lifetime: Duration,
     /// How long an `auth_req_id` lives.

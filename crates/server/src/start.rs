@@ -10,11 +10,11 @@ use std::{
 };
 
 use attache_core::{
-    Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, StoreError, Subjects,
-    Subscriptions, UsedTokens,
+    Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, SealedKeys, StoreError,
+    Subjects, Subscriptions, UsedTokens,
 };
 use attache_network::Simulator;
-use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, StoredKey};
+use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore};
 use axum::Router;
 use axum_server::{
     Handle,
@@ -41,9 +41,10 @@ use crate::{
     routes,
     sandbox::{self, Entitlement, Summary},
     settings::{Key32, Mode, Settings, TlsFiles},
+    signing_keys::{KeyError, SigningKeys},
     telemetry::{Metrics, RequestLog},
     throttle::Throttle,
-    token::{SigningKey, Tokens},
+    token::Tokens,
     used_once::UsedOnce,
 };
 
@@ -70,6 +71,8 @@ pub enum StartError {
     Open(#[from] OpenError),
     #[error("the database failed")]
     Store(#[from] StoreError),
+    #[error("the signing keys cannot be used")]
+    Keys(#[from] KeyError),
     #[error(transparent)]
     SecretsKey(#[from] WrongSecretsKey),
     #[error(transparent)]
@@ -119,7 +122,14 @@ impl Server {
             let now = clock.now();
             store.seed(sandbox::clients(&keyring, now)?, sandbox::lines(now)?).await?;
         }
-        let keys = signing_keys(&store, &keyring, clock.as_ref()).await?;
+        let keys = SigningKeys::load(
+            Arc::clone(&store) as Arc<dyn SealedKeys>,
+            Arc::clone(&keyring),
+            clock.as_ref(),
+            settings.key_notice,
+            settings.token_lifetime,
+        )
+        .await?;
         let simulator = Arc::new(Simulator::load(
             Arc::clone(&store) as Arc<dyn Lines>,
             Arc::clone(&clock),
@@ -319,6 +329,9 @@ impl Server {
                 if let Err(error) = app.grants.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "expired grants were not forgotten");
                 }
+                if let Err(error) = turn_keys(&app).await {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the signing keys were not turned");
+                }
                 if let Err(error) = app.revocations.sweep(app.clock.now()).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "expired tokens were not forgotten");
                 }
@@ -381,29 +394,6 @@ fn admin_token(settings: &Settings) -> Result<SecretString, StartError> {
     keyring::read_or_create(&path, || entropy::secret().map_err(io::Error::other))
         .map(SecretString::from)
         .map_err(|cause| StartError::DataDirectory { path, cause })
-}
-
-/// The signing keys, newest first; the first one is drawn on the first start.
-async fn signing_keys(
-    store: &SqliteStore,
-    keyring: &Keyring,
-    clock: &dyn Clock,
-) -> Result<Vec<SigningKey>, StartError> {
-    let mut stored = store.signing_keys()?;
-    if stored.is_empty() {
-        let pkcs8 = SigningKey::generate()?;
-        let key = SigningKey::from_pkcs8(&pkcs8)?;
-        store
-            .add_signing_key(StoredKey {
-                id: key.id().to_owned(),
-                sealed: keyring.seal(&pkcs8)?,
-                created_at: clock.now(),
-            })
-            .await?;
-        return Ok(vec![key]);
-    }
-    stored.sort_by_key(|key| std::cmp::Reverse(key.created_at));
-    stored.iter().map(|key| Ok(SigningKey::from_pkcs8(&keyring.open(&key.sealed)?)?)).collect()
 }
 
 fn listen(settings: &Settings) -> Result<Vec<TcpListener>, StartError> {
@@ -473,6 +463,13 @@ async fn reload_certificate(config: RustlsConfig, files: TlsFiles, stopping: Can
             ),
         }
     }
+}
+
+/// Publishes the next signing key when it is time, and forgets those that no token needs any more.
+async fn turn_keys(app: &App) -> Result<(), KeyError> {
+    let (keys, now) = (app.tokens.keys(), app.clock.now());
+    keys.rotate_when(app.settings.key_rotation, now).await?;
+    keys.sweep(now).await
 }
 
 /// Does something again and again until the server stops.

@@ -9,19 +9,12 @@
 use std::{sync::Arc, time::Duration};
 
 use attache_core::{
-    AuthorizationId, Client, ClientId, Clock, LineId, Problem, PublisherName, Purpose, RevocationKey, Scope,
+    AuthorizationId, Client, ClientId, Clock, Consent, LineId, Problem, PublisherName, Purpose, RevocationKey, Scope,
     StoreError, Timestamp,
 };
-use aws_lc_rs::{
-    digest,
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
-};
+use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation,
-    jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
-};
+use jsonwebtoken::{Algorithm, Validation};
 use quick_cache::{
     DefaultHashBuilder, OptionsBuilder, UnitWeighter,
     sync::{Cache, DefaultLifecycle},
@@ -32,9 +25,10 @@ use crate::{
     clients::ClientRegistry,
     dpop::Thumbprint,
     entropy,
-    keyring::{Keyring, WrongSecretsKey},
+    keyring::Keyring,
     limit::Limiter,
     revocations::Revocations,
+    signing_keys::{KeyError, SigningKeys},
 };
 
 /// How many tokens are remembered: at some 300 bytes each.
@@ -48,16 +42,16 @@ const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
 /// The claims of an access token (RFC 9068 section 2.2).
 #[derive(Debug, Serialize, Deserialize)]
-struct AccessClaims {
-    iss: String,
-    sub: String,
-    aud: String,
-    client_id: String,
-    iat: i64,
-    exp: i64,
-    jti: String,
-    scope: String,
-    purpose: Purpose,
+pub(crate) struct AccessClaims {
+    pub(crate) iss: String,
+    pub(crate) sub: String,
+    pub(crate) aud: String,
+    pub(crate) client_id: String,
+    pub(crate) iat: i64,
+    pub(crate) exp: i64,
+    pub(crate) jti: String,
+    pub(crate) scope: String,
+    pub(crate) purpose: Purpose,
     /// The record of the client.
     client: ClientId,
     /// What the token rests on, if it is about a line.
@@ -65,12 +59,12 @@ struct AccessClaims {
     authorization: Option<AuthorizationId>,
     /// The key that the token is bound to, if it is to one (RFC 9449 section 6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cnf: Option<Confirmation>,
+    pub(crate) cnf: Option<Confirmation>,
 }
 
 /// How it is proved that a token is used by whom it was issued to (RFC 7800).
 #[derive(Debug, Serialize, Deserialize)]
-struct Confirmation {
+pub(crate) struct Confirmation {
     jkt: Thumbprint,
 }
 
@@ -132,43 +126,9 @@ pub(crate) struct Issue<'a> {
 #[error("a token could not be signed")]
 pub(crate) struct IssueError;
 
-/// A key that signs tokens, in the forms in which it is needed.
-pub(crate) struct SigningKey {
-    id: String,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    public: Jwk,
-}
-
-impl SigningKey {
-    /// The identifier of the key: its thumbprint (RFC 7638).
-    pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Draws a new P-256 key, in PKCS#8.
-    pub(crate) fn generate() -> Result<Vec<u8>, entropy::NoEntropy> {
-        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-            .map(|document| document.as_ref().to_vec())
-            .map_err(|_| entropy::NoEntropy)
-    }
-
-    /// Reads a key from PKCS#8. Its identifier is its thumbprint (RFC 7638).
-    pub(crate) fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, WrongSecretsKey> {
-        let encoding = EncodingKey::from_ec_der(pkcs8);
-        let mut public = Jwk::from_encoding_key(&encoding, Algorithm::ES256).map_err(|_| WrongSecretsKey)?;
-        let id = public.thumbprint(ThumbprintHash::SHA256).map_err(|_| WrongSecretsKey)?;
-        public.common.key_id = Some(id.clone());
-        public.common.public_key_use = Some(PublicKeyUse::Signature);
-        let decoding = DecodingKey::from_jwk(&public).map_err(|_| WrongSecretsKey)?;
-        Ok(Self { id, encoding, decoding, public })
-    }
-}
-
 /// Issues and verifies tokens.
 pub(crate) struct Tokens {
-    /// The first signs; all verify.
-    keys: Vec<SigningKey>,
+    keys: SigningKeys,
     keyring: Arc<Keyring>,
     revocations: Arc<Revocations>,
     lifetime: Duration,
@@ -177,9 +137,9 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens signed by the first of these keys.
+    /// Tokens signed by these keys.
     pub(crate) fn new(
-        keys: Vec<SigningKey>,
+        keys: SigningKeys,
         keyring: Arc<Keyring>,
         revocations: Arc<Revocations>,
         lifetime: Duration,
@@ -192,9 +152,17 @@ impl Tokens {
         Self { keys, keyring, revocations, lifetime, validation, remembered: memory(REMEMBERED_TOKENS) }
     }
 
-    /// The public keys, for everyone who verifies a token (RFC 7517).
-    pub(crate) fn public_keys(&self) -> JwkSet {
-        JwkSet { keys: self.keys.iter().map(|key| key.public.clone()).collect() }
+    /// The keys that sign.
+    pub(crate) const fn keys(&self) -> &SigningKeys {
+        &self.keys
+    }
+
+    /// Takes a key out, and with it all tokens that it signed. `false` if there is no such key.
+    pub(crate) async fn retire_key(&self, id: &str, now: Timestamp) -> Result<bool, KeyError> {
+        let is_retired = self.keys.retire(id, now).await?;
+        // Those that were verified by it as well.
+        self.remembered.clear();
+        Ok(is_retired)
     }
 
     /// For how long a token is good, if nothing else is said.
@@ -204,7 +172,7 @@ impl Tokens {
 
     /// Issues an access token.
     pub(crate) fn issue(&self, issue: &Issue<'_>, now: Timestamp) -> Result<String, IssueError> {
-        let key = self.keys.first().ok_or(IssueError)?;
+        let key = self.keys.signing(now).ok_or(IssueError)?;
         let expires_at = now.plus(issue.lifetime);
         let id: RevocationKey = entropy::bytes().map_err(|_| IssueError)?;
         let claims = AccessClaims {
@@ -221,10 +189,7 @@ impl Tokens {
             authorization: issue.authorization,
             cnf: issue.bound_to.map(|jkt| Confirmation { jkt: jkt.clone() }),
         };
-        let mut header = Header::new(Algorithm::ES256);
-        header.typ = Some(ACCESS_TOKEN_TYPE.to_owned());
-        header.kid = Some(key.id.clone());
-        let text = jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(|_| IssueError)?;
+        let text = key.sign(ACCESS_TOKEN_TYPE, &claims).ok_or(IssueError)?;
         let token = Token {
             id,
             authorization: issue.authorization,
@@ -251,7 +216,7 @@ impl Tokens {
         nonce: Option<&str>,
         now: Timestamp,
     ) -> Result<String, IssueError> {
-        let key = self.keys.first().ok_or(IssueError)?;
+        let key = self.keys.signing(now).ok_or(IssueError)?;
         let claims = IdClaims {
             iss: issue.issuer,
             sub: &self.subject(issue.client, issue.line)?,
@@ -262,9 +227,7 @@ impl Tokens {
             at_hash: &URL_SAFE_NO_PAD.encode(&hash(access_token)[..16]),
             nonce,
         };
-        let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(key.id.clone());
-        jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(|_| IssueError)
+        key.sign("JWT", &claims).ok_or(IssueError)
     }
 
     /// Who a token is about: a line by its pseudonym, or the client itself (RFC 9068 section 2.2).
@@ -317,9 +280,18 @@ impl Tokens {
 
     /// Revokes all tokens that rest on an authorization, and its refresh tokens.
     pub(crate) async fn end(&self, authorization: AuthorizationId, now: Timestamp) -> Result<(), StoreError> {
-        // A token that is being issued at this moment counts its life from a moment later.
-        let until = now.plus(self.lifetime).plus(Duration::from_mins(1));
-        self.revocations.revoke(*authorization.as_bytes(), until).await
+        self.revocations.revoke(*authorization.as_bytes(), self.last_until(now)).await
+    }
+
+    /// Revokes what rests on a consent that was withdrawn.
+    pub(crate) async fn withdraw(&self, consent: &Consent, now: Timestamp) -> Result<(), StoreError> {
+        self.revocations.withdraw(consent, self.last_until(now)).await
+    }
+
+    /// Until when a token is good at most that is issued now.
+    fn last_until(&self, now: Timestamp) -> Timestamp {
+        // One that is being issued at this moment counts its life from a moment later.
+        now.plus(self.lifetime).plus(Duration::from_mins(1))
     }
 
     /// Whether an authorization was revoked.
@@ -333,14 +305,21 @@ impl Tokens {
         self.remembered.get(&hash(text)).or_else(|| self.check(text).map(Arc::new))
     }
 
+    /// The claims of a token that was verified.
+    pub(crate) fn claims(&self, verified: &str) -> Option<AccessClaims> {
+        let header = jsonwebtoken::decode_header(verified).ok()?;
+        let key = self.keys.find(header.kid.as_deref()?)?;
+        Some(jsonwebtoken::decode::<AccessClaims>(verified, key.verifier(), &self.validation).ok()?.claims)
+    }
+
     /// Checks the signature and reads the claims.
     fn check(&self, text: &str) -> Option<Token> {
         let header = jsonwebtoken::decode_header(text).ok()?;
         if header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) {
             return None;
         }
-        let key = self.keys.iter().find(|key| Some(&key.id) == header.kid.as_ref())?;
-        let claims = jsonwebtoken::decode::<AccessClaims>(text, &key.decoding, &self.validation).ok()?.claims;
+        let key = self.keys.find(header.kid.as_deref()?)?;
+        let claims = jsonwebtoken::decode::<AccessClaims>(text, key.verifier(), &self.validation).ok()?.claims;
         let line = if claims.sub == claims.client_id {
             None
         } else {

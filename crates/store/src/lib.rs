@@ -12,4 +12,4 @@ mod sqlite;
 pub use audit::{
     AuditKey, Cut, FileAuditLog, Finding, Pseudonym, PseudonymError, SegmentReport, Verification, VerifyError, verify,
 };
-pub use sqlite::{OpenError, SqliteStore, StoredKey};
+pub use sqlite::{OpenError, SqliteStore};

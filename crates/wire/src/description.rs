@@ -147,7 +147,9 @@ impl Document {
         let mut schemas = Map::new();
         let mut paths = Map::new();
         for face in &self.faces {
-            paths.insert(split(face).1.to_owned(), json!({ "post": operation(face, &mut schemas) }));
+            let mut operation = operation(face, &mut schemas);
+            add_headers(&mut operation, self.publisher);
+            paths.insert(split(face).1.to_owned(), json!({ "post": operation }));
         }
         for body in self.faces.iter().flat_map(|face| face.description.instead) {
             body.add(&mut schemas);
@@ -224,6 +226,30 @@ fn response(face: &Face, description: &str, content: &Value) -> Value {
         response["headers"] = json!({ "x-correlator": { "schema": schema } });
     }
     response
+}
+
+/// Adds the headers that no contract lists: what is left of the client's plan
+/// (draft-ietf-httpapi-ratelimit-headers-10) and when more is welcome; and for CAMARA's versions since when they are deprecated
+/// (RFC 9745), and when they end (RFC 8594).
+fn add_headers(operation: &mut Value, publisher: &Publisher) {
+    let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
+    let mut headers = vec![
+        ("RateLimit", text("What is left of the client's plan, if it has one")),
+        ("RateLimit-Policy", text("The client's plan, if it has one")),
+    ];
+    if publisher.name == crate::camara::PUBLISHER.name {
+        headers.push(("Deprecation", text("Since when this version is deprecated, if it is")));
+        headers.push(("Sunset", text("When this version ends, if that is known")));
+    }
+    for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+        for (name, header) in &headers {
+            response["headers"][name] = header.clone();
+        }
+        if status == "429" {
+            let described = "After how many seconds the next request is welcome";
+            response["headers"]["Retry-After"] = json!({ "description": described, "schema": { "type": "integer" } });
+        }
+    }
 }
 
 /// The schema of the header `x-correlator`, for a face whose contract has it.

@@ -50,12 +50,16 @@ pub struct Authorization {
     pub authorization_path: Option<&'static str>,
     /// Where a token is revoked (RFC 7009).
     pub revocation_path: &'static str,
+    /// Where a client asks what its token is worth (RFC 7662).
+    pub introspection_path: &'static str,
     /// Where a token tells of its subscriber, if there are subscribers (OpenID Connect Core section 5.3).
     pub userinfo_path: Option<&'static str>,
     /// Whether a token request must repeat the `redirect_uri` of its code (RFC 6749 section 4.1.3).
     pub redirect_uri_is_repeated: bool,
     /// Whether its clients may use the client credentials grant.
     pub client_credentials: bool,
+    /// Whether its clients may use the JWT bearer grant (RFC 7523 section 2.1).
+    pub jwt_bearer: bool,
     /// Reads the scopes and the purpose that a request asks for.
     pub read_scope: fn(&ScopeParameters<'_>) -> Result<Asked, OAuthError>,
     /// Reads whom a `login_hint` means. Errors: [`Problem::FieldInvalid`], [`Problem::UnknownLine`],

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod conformance;
+mod key;
 mod line;
 mod network;
 mod serve;
@@ -34,6 +35,8 @@ enum Command {
     Client(client::Arguments),
     /// Shows the subscriptions of a running server, what became of their events, and sends dead letters again
     Subscription(subscription::Arguments),
+    /// Shows and changes the keys that sign a running server's tokens
+    Key(key::Arguments),
     /// Holds a server, this one or anybody's, against the CAMARA contracts
     Conformance(conformance::Arguments),
 }
@@ -48,6 +51,7 @@ impl Cli {
             Command::Network(command) => command.run().await,
             Command::Client(command) => command.run().await,
             Command::Subscription(command) => command.run().await,
+            Command::Key(command) => command.run().await,
             Command::Conformance(command) => command.run().await,
         }
     }

@@ -108,7 +108,16 @@ fn what_camara_s_discovery_says_holds() {
     let described = attache.get("/.well-known/openid-configuration").says(200).json();
     for (name, values) in [
         ("response_types_supported", json!(["code"])),
-        ("grant_types_supported", json!(["client_credentials", "authorization_code", CIBA, "refresh_token"])),
+        (
+            "grant_types_supported",
+            json!([
+                "client_credentials",
+                "authorization_code",
+                CIBA,
+                "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                "refresh_token"
+            ]),
+        ),
         (
             "token_endpoint_auth_methods_supported",
             json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]),

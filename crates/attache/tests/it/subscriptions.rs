@@ -614,7 +614,7 @@ fn a_server_that_is_killed_at_any_moment_loses_no_event_and_invents_none() {
             next += 1;
         }
         if sequence > 1 {
-            assert_eq!(event.body["data"]["roaming"], sequence % 2 == 0, "{sequence}");
+            assert_eq!(event.body["data"]["roaming"], sequence.is_multiple_of(2), "{sequence}");
         }
     }
     assert_eq!(next - 1, made + 1, "as many events as changes, and the start");

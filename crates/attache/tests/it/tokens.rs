@@ -331,6 +331,212 @@ fn the_userinfo_endpoint_tells_the_subject_of_the_id_token_and_no_more() {
     is_oauth_error(&userinfo(Method::GET).bearer(&token.text("access_token")).says(401), "invalid_token");
 }
 
+/// What a client is told of a token.
+fn introspect(attache: &Attache, app: &App, token: &str) -> Answer {
+    attache.post("/oauth2/introspect").basic(app.id, app.secret).form(&[("token", token)]).says(200)
+}
+
+#[test]
+fn a_client_is_told_what_its_tokens_are_worth_and_nothing_about_others() {
+    let attache = Attache::sandbox();
+    register_other(&attache);
+    let token = tokens(&attache, &CAMARA, OFFLINE);
+    let [access, refresh_token] = ["access_token", "refresh_token"].map(|kind| token.text(kind));
+    let said = claims(&access);
+    let told = introspect(&attache, &CAMARA, &access);
+    assert_eq!(told.header("cache-control"), "no-store");
+    for claim in ["iss", "sub", "aud", "client_id", "scope", "purpose", "exp", "iat", "jti"] {
+        assert_eq!(told.json()[claim], said[claim], "{claim}");
+    }
+    assert_eq!((&told.json()["active"], &told.json()["token_type"]), (&json!(true), &json!("Bearer")));
+    let told = introspect(&attache, &CAMARA, &refresh_token).json();
+    assert_eq!((&told["active"], &told["sub"], &told["scope"]), (&json!(true), &said["sub"], &said["scope"]));
+
+    let nothing = json!({"active": false});
+    for unknown in ["unknown", "x.y.z", &token.text("id_token")] {
+        assert_eq!(introspect(&attache, &CAMARA, unknown).json(), nothing);
+    }
+    for other in [&access, &refresh_token] {
+        assert_eq!(introspect(&attache, &OTHER, other).json(), nothing);
+        let elsewhere = attache.post("/vonage/oauth2/introspect").basic(VONAGE.id, VONAGE.secret);
+        assert_eq!(elsewhere.form(&[("token", other)]).says(200).json(), nothing);
+    }
+    is_oauth_error(&attache.post("/oauth2/introspect").form(&[("token", &access)]).says(401), "invalid_client");
+    is_oauth_error(
+        &attache.post("/oauth2/introspect").basic(CAMARA.id, CAMARA.secret).form(&[]).says(400),
+        "invalid_request",
+    );
+    let by_operator = || {
+        let body = json!({"publisher": "camara", "token": access});
+        attache.admin(Method::POST, "/admin/v1/tokens/introspect").json(&body).says(200).json()
+    };
+    assert_eq!((&by_operator()["active"], &by_operator()["sub"]), (&json!(true), &said["sub"]));
+    revoke(&attache, &CAMARA, &refresh_token).says(200);
+    for ended in [&access, &refresh_token] {
+        assert_eq!(introspect(&attache, &CAMARA, ended).json(), nothing);
+    }
+    assert_eq!(by_operator(), nothing);
+}
+
+/// The signing keys as the operator sees them, the newest first.
+fn keys(attache: &Attache) -> Vec<Value> {
+    let listed = attache.command(&["key", "list", "--json"]);
+    assert!(listed.status.success(), "{listed:?}");
+    serde_json::from_slice::<Value>(&listed.stdout).unwrap()["keys"].as_array().unwrap().clone()
+}
+
+fn published(attache: &Attache) -> Vec<Value> {
+    attache.get("/.well-known/jwks.json").says(200).json()["keys"].as_array().unwrap().clone()
+}
+
+fn signer(token: &str) -> String {
+    jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
+}
+
+#[test]
+fn a_new_signing_key_is_published_before_it_signs_and_the_old_one_while_its_tokens_live() {
+    let mut attache = Attache::with_environment(&[], &[("ATTACHE_KEY_NOTICE", "2s")]);
+    let before = tokens(&attache, &CAMARA, SCOPE).text("access_token");
+    assert_eq!(attache.get("/.well-known/jwks.json").says(200).header("cache-control"), "public, max-age=1");
+    let rotated = attache.command(&["key", "rotate"]);
+    assert!(rotated.status.success(), "{rotated:?}");
+    let listed = keys(&attache);
+    assert_eq!((listed.len(), &listed[0]["state"], &listed[1]["state"]), (2, &json!("next"), &json!("signing")));
+    let kids = |keys: &[Value]| keys.iter().map(|key| key["kid"].clone()).collect::<Vec<_>>();
+    assert_eq!(kids(&published(&attache)), [listed[0]["id"].clone(), listed[1]["id"].clone()]);
+    // It holds over a kill.
+    attache.kill();
+    attache.start();
+    let after = eventually("the new key signs", || {
+        let token = CAMARA.two_legged(&attache, SCOPE);
+        (signer(&token) == listed[0]["id"]).then_some(token)
+    });
+    assert_eq!(signer(&before), listed[1]["id"]);
+    assert_eq!(keys(&attache)[1]["state"], "verifying");
+    assert_eq!(published(&attache).len(), 2);
+    ask(&attache, &before).says(200);
+    attache.post(ROAMING).bearer(&after).json(&json!({"device": {"phoneNumber": LINE}})).says(200);
+}
+
+#[test]
+fn a_retired_signing_key_is_out_at_once_with_its_tokens() {
+    let attache = Attache::sandbox();
+    let token = tokens(&attache, &CAMARA, OFFLINE);
+    ask(&attache, &token.text("access_token")).says(200);
+    let retired = signer(&token.text("access_token"));
+    assert!(attache.command(&["key", "retire", &retired]).status.success());
+    ask(&attache, &token.text("access_token")).says(401);
+    assert!(published(&attache).iter().all(|key| key["kid"] != retired));
+    let next = refresh(&attache, &CAMARA, &token.text("refresh_token"), &[]).says(200).text("access_token");
+    ask(&attache, &next).says(200);
+    assert_eq!(signer(&next), keys(&attache)[0]["id"]);
+    let again = attache.command(&["key", "retire", &retired]);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("there is no signing key"), "{again:?}");
+    assert!(attache.command(&["key", "rotate", "--now"]).status.success());
+    assert_ne!(signer(&CAMARA.two_legged(&attache, SCOPE)), signer(&next));
+}
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// A client with a key of its own.
+struct Signer {
+    key: jsonwebtoken::EncodingKey,
+}
+
+impl Signer {
+    fn registered(attache: &Attache, client_id: &str) -> Self {
+        let curve = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        let pkcs8 = aws_lc_rs::signature::EcdsaKeyPair::generate_pkcs8(curve, &random).unwrap();
+        let key = jsonwebtoken::EncodingKey::from_ec_der(pkcs8.as_ref());
+        let public = jsonwebtoken::jwk::Jwk::from_encoding_key(&key, jsonwebtoken::Algorithm::ES256).unwrap();
+        attache.register(&json!({"publisher": "camara", "client_id": client_id, "keys": [public]}));
+        Self { key }
+    }
+
+    /// A statement that is good once, but for what is changed.
+    fn states(&self, attache: &Attache, id: &str, changes: &Value) -> String {
+        let now = jsonwebtoken::get_current_timestamp();
+        let mut claims = json!({
+            "iss": "signer", "sub": "tel:+33639980001", "aud": attache.url(CAMARA.token_path), "jti": id, "iat": now,
+            "exp": now + 60, "scope": SCOPE,
+        });
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256), &claims, &self.key).unwrap()
+    }
+}
+
+fn bear(attache: &Attache, assertion: &str, more: &[(&str, &str)]) -> Request {
+    let grant = [("grant_type", JWT_BEARER), ("assertion", assertion)];
+    attache.post(CAMARA.token_path).form(&[&grant, more].concat())
+}
+
+#[test]
+fn a_signed_statement_about_a_subscriber_gives_a_short_lived_token_and_no_other() {
+    let attache = Attache::sandbox();
+    let signer = Signer::registered(&attache, "signer");
+    let scope = json!({"scope": format!("openid offline_access {SCOPE}")});
+    let assertion = signer.states(&attache, "1", &scope);
+    let token = bear(&attache, &assertion, &[]).says(200);
+    assert_eq!(token.json()["expires_in"], 300);
+    assert_eq!((token.json().get("refresh_token"), token.json().get("id_token")), (None, None));
+    ask(&attache, &token.text("access_token")).says(200);
+    is_oauth_error(&bear(&attache, &assertion, &[]).says(400), "invalid_grant");
+
+    let sub = json!({"sub": format!("operatortoken:{}", operator_token(&attache, LINE))});
+    let token = bear(&attache, &signer.states(&attache, "2", &sub), &[]).says(200);
+    ask(&attache, &token.text("access_token")).says(200);
+    is_oauth_error(&bear(&attache, &signer.states(&attache, "3", &sub), &[]).says(400), "invalid_grant");
+}
+
+#[test]
+fn a_statement_that_the_profile_does_not_allow_is_refused() {
+    let attache = Attache::sandbox();
+    let signer = Signer::registered(&attache, "signer");
+    let other = Signer::registered(&attache, "another");
+    let now = jsonwebtoken::get_current_timestamp();
+    for (change, error) in [
+        (json!({"iss": "another"}), "invalid_grant"),
+        (json!({"iss": CAMARA.id}), "invalid_grant"),
+        (json!({"iss": "nobody"}), "invalid_grant"),
+        (json!({"aud": attache.url("")}), "invalid_grant"),
+        (json!({"aud": attache.url("/vonage/oauth2/token")}), "invalid_grant"),
+        (json!({"exp": now - 1, "iat": now - 60}), "invalid_grant"),
+        (json!({"exp": now + 301}), "invalid_grant"),
+        (json!({"exp": now + 200, "iat": now - 150}), "invalid_grant"),
+        (json!({"iat": now + 30}), "invalid_grant"),
+        (json!({"iat": null}), "invalid_grant"),
+        (json!({"exp": null}), "invalid_grant"),
+        (json!({"jti": null}), "invalid_grant"),
+        (json!({"jti": ""}), "invalid_grant"),
+        (json!({"sub": null}), "invalid_grant"),
+        (json!({"sub": "signer", "jti": "4"}), "invalid_grant"),
+        (json!({"sub": "+33639980001", "jti": "5"}), "invalid_grant"),
+        (json!({"sub": "ipport:84.125.93.10:59765", "jti": "6"}), "invalid_grant"),
+        (json!({"sub": "tel:33639980001", "jti": "7"}), "invalid_grant"),
+        (json!({"sub": "tel:+99999999999", "jti": "8"}), "invalid_grant"),
+        (json!({"sub": "operatortoken:unknown", "jti": "9"}), "invalid_grant"),
+        (json!({"scope": null}), "invalid_grant"),
+        (json!({"scope": "device-roaming-status:read", "jti": "10"}), "invalid_scope"),
+        (json!({"scope": "dpv:Advertising device-roaming-status:read", "jti": "11"}), "invalid_scope"),
+    ] {
+        let refused = bear(&attache, &signer.states(&attache, "1", &change), &[]).says(400);
+        assert_eq!(refused.text("error"), error, "{change}");
+        is_oauth_error(&refused, error);
+    }
+    let of_another = other.states(&attache, "1", &json!({}));
+    is_oauth_error(&bear(&attache, &of_another, &[]).says(400), "invalid_grant");
+    is_oauth_error(&bear(&attache, "", &[]).says(400), "invalid_request");
+    let good = signer.states(&attache, "1", &json!({}));
+    is_oauth_error(&bear(&attache, &good, &[("scope", SCOPE)]).says(400), "invalid_request");
+    // None of them has used the identifier up.
+    bear(&attache, &good, &[]).says(200);
+    // Only CAMARA has this grant.
+    let telefonica = attache.post(TELEFONICA.token_path).basic(TELEFONICA.id, TELEFONICA.secret);
+    let refused = telefonica.form(&[("grant_type", JWT_BEARER), ("assertion", &good)]).says(400);
+    is_oauth_error(&refused, "unsupported_grant_type");
+}
+
 #[test]
 fn claims_of_openid_are_not_asked_for_without_openid() {
     let attache = Attache::sandbox();

@@ -74,6 +74,60 @@ impl From<&attache_core::Line> for Line {
     }
 }
 
+/// A key that signs tokens.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// By what tokens name it, `kid`: its thumbprint (RFC 7638).
+    pub id: String,
+    /// What it signs with.
+    pub algorithm: String,
+    /// What it does.
+    pub state: KeyState,
+    /// When it was made, and published.
+    pub created_at: Timestamp,
+    /// From when on it signs.
+    pub signs_from: Timestamp,
+    /// When its last token will have expired, if it signs no more.
+    pub published_until: Option<Timestamp>,
+}
+
+/// What a signing key does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// It is published, and will sign.
+    Next,
+    /// It signs.
+    Signing,
+    /// It has signed, and its tokens are still about.
+    Verifying,
+}
+
+/// The signing keys, the newest first.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyList {
+    /// The keys.
+    pub keys: Vec<SigningKey>,
+}
+
+/// How a new signing key begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewKey {
+    /// Whether it signs at once, and not after the notice.
+    pub immediately: bool,
+}
+
+/// A token that is asked about.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuestionedToken {
+    /// At which publisher it is presented.
+    pub publisher: PublisherName,
+    /// The token.
+    pub token: String,
+}
+
 /// A token by which the operator tells an application which line a device has (GSMA TS.43).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OperatorToken {

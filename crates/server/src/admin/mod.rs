@@ -6,6 +6,7 @@
 pub mod api;
 mod client;
 mod consent;
+mod key;
 mod line;
 mod network;
 mod subscription;
@@ -66,6 +67,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/subscriptions/{id}/pause", post(subscription::pause))
         .route("/admin/v1/subscriptions/{id}/resume", post(subscription::resume))
         .route("/admin/v1/network", get(network::show).put(network::set))
+        .route("/admin/v1/keys", get(key::list).post(key::rotate))
+        .route("/admin/v1/keys/{id}", delete(key::retire))
+        .route("/admin/v1/tokens/introspect", post(key::introspect_token))
         .route("/admin/v1/clients", get(client::list).post(client::add))
         .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))
         .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
@@ -86,6 +90,8 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         Some(path) if path.starts_with("clients") => "clients",
         Some(path) if path.starts_with("network") => "network",
         Some(path) if path.starts_with("subscriptions") => "subscriptions",
+        Some(path) if path.starts_with("keys") => "keys",
+        Some(path) if path.starts_with("tokens") => "tokens",
         Some(path) if path.starts_with("consent-requests") => "consent-requests",
         _ => "lines",
     };
@@ -157,6 +163,8 @@ enum AdminError {
     LineExists(PhoneNumber),
     #[error("no request {0} waits for an answer; `attache consent pending` shows those that do")]
     UnknownRequest(RequestId),
+    #[error("there is no signing key {0}; `attache key list` shows those there are")]
+    UnknownKey(String),
     #[error("{publisher} has no client {client_id}; `attache client list` shows those there are")]
     UnknownClient { publisher: String, client_id: String },
     #[error("{publisher} has a client {client_id} already; remove it first, or take another name")]
@@ -203,6 +211,7 @@ impl AdminError {
             Self::LineExists(_) => (StatusCode::CONFLICT, "LINE_EXISTS"),
             Self::UnknownRequest(_) => (StatusCode::NOT_FOUND, "UNKNOWN_REQUEST"),
             Self::UnknownSubscription(_) => (StatusCode::NOT_FOUND, "UNKNOWN_SUBSCRIPTION"),
+            Self::UnknownKey(_) => (StatusCode::NOT_FOUND, "UNKNOWN_KEY"),
             Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),
             Self::ClientExists { .. } => (StatusCode::CONFLICT, "CLIENT_EXISTS"),
             Self::Unaudited => (StatusCode::SERVICE_UNAVAILABLE, "UNAUDITED"),

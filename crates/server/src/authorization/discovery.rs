@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use attache_core::Scope;
 use attache_wire::Publisher;
 use axum::response::Response;
+use http::{HeaderValue, header};
 use serde::Serialize;
 
 use super::signed::ALGORITHMS;
@@ -15,6 +16,7 @@ pub(crate) struct Endpoints {
     pub(crate) backchannel: Option<String>,
     pub(crate) authorization: Option<String>,
     pub(crate) revocation: String,
+    pub(crate) introspection: String,
     userinfo: Option<String>,
     keys: String,
 }
@@ -28,6 +30,7 @@ pub(crate) fn endpoints(app: &App, publisher: &Publisher) -> Endpoints {
         backchannel: dialect.backchannel_path.map(|path| format!("{issuer}{path}")),
         authorization: dialect.authorization_path.map(|path| format!("{issuer}{path}")),
         revocation: format!("{issuer}{}", dialect.revocation_path),
+        introspection: format!("{issuer}{}", dialect.introspection_path),
         userinfo: dialect.userinfo_path.map(|path| format!("{issuer}{path}")),
         keys: format!("{issuer}{KEYS_PATH}"),
         issuer,
@@ -47,6 +50,7 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     userinfo_endpoint: Option<&'a str>,
     revocation_endpoint: &'a str,
+    introspection_endpoint: &'a str,
     jwks_uri: &'a str,
     scopes_supported: BTreeSet<&'a str>,
     response_types_supported: &'a [&'a str],
@@ -77,6 +81,7 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         (publisher.authorization.client_credentials, "client_credentials"),
         (has_codes, "authorization_code"),
         (has_backchannel, "urn:openid:params:grant-type:ciba"),
+        (publisher.authorization.jwt_bearer, "urn:ietf:params:oauth:grant-type:jwt-bearer"),
         (publisher.authorization.has_subscribers(), "refresh_token"),
     ];
     let scopes = publisher.scopes();
@@ -87,6 +92,7 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         backchannel_authentication_endpoint: endpoints.backchannel.as_deref(),
         userinfo_endpoint: endpoints.userinfo.as_deref(),
         revocation_endpoint: &endpoints.revocation,
+        introspection_endpoint: &endpoints.introspection,
         jwks_uri: &endpoints.keys,
         scopes_supported: scopes.iter().map(Scope::as_str).chain(["openid"]).collect(),
         response_types_supported: if has_codes { &["code"] } else { &[] },
@@ -107,7 +113,14 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
     json_response(200, serde_json::to_vec(&metadata).unwrap_or_default())
 }
 
-/// The keys that tokens are verified with (RFC 7517 section 5).
+/// The keys that tokens are verified with (RFC 7517 section 5). Caches ask again before a new one signs.
 pub(super) fn keys(app: &App) -> Response {
-    json_response(200, serde_json::to_vec(&app.tokens.public_keys()).unwrap_or_default())
+    let keys = app.tokens.keys();
+    let mut response = json_response(200, serde_json::to_vec(&keys.public()).unwrap_or_default());
+    let cached = format!("public, max-age={}", keys.cached_for().as_secs());
+    // It is made of digits.
+    if let Ok(cached) = HeaderValue::from_str(&cached) {
+        response.headers_mut().insert(header::CACHE_CONTROL, cached);
+    }
+    response
 }

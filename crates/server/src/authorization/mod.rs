@@ -12,6 +12,8 @@ mod client_authentication;
 mod discovery;
 mod grant_book;
 mod head;
+mod introspect;
+mod jwt_bearer;
 mod login_hint;
 mod parameters;
 mod revoke;
@@ -33,6 +35,7 @@ use http::{HeaderValue, Method, Request, header};
 pub(crate) use assertion::CLOCKS_DIFFER;
 pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::{GrantBook, PendingRequest};
+pub(crate) use introspect::{Introspection, introspect};
 pub(crate) use signed::ALGORITHMS;
 
 use crate::{
@@ -48,6 +51,7 @@ pub(crate) enum Endpoint {
     Backchannel,
     Authorize,
     Revoke,
+    Introspect,
     Userinfo,
     Metadata,
     Keys,
@@ -60,6 +64,7 @@ impl Endpoint {
             Self::Backchannel => "bc-authorize",
             Self::Authorize => "authorize",
             Self::Revoke => "revoke",
+            Self::Introspect => "introspect",
             Self::Userinfo => "userinfo",
             Self::Metadata => "metadata",
             Self::Keys => "jwks",
@@ -69,7 +74,7 @@ impl Endpoint {
     /// The methods that it takes, as the header `Allow` lists them.
     const fn methods(self) -> &'static str {
         match self {
-            Self::Token | Self::Backchannel | Self::Revoke => "POST",
+            Self::Token | Self::Backchannel | Self::Revoke | Self::Introspect => "POST",
             Self::Authorize | Self::Metadata | Self::Keys => "GET",
             Self::Userinfo => "GET, POST",
         }
@@ -124,6 +129,7 @@ pub(crate) async fn answer(
             Endpoint::Backchannel => backchannel::answer(&app, publisher, request).await,
             Endpoint::Authorize => authorize::answer(&app, publisher, &query).await,
             Endpoint::Revoke => revoke::answer(&app, publisher, request).await,
+            Endpoint::Introspect => introspect::answer(&app, publisher, request).await,
             Endpoint::Userinfo => userinfo::answer(&app, publisher, request).await,
             Endpoint::Metadata => Ok(discovery::metadata(&app, publisher)),
             Endpoint::Keys => Ok(discovery::keys(&app)),

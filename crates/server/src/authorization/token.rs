@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use attache_core::{
     Authorization, AuthorizationId, Client, CodeChallenge, Grant, GrantKey, GrantKind, GrantType, LineId, Problem,
@@ -17,6 +17,7 @@ use super::{
     discovery::endpoints,
     grant_book::Poll,
     head::Head,
+    jwt_bearer,
     parameters::Parameters,
     trail::Trail,
 };
@@ -33,6 +34,7 @@ const CLIENT_CREDENTIALS: &str = "client_credentials";
 const AUTHORIZATION_CODE: &str = "authorization_code";
 const BACKCHANNEL: &str = "urn:openid:params:grant-type:ciba";
 const REFRESH_TOKEN: &str = "refresh_token";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// Why a refresh token is good for nothing. One text for every cause: who guesses learns nothing.
 const REFRESH_TOKEN_REFUSED: &str = "the refresh token is unknown, expired, used, revoked, or of another client";
@@ -48,6 +50,7 @@ struct Granted {
     openid: Option<Authentication>,
     /// What the next token will be fetched with.
     refresh_token: Option<String>,
+    lifetime: Duration,
 }
 
 /// What an ID token tells of how its subject was authenticated.
@@ -68,6 +71,7 @@ pub(super) async fn answer(
         Some(AUTHORIZATION_CODE) => AUTHORIZATION_CODE,
         Some(BACKCHANNEL) => BACKCHANNEL,
         Some(REFRESH_TOKEN) => REFRESH_TOKEN,
+        Some(JWT_BEARER) => JWT_BEARER,
         Some(_) => "other",
         None => "none",
     };
@@ -87,10 +91,24 @@ async fn fetch(
     trail: &mut Trail<'_>,
 ) -> Result<Response, Refused> {
     let endpoints = endpoints(app, publisher);
-    let caller = authenticate(app, publisher, &endpoints.token, head, parameters).await?;
+    let (caller, assertion) = match parameters.get("grant_type") {
+        Some(JWT_BEARER) if publisher.authorization.jwt_bearer => {
+            let (caller, claims) = jwt_bearer::authenticate(app, publisher, &endpoints.token, parameters).await?;
+            (caller, Some(claims))
+        }
+        _ => (authenticate(app, publisher, &endpoints.token, head, parameters).await?, None),
+    };
     trail.client = Some(Arc::clone(&caller.client));
     let bound_to = proved_key(app, head, &caller.client).await?;
-    let outcome = redeem(app, publisher, &endpoints.issuer, &caller, bound_to.as_ref(), parameters, trail).await;
+    let granted = match &assertion {
+        Some(claims) => jwt_bearer(app, publisher, &caller, claims).await,
+        None => redeem(app, publisher, &caller, bound_to.as_ref(), parameters).await,
+    };
+    let outcome = granted.and_then(|granted| {
+        trail.line = granted.line;
+        trail.asks_for(&granted.scopes, &granted.purpose);
+        issue(app, publisher, &endpoints.issuer, &caller.client, bound_to.as_ref(), granted)
+    });
     if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidGrant) {
         // Who guesses at codes is slowed down as who guesses at secrets is.
         caller.failed(app, head);
@@ -98,44 +116,58 @@ async fn fetch(
     outcome
 }
 
-/// Exchanges what the client presents for tokens.
+/// What the client presents is good for.
 async fn redeem(
     app: &App,
     publisher: &'static Publisher,
-    issuer: &str,
     caller: &AuthenticatedClient,
     bound_to: Option<&Thumbprint>,
     parameters: &Parameters,
-    trail: &mut Trail<'_>,
-) -> Result<Response, Refused> {
+) -> Result<Granted, Refused> {
     let dialect = &publisher.authorization;
-    let granted = match parameters.get("grant_type") {
-        None => return Err(OAuthErrorCode::InvalidRequest.because("grant_type is missing").into()),
+    match parameters.get("grant_type") {
+        None => Err(OAuthErrorCode::InvalidRequest.because("grant_type is missing").into()),
         Some(CLIENT_CREDENTIALS) if dialect.client_credentials => {
             caller.may_use(GrantType::ClientCredentials)?;
-            client_credentials(publisher, caller, parameters)?
+            client_credentials(app, publisher, caller, parameters)
         }
         Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
             caller.may_use(GrantType::AuthorizationCode)?;
-            authorization_code(app, publisher, caller, bound_to, parameters).await?
+            authorization_code(app, publisher, caller, bound_to, parameters).await
         }
         Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => {
             caller.may_use(GrantType::Backchannel)?;
-            backchannel(app, caller, bound_to, parameters).await?
+            backchannel(app, caller, bound_to, parameters).await
         }
         Some(REFRESH_TOKEN) if dialect.has_subscribers() => {
             caller.may_use(GrantType::RefreshToken)?;
-            refresh_token(app, publisher, caller, bound_to, parameters).await?
+            refresh_token(app, publisher, caller, bound_to, parameters).await
         }
-        Some(_) => {
-            return Err(OAuthErrorCode::UnsupportedGrantType
-                .because("this grant_type is not supported here; see grant_types_supported in the metadata")
-                .into());
-        }
-    };
-    trail.line = granted.line;
-    trail.asks_for(&granted.scopes, &granted.purpose);
-    issue(app, publisher, issuer, &caller.client, bound_to, granted)
+        Some(_) => Err(OAuthErrorCode::UnsupportedGrantType
+            .because("this grant_type is not supported here; see grant_types_supported in the metadata")
+            .into()),
+    }
+}
+
+/// A short-lived token for the subscriber that a client has named in a signed statement, without a refresh
+/// token (CAMARA Security and Interoperability Profile, "JWT Bearer Flow").
+async fn jwt_bearer(
+    app: &App,
+    publisher: &Publisher,
+    caller: &AuthenticatedClient,
+    claims: &jwt_bearer::Claims,
+) -> Result<Granted, Refused> {
+    caller.may_use(GrantType::JwtBearer)?;
+    let (line, Admitted { scopes, purpose, .. }) = jwt_bearer::grant(app, publisher, &caller.client, claims).await?;
+    Ok(Granted {
+        line: Some(line),
+        authorization: None,
+        scopes,
+        purpose,
+        openid: None,
+        refresh_token: None,
+        lifetime: app.settings.jwt_bearer_token_lifetime,
+    })
 }
 
 /// The key that the tokens will be bound to: the one that the request proves to come from (RFC 9449
@@ -159,6 +191,7 @@ async fn proved_key(app: &App, head: &Head, client: &Client) -> Result<Option<Th
 
 /// A token for the client itself (RFC 6749 section 4.4).
 fn client_credentials(
+    app: &App,
     publisher: &Publisher,
     caller: &AuthenticatedClient,
     parameters: &Parameters,
@@ -167,7 +200,15 @@ fn client_credentials(
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
     let Admitted { scopes, purpose, .. } = admit_scopes(publisher, &caller.client, parameters)?;
-    Ok(Granted { line: None, authorization: None, scopes, purpose, openid: None, refresh_token: None })
+    Ok(Granted {
+        line: None,
+        authorization: None,
+        scopes,
+        purpose,
+        openid: None,
+        refresh_token: None,
+        lifetime: app.tokens.lifetime(),
+    })
 }
 
 /// What a request asks for that its client is registered for.
@@ -202,7 +243,7 @@ pub(super) fn admit_scopes(
 }
 
 /// As [`admit_scopes`], of what was read.
-fn admit(client: &Client, asked: Asked) -> Result<Admitted, Refused> {
+pub(super) fn admit(client: &Client, asked: Asked) -> Result<Admitted, Refused> {
     let scopes = if asked.scopes.is_empty() {
         client.scopes.iter().filter(|scope| scope.as_str() != OPENID).cloned().collect()
     } else {
@@ -346,11 +387,16 @@ async fn fetched(
     } else {
         None
     };
-    Ok(authorized(authorization, nonce, refresh_token))
+    Ok(authorized(app, authorization, nonce, refresh_token))
 }
 
 /// What an authorization is good for.
-fn authorized(authorization: Authorization, nonce: Option<String>, refresh_token: Option<String>) -> Granted {
+fn authorized(
+    app: &App,
+    authorization: Authorization,
+    nonce: Option<String>,
+    refresh_token: Option<String>,
+) -> Granted {
     Granted {
         line: Some(authorization.line),
         authorization: Some(authorization.id),
@@ -358,6 +404,7 @@ fn authorized(authorization: Authorization, nonce: Option<String>, refresh_token
         purpose: authorization.purpose,
         openid: authorization.openid.then_some(Authentication { at: authorization.authenticated_at, nonce }),
         refresh_token,
+        lifetime: app.tokens.lifetime(),
     }
 }
 
@@ -407,7 +454,7 @@ async fn refresh_token(
     if !app.authorizations.rotate(presented, hash(&next), expires_at).await.map_err(Problem::from)? {
         return Err(reused(app, &authorization, now).await);
     }
-    Ok(authorized(authorization, None, Some(next)))
+    Ok(authorized(app, authorization, None, Some(next)))
 }
 
 /// Ends what a refresh token refreshes that was presented twice.
@@ -452,7 +499,7 @@ fn issue(
         openid: granted.openid.is_some(),
         purpose: &granted.purpose,
         bound_to,
-        lifetime: app.tokens.lifetime(),
+        lifetime: granted.lifetime,
     };
     let now = app.clock.now();
     let failed = |error| {

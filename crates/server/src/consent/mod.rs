@@ -111,6 +111,10 @@ pub(crate) async fn withdraw(
     };
     let withdrawn = app.consents.change(line, withdraw).await?;
     subscription::end_without_consent(app, line, &withdrawn).await?;
+    // What rests on them doesn't begin anew with another yes.
+    for consent in &withdrawn {
+        app.tokens.withdraw(consent, at).await?;
+    }
     audit(app, &withdrawn).await?;
     Ok(withdrawn)
 }

@@ -236,7 +236,11 @@ pub(crate) async fn authenticate(
 }
 
 /// What a good token says. One of a line ends with the consents that it rests on.
-fn verify(app: &App, publisher: &Publisher, token: &str) -> Result<(Arc<Token>, Option<Arc<Limiter>>), Problem> {
+pub(crate) fn verify(
+    app: &App,
+    publisher: &Publisher,
+    token: &str,
+) -> Result<(Arc<Token>, Option<Arc<Limiter>>), Problem> {
     let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
     let is_permitted = |line| app.consents.permits(token.client, line, &token.purpose, &token.scopes);
     if token.line.is_none_or(is_permitted) { Ok((token, limiter)) } else { Err(Problem::CredentialsInvalid) }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use attache_core::{
-    Authorization, AuthorizationId, Authorizations, ClientId, LineId, RefreshToken, RefreshTokenHash, RevocationKey,
-    Scope, StoreError, Timestamp,
+    Authorization, AuthorizationId, Authorizations, ClientId, LineId, Purpose, RefreshToken, RefreshTokenHash,
+    RevocationKey, Scope, StoreError, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -103,18 +103,33 @@ impl Authorizations for SqliteStore {
     }
 
     async fn revoke(&self, key: RevocationKey, until: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| revoke(connection, key, until).map_err(failed("revoke"))).await
+    }
+
+    async fn withdraw(
+        &self,
+        client: ClientId,
+        line: LineId,
+        purpose: Purpose,
+        scope: Scope,
+        until: Timestamp,
+    ) -> Result<Vec<RevocationKey>, StoreError> {
         self.write(move |connection| {
-            let revoke = || -> rusqlite::Result<()> {
-                connection.prepare_cached("DELETE FROM authorization WHERE id = ?1")?.execute([key])?;
-                connection
+            let withdraw = || -> rusqlite::Result<Vec<RevocationKey>> {
+                let keys: Vec<RevocationKey> = connection
                     .prepare_cached(
-                        "INSERT INTO revocation (key, expires_at) VALUES (?1, ?2)
-                         ON CONFLICT DO UPDATE SET expires_at = max(expires_at, ?2)",
+                        "SELECT id FROM authorization
+                         WHERE line = ?1 AND client = ?2 AND purpose = ?3
+                           AND EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = ?4)",
                     )?
-                    .execute(params![key, until.unix_nanoseconds()])?;
-                Ok(())
+                    .query_map(params![line.as_bytes(), client.as_bytes(), purpose.as_str(), scope.as_str()], |row| {
+                        row.get(0)
+                    })?
+                    .collect::<Result<_, _>>()?;
+                keys.iter().try_for_each(|key| revoke(connection, *key, until))?;
+                Ok(keys)
             };
-            revoke().map_err(failed("revoke"))
+            withdraw().map_err(failed("revoke what rests on a consent"))
         })
         .await
     }
@@ -138,6 +153,18 @@ impl Authorizations for SqliteStore {
         })
         .await
     }
+}
+
+/// Ends an authorization, if it is one, and remembers it as revoked.
+fn revoke(connection: &Connection, key: RevocationKey, until: Timestamp) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM authorization WHERE id = ?1")?.execute([key])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO revocation (key, expires_at) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET expires_at = max(expires_at, ?2)",
+        )?
+        .execute(params![key, until.unix_nanoseconds()])
+        .map(drop)
 }
 
 fn insert_token(

@@ -40,8 +40,6 @@ mod outbox_tests;
 mod subscription;
 mod used_token;
 
-pub use key::StoredKey;
-
 /// Every version of the schema, oldest first. `user_version` is how many of them a database has.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -54,6 +52,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0008_consent.sql"),
     include_str!("../../migrations/sqlite/0009_authorization.sql"),
     include_str!("../../migrations/sqlite/0010_subscription.sql"),
+    include_str!("../../migrations/sqlite/0011_key_rotation.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -431,8 +430,8 @@ mod tests {
     use attache_core::{
         AuthenticationMethod, Authorization, AuthorizationId, Authorizations, Backchannel, ClientId, ClientKeys,
         ClientSecret, Clients, CodeChallenge, Consent, ConsentState, Consents, Grant, GrantKind, GrantType, Grants,
-        LegalBasis, LineId, Lines, PublisherName, Purpose, Redirect, RefreshToken, RequestId, Scope, SecretHash,
-        Status, Technology, Timestamp, UsedTokens,
+        LegalBasis, LineId, Lines, PublisherName, Purpose, Redirect, RefreshToken, RequestId, Scope, SealedKey,
+        SealedKeys, SecretHash, Status, Technology, Timestamp, UsedTokens,
     };
     use tempfile::TempDir;
 
@@ -542,7 +541,13 @@ mod tests {
             nonce: Some("n".into()),
         };
         let grants = [([1; 32], grant(1, backchannel())), ([2; 32], grant(1, GrantKind::AuthorizationCode(redirect)))];
-        let key = StoredKey { id: "k1".into(), sealed: vec![0, 1, 2], created_at: Timestamp::from_unix_seconds(1) };
+        let sealed_key = |id: &str, created_at| SealedKey {
+            id: id.into(),
+            sealed: vec![0, 1, 2],
+            created_at: Timestamp::from_unix_seconds(created_at),
+            signs_from: Timestamp::from_unix_seconds(created_at + 10),
+            token_lifetime: Duration::from_hours(1),
+        };
         {
             let store = open(&directory);
             put(&store, vec![line(33_699_901_032, 1), never_seen.clone()]).await.unwrap();
@@ -550,7 +555,8 @@ mod tests {
             for (key, grant) in &grants {
                 Grants::put(&store, *key, grant.clone()).await.unwrap();
             }
-            store.add_signing_key(key.clone()).await.unwrap();
+            store.change(vec![sealed_key("k1", 1), sealed_key("k2", 2)], vec![]).await.unwrap();
+            store.change(vec![sealed_key("k3", 3), sealed_key("k2", 1)], vec!["k1".into()]).await.unwrap();
             store.put_value("a", b"1".to_vec()).await.unwrap();
             store.put_value("a", b"2".to_vec()).await.unwrap();
         }
@@ -558,7 +564,7 @@ mod tests {
         assert_eq!(lines(&store), [line(33_699_901_032, 1), never_seen]);
         assert_eq!(Clients::load(&store).unwrap(), [client(1, "shop")]);
         assert_eq!(Grants::load(&store).unwrap(), grants);
-        assert_eq!(store.signing_keys().unwrap(), [key]);
+        assert_eq!(SealedKeys::load(&store).unwrap(), [sealed_key("k3", 3), sealed_key("k2", 1)]);
         assert_eq!(store.value("a").unwrap().as_deref(), Some(b"2".as_slice()));
         assert_eq!(store.value("b").unwrap(), None);
     }
