@@ -50,6 +50,17 @@ pub(crate) struct Operator {
 impl Connection {
     /// Finds the server and the credential.
     pub(crate) fn open(&self) -> anyhow::Result<Operator> {
+        let configuration = self.configuration()?;
+        let server = self.server(&configuration)?;
+        let (token, token_origin) = token(configuration)?;
+        // The system's certificates are read only if they are needed: a small container has none.
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let http = if server.scheme() == "http" { http.tls_certs_only([]) } else { http };
+        Ok(Operator { http: http.build().context("can't prepare an HTTP client")?, server, token, token_origin })
+    }
+
+    /// The configuration that the server has, as far as this user can read it.
+    pub(crate) fn configuration(&self) -> anyhow::Result<Configuration> {
         let data_dir = self.data_dir.iter().map(|directory| Given {
             key: "data_dir",
             texts: vec![directory.clone()],
@@ -59,12 +70,7 @@ impl Connection {
         if !loaded.faults.is_empty() {
             return Err(loaded.faults.into());
         }
-        let server = self.server(&loaded.configuration)?;
-        let (token, token_origin) = token(loaded.configuration)?;
-        // The system's certificates are read only if they are needed: a small container has none.
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let http = if server.scheme() == "http" { http.tls_certs_only([]) } else { http };
-        Ok(Operator { http: http.build().context("can't prepare an HTTP client")?, server, token, token_origin })
+        Ok(loaded.configuration)
     }
 
     fn server(&self, configuration: &Configuration) -> anyhow::Result<Url> {

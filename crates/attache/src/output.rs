@@ -1,8 +1,14 @@
 //! What is printed: tables for people, JSON for programs.
 
-use std::io::{self, ErrorKind, Write};
+use std::{
+    io::{self, ErrorKind, Write},
+    path::Path,
+};
 
+use anyhow::Context;
+use reqwest::Response;
 use serde::Serialize;
+use tokio::{fs::File, io::AsyncWriteExt};
 
 /// Prints a text on standard output.
 pub(crate) fn print(text: &str) -> io::Result<()> {
@@ -14,9 +20,39 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(print(&format!("{}\n", serde_json::to_string_pretty(value)?))?)
 }
 
+/// Writes an answer to a file, or without one on standard output, and tells how many lines it has. The file
+/// is written beside the one that is asked for, which so is either whole or not there.
+pub(crate) async fn save(mut answer: Response, path: Option<&Path>) -> anyhow::Result<usize> {
+    const STOPPED: &str = "the server stopped answering";
+    let count = |chunk: &[u8]| chunk.split(|&byte| byte == b'\n').count() - 1;
+    let mut lines = 0;
+    let Some(path) = path else {
+        while let Some(chunk) = answer.chunk().await.context(STOPPED)? {
+            lines += count(&chunk);
+            write_bytes(io::stdout(), &chunk)?;
+        }
+        return Ok(lines);
+    };
+    let cant_write = || format!("{} can't be written", path.display());
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let mut file = File::create(&partial).await.with_context(cant_write)?;
+    while let Some(chunk) = answer.chunk().await.context(STOPPED)? {
+        lines += count(&chunk);
+        file.write_all(&chunk).await.with_context(cant_write)?;
+    }
+    file.sync_all().await.with_context(cant_write)?;
+    tokio::fs::rename(&partial, path).await.with_context(cant_write)?;
+    Ok(lines)
+}
+
 /// Writes a text. A reader who has heard enough (`attache line list | head`) is no error.
-pub(crate) fn write_to(mut output: impl Write, text: &str) -> io::Result<()> {
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+pub(crate) fn write_to(output: impl Write, text: &str) -> io::Result<()> {
+    write_bytes(output, text.as_bytes())
+}
+
+fn write_bytes(mut output: impl Write, bytes: &[u8]) -> io::Result<()> {
+    match output.write_all(bytes).and_then(|()| output.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }

@@ -25,7 +25,7 @@ use crate::{LineId, PublisherName, Purpose, Scope, Timestamp};
 /// ```
 ///
 /// No text in it may have a phone number, a token or a secret; so a client is named only if it is
-/// registered, and nothing that a stranger sent is repeated.
+/// registered, and of what a stranger sent nothing is repeated but a well-formed correlator.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditRecord<'a> {
     /// When.

@@ -3,21 +3,20 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{
-    AuditLog, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
-};
+use attache_core::{Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions};
 use attache_network::Simulator;
+use attache_store::FileAuditLog;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::GrantBook,
+    authorization::{GrantBook, Interactions},
     clients::ClientRegistry,
     consent::ConsentBook,
     delivery::Courier,
     keyring::Keyring,
     revocations::Revocations,
-    sandbox::Entitlement,
+    sandbox::{self, Entitlement},
     settings::{Mode, Settings},
     telemetry::{Metrics, RequestLog},
     throttle::Throttle,
@@ -47,6 +46,10 @@ pub(crate) struct App {
     pub(crate) authorizations: Arc<dyn Authorizations>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) grants: GrantBook,
+    /// What browsers have to answer.
+    pub(crate) interactions: Interactions,
+    /// What subscribers answer in a sandbox.
+    pub(crate) answers: sandbox::Answers,
     /// What subjects have said.
     pub(crate) consents: ConsentBook,
     /// When they must be asked.
@@ -59,7 +62,7 @@ pub(crate) struct App {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     /// Takes events to their sinks.
     pub(crate) courier: Arc<dyn Courier>,
-    pub(crate) audit: Arc<dyn AuditLog>,
+    pub(crate) audit: Arc<FileAuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,
     /// The operator's credential.
@@ -72,7 +75,8 @@ impl App {
         self.settings.mode == Mode::Sandbox
     }
 
-    /// Ends all that was granted about a line that has ended: whoever has its number next is somebody else.
+    /// Ends in memory all that was granted about a line that has ended; its store has done so with the line.
+    /// Whoever has its number next is somebody else.
     pub(crate) async fn end_line(&self, line: LineId) {
         self.grants.end_line(line);
         self.consents.end_line(line).await;

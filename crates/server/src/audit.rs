@@ -1,6 +1,6 @@
 //! How an event gets into the audit log: [`App::record`], before the answer leaves.
 
-use attache_core::{AuditRecord, Problem};
+use attache_core::{AuditLog as _, AuditRecord, Problem};
 
 use crate::app::App;
 

@@ -19,11 +19,11 @@ use secrecy::ExposeSecret as _;
 use crate::{
     admin,
     app::{App, publisher_of},
-    authorization::{self, Endpoint},
+    authorization::{self, Endpoint, interaction},
     cors, docs,
     linger::lingering,
     mounts::{self, Mount},
-    query, sandbox,
+    pages, query, sandbox, self_care,
     settings::Mode,
     subscription,
     telemetry::{RequestLabels, RequestLine},
@@ -72,6 +72,10 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
     if app.settings.mode == Mode::Sandbox {
         let sandbox_app = Arc::clone(app);
         router = router.route("/sandbox", any(move |request| async move { tell_sandbox(&sandbox_app, &request) }));
+    }
+    for path in [interaction::PATH, self_care::PATH, pages::STYLE_PATH] {
+        let app = Arc::clone(app);
+        router = router.route(path, any(move |request| answer_page(Arc::clone(&app), path, request)));
     }
     for resource in docs::resources(&app.settings) {
         let app = Arc::clone(app);
@@ -213,6 +217,29 @@ fn tell_sandbox(app: &App, request: &Request<Body>) -> Response {
     let outcome = admit_reader(app, request)
         .map(|()| query::json_response(200, serde_json::to_vec_pretty(&sandbox::summary(app)).unwrap_or_default()));
     answer_beside_faces(app, request, "/sandbox", outcome)
+}
+
+/// The pages that subscribers see.
+async fn answer_page(app: Arc<App>, path: &'static str, request: Request<Body>) -> Response {
+    let (parts, body) = lingering(&app.settings, request).into_parts();
+    let head = Request::from_parts(parts.clone(), Body::empty());
+    let request = Request::from_parts(parts, body);
+    let admitted = query::admit_host_and_target(&app, &head).and_then(|()| match *head.method() {
+        Method::GET | Method::HEAD => Ok(()),
+        Method::POST if path != pages::STYLE_PATH => Ok(()),
+        _ if path == pages::STYLE_PATH => Err(Problem::MethodNotAllowed { allow: "GET" }),
+        _ => Err(Problem::MethodNotAllowed { allow: "GET, POST" }),
+    });
+    let answer = async {
+        admitted?;
+        match path {
+            interaction::PATH => interaction::answer(&app, request).await,
+            self_care::PATH => self_care::answer(&app, request).await,
+            _ => Ok(pages::style()),
+        }
+    };
+    let outcome = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or(Err(Problem::Internal));
+    answer_beside_faces(&app, &head, path, outcome)
 }
 
 /// What faces say of themselves.

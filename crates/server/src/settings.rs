@@ -19,6 +19,7 @@ pub use crate::{
 
 /// Everything that the server is told.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Whether it plays or is in earnest.
     pub mode: Mode,
@@ -38,6 +39,8 @@ pub struct Settings {
     pub secrets_key: Option<Key32>,
     /// Makes the pseudonyms of the audit log and chains it. Absent (sandbox only): as above.
     pub audit_key: Option<Key32>,
+    /// How long audit records are kept; absent, for ever.
+    pub audit_retention: Option<Duration>,
     /// The operator's credential. Absent (sandbox only): one is generated and kept in
     /// `admin-token` in the data directory.
     pub admin_token: Option<SecretString>,
@@ -46,6 +49,11 @@ pub struct Settings {
     /// The proxies that end TLS before this server: without TLS of its own, production takes
     /// connections from them and from this machine only.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether a sandbox's subscribers are asked for consent, rather than agree at once.
+    pub ask_consent: bool,
+    /// Whether a backchannel request about an unknown subscriber is answered as one about a known subscriber
+    /// who has yet to consent.
+    pub conceal_unknown_subscribers: bool,
     /// On what legal basis lines may be used: the first rule that fits decides, and without one consent is
     /// needed.
     pub legal_bases: Vec<PolicyRule>,

@@ -4,7 +4,7 @@ use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::DirBuilderExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -14,7 +14,7 @@ use attache_core::{
     Subjects, Subscriptions, UsedTokens,
 };
 use attache_network::Simulator;
-use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore};
+use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, Verification, VerifyError};
 use axum::Router;
 use axum_server::{
     Handle,
@@ -30,7 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     accept::{Connections, Prompt},
     app::App,
-    authorization::GrantBook,
+    authorization::{GrantBook, Interactions},
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
@@ -163,6 +163,8 @@ impl Server {
                 settings.backchannel_interval,
                 settings.token_lifetime,
             )?,
+            interactions: Interactions::default(),
+            answers: sandbox::Answers::default(),
             consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,
             policy: Policy::new(settings.legal_bases.clone()),
             throttle: Throttle::usual().ok_or(StartError::Missing { what: "the throttle" })?,
@@ -197,6 +199,7 @@ impl Server {
         };
         server.serve(sockets, admin_socket).await?;
         server.run_tasks();
+        server.retain_audit();
         server.announce().map_err(in_data_dir)?;
         Ok(server)
     }
@@ -342,6 +345,36 @@ impl Server {
         }));
     }
 
+    /// Drops, once in a while, the audit records that have been kept long enough.
+    fn retain_audit(&self) {
+        let Some(keep) = self.app.settings.audit_retention else { return };
+        let (app, stopping) = (Arc::clone(&self.app), self.stopping.clone());
+        self.tasks.spawn(async move {
+            loop {
+                let (audit, cutoff) = (Arc::clone(&app.audit), app.clock.now().minus(keep));
+                match tokio::task::spawn_blocking(move || audit.retain(cutoff))
+                    .await
+                    .map_err(io::Error::other)
+                    .flatten()
+                {
+                    Ok(dropped) if dropped.segments == 0 => {}
+                    Ok(dropped) => tracing::info!(
+                        segments = dropped.segments,
+                        records = dropped.records,
+                        "audit records were dropped for their age"
+                    ),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(error, "audit records that are old enough were not dropped");
+                    }
+                }
+                if is_stopped_within(&stopping, Duration::from_mins(10)).await {
+                    return;
+                }
+            }
+        });
+    }
+
     /// Leaves a note of where the server can be reached, for the command line.
     fn announce(&self) -> io::Result<()> {
         let has_tls = self.app.settings.tls.is_some();
@@ -379,6 +412,39 @@ fn secrets_key(settings: &Settings) -> Result<Key32, StartError> {
     });
     text.and_then(|text| text.parse().map_err(io::Error::other))
         .map_err(|cause| StartError::DataDirectory { path, cause })
+}
+
+/// Holds the audit log of a data directory against its seals; no server needs to run on it.
+///
+/// # Errors
+/// When the log cannot be read, or there is no key to read it with: neither given nor, as a sandbox has it,
+/// in the data directory.
+pub fn verify_audit(
+    data_dir: &Path,
+    secrets_key: Option<&Key32>,
+    audit_key: Option<&Key32>,
+) -> Result<Verification, VerifyAuditError> {
+    let key = match (audit_key, secrets_key) {
+        (Some(key), _) => AuditKey::new(key.as_bytes()),
+        (None, Some(key)) => AuditKey::new(Keyring::new(key, None).audit()),
+        (None, None) => {
+            let text = fs::read_to_string(data_dir.join("secrets.key")).map_err(|_| VerifyAuditError::NoKey)?;
+            let key: Key32 = text.trim().parse().map_err(|_| VerifyAuditError::NoKey)?;
+            AuditKey::new(Keyring::new(&key, None).audit())
+        }
+    };
+    Ok(attache_store::verify(&data_dir.join("audit"), &key)?)
+}
+
+/// Why an audit log could not be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyAuditError {
+    /// There is no key.
+    #[error("there is no key to verify it with: set ATTACHE_AUDIT_KEY to the audit_key of the server")]
+    NoKey,
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] VerifyError),
 }
 
 /// The operator's credential from the settings; in a sandbox, else the one that is kept beside the

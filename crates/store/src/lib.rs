@@ -10,6 +10,7 @@ mod audit;
 mod sqlite;
 
 pub use audit::{
-    AuditKey, Cut, FileAuditLog, Finding, Pseudonym, PseudonymError, SegmentReport, Verification, VerifyError, verify,
+    AuditFilter, AuditKey, AuditPage, Cut, Dropped, FileAuditLog, Finding, Position, PositionError, Pseudonym,
+    PseudonymError, SegmentReport, Verification, VerifyError, verify,
 };
 pub use sqlite::{OpenError, SqliteStore};

@@ -92,6 +92,8 @@ pub enum OAuthErrorCode {
     RequestNotSupported,
     RequestUriNotSupported,
     AccessDenied,
+    LoginRequired,
+    ConsentRequired,
     UnknownUserId,
     AuthorizationPending,
     SlowDown,
@@ -119,6 +121,8 @@ impl OAuthErrorCode {
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::AccessDenied => "access_denied",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
             Self::UnknownUserId => "unknown_user_id",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
@@ -147,6 +151,8 @@ impl OAuthErrorCode {
             | Self::UnsupportedResponseType
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
+            | Self::LoginRequired
+            | Self::ConsentRequired
             | Self::UnknownUserId
             | Self::AuthorizationPending
             | Self::SlowDown

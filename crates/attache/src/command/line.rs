@@ -16,7 +16,7 @@ use attache_server::admin::api::{
 use clap::{ArgGroup, Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::{Method, Response};
-use tokio::{fs::File, io::AsyncWriteExt};
+use tokio::fs::File;
 
 use crate::{
     operator::{Connection, Operator},
@@ -368,21 +368,10 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-/// Writes to a file beside the one that is asked for, which so is either whole or not there.
 async fn export(operator: &Operator, json: bool, path: &Path) -> anyhow::Result<()> {
-    let cant_write = || format!("{} can't be written", path.display());
-    let mut answer = operator.send(operator.request(Method::GET, &["lines", "export"])?).await?;
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let mut file = File::create(&partial).await.with_context(cant_write)?;
-    let mut lines = 0_usize;
-    while let Some(chunk) = answer.chunk().await.context("the server stopped answering")? {
-        lines += chunk.split(|&byte| byte == b'\n').count() - 1;
-        file.write_all(&chunk).await.with_context(cant_write)?;
-    }
-    file.sync_all().await.with_context(cant_write)?;
-    tokio::fs::rename(&partial, path).await.with_context(cant_write)?;
-    let exported = lines.saturating_sub(1);
+    let answer = operator.send(operator.request(Method::GET, &["lines", "export"])?).await?;
+    // The first line has the headings.
+    let exported = output::save(answer, Some(path)).await?.saturating_sub(1);
     if json {
         output::print_json(&serde_json::json!({ "exported": exported }))
     } else {

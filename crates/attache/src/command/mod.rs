@@ -1,12 +1,15 @@
 //! The commands, one file each.
 
+mod audit;
 mod client;
 mod config;
 mod conformance;
+mod consent;
 mod key;
 mod line;
 mod network;
 mod serve;
+mod subject;
 mod subscription;
 
 use std::process::ExitCode;
@@ -33,6 +36,12 @@ enum Command {
     Network(network::Arguments),
     /// Shows, registers and removes the clients of a running server
     Client(client::Arguments),
+    /// Shows, exports, verifies and shortens the audit log: who asked what about whom, and why
+    Audit(audit::Arguments),
+    /// Hands out or forgets what is stored about a subscriber
+    Subject(subject::Arguments),
+    /// Shows what subscribers have consented to and what waits for their answers, and answers and withdraws
+    Consent(consent::Arguments),
     /// Shows the subscriptions of a running server, what became of their events, and sends dead letters again
     Subscription(subscription::Arguments),
     /// Shows and changes the keys that sign a running server's tokens
@@ -50,6 +59,9 @@ impl Cli {
             Command::Line(command) => command.run().await,
             Command::Network(command) => command.run().await,
             Command::Client(command) => command.run().await,
+            Command::Audit(command) => command.run().await,
+            Command::Subject(command) => command.run().await,
+            Command::Consent(command) => command.run().await,
             Command::Subscription(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Conformance(command) => command.run().await,

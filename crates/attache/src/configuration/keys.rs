@@ -121,6 +121,9 @@ keys! {
     /// sandbox without one keeps its own in the data directory; production needs one.
     audit_key: Option<Key32> = [], secret true;
 
+    /// How long audit records are kept, such as `400 days`. Absent, for ever, or until `attache audit retain`.
+    audit_retention: Option<Duration> = [];
+
     /// The operator's credential, for the admin API. A sandbox without one makes its own and keeps it
     /// in `admin-token` in the data directory; production needs one of 128 random bits or more.
     admin_token: Option<SecretString> = [], secret true;
@@ -134,6 +137,13 @@ keys! {
     /// The networks of the proxies that end TLS before this server: without TLS of its own, production takes
     /// connections from them and from this machine only.
     trusted_proxies: Vec<IpNet> = [], flag Flag::Value("trusted-proxy", "NET");
+
+    /// Lets a sandbox's subscribers be asked for consent, rather than agree at once. Production always asks.
+    ask_consent: bool = ["false"], flag Flag::Switch("ask-consent", "true");
+
+    /// Answers a CIBA request about an unknown subscriber as one about a known subscriber who has yet to consent,
+    /// so that nobody learns by it who is a subscriber. It then expires.
+    conceal_unknown_subscribers: bool = ["false"], flag Flag::Switch("conceal-unknown-subscribers", "true");
 
     /// On what legal basis the clients of an API may use what is known of a line, such as `FR=consent`,
     /// `*/connected-network-type=contract` or `ES/*/dpv:FraudPreventionAndDetection=legitimate_interest`: by the

@@ -19,8 +19,8 @@ use config::{ConfigError, File, FileFormat, Map, Source, ValueKind};
 pub(crate) use flags::Flags;
 pub(crate) use keys::{Configuration, KEYS, Key};
 pub(crate) use settings::settings;
-pub(crate) use value::LogFormat;
 use value::Value;
+pub(crate) use value::{LogFormat, parse_duration};
 
 /// Variables that are no key: the file itself, and the server that the operator's commands talk to.
 const OTHER_VARIABLES: &[&str] = &[FILE_VARIABLE, URL_VARIABLE];

@@ -143,13 +143,20 @@ impl Text for SecretString {
 
 impl Text for Duration {
     fn read_text(text: &str) -> Result<Self, String> {
-        const NEEDED: &str = "a duration with its unit is needed, such as 500ms, 90s, 5m or 1h";
-        let duration: jiff::SignedDuration = text.parse().map_err(|_| NEEDED.to_owned())?;
+        const NEEDED: &str = "a duration with its unit is needed, such as 500ms, 90s, 5m, 1h or 30 days";
+        let span: jiff::Span = text.parse().map_err(|_| NEEDED.to_owned())?;
+        // A day is as long as any other here, and what is longer is of no certain length.
+        let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| NEEDED.to_owned())?;
         match Self::try_from(duration) {
             Ok(duration) if !duration.is_zero() => Ok(duration),
             _ => Err(format!("{NEEDED}, and more than 0")),
         }
     }
+}
+
+/// Reads a duration of the command line.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    Duration::read_text(text)
 }
 
 /// A number of bytes.
@@ -206,10 +213,12 @@ mod tests {
 
     #[test]
     fn durations_and_sizes_have_units() {
-        for (text, milliseconds) in [("90s", 90_000), ("500ms", 500), ("1h 30m", 5_400_000), ("5m", 300_000)] {
+        for (text, milliseconds) in
+            [("90s", 90_000), ("500ms", 500), ("1h 30m", 5_400_000), ("5m", 300_000), ("2 days", 172_800_000)]
+        {
             assert_eq!(Duration::read_text(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in ["", "90", "0s", "-1s", "soon"] {
+        for text in ["", "90", "0s", "-1s", "soon", "1 month"] {
             assert!(Duration::read_text(text).is_err(), "{text}");
         }
         for (text, bytes) in [("0B", 0), ("64KiB", 65_536), ("1 MiB", 1 << 20)] {

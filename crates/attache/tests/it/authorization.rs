@@ -657,7 +657,7 @@ fn every_other_fault_goes_back_to_the_client() {
         (("response_mode", "fragment"), "invalid_request"),
         (("request", "e30.e30."), "request_not_supported"),
         (("request_uri", "https://app.example/request"), "request_uri_not_supported"),
-        (("login_hint", ""), "access_denied"),
+        (("prompt", "none login"), "invalid_request"),
         (("login_hint", "tel:+99999999999"), "access_denied"),
         (("login_hint", "nobody"), "access_denied"),
     ] {

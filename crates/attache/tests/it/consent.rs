@@ -214,3 +214,318 @@ fn a_code_is_worth_nothing_once_the_consent_is_withdrawn() {
         [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", "http://localhost:3000/callback")];
     assert_eq!(CAMARA.token(&attache, &form).says(400).text("error"), "invalid_grant");
 }
+
+/// A browser that keeps what it is given to be recognised by.
+struct Browser<'a> {
+    attache: &'a Attache,
+    cookie: String,
+}
+
+const REDIRECT_URI: &str = "http://localhost:3000/callback";
+
+impl<'a> Browser<'a> {
+    fn new(attache: &'a Attache) -> Self {
+        Self { attache, cookie: String::new() }
+    }
+
+    /// Follows a link.
+    fn get(&mut self, path: &str) -> Answer {
+        let answer = self.attache.get(path).header("cookie", &self.cookie).header("accept", "text/html").send();
+        self.keep(answer)
+    }
+
+    /// Sends the form of a page, with one of its buttons.
+    fn press(&mut self, page: &Answer, button: &[(&str, &str)]) -> Answer {
+        let fields = hidden(page);
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(button.iter().copied()).collect();
+        let answer = self.attache.post(&action(page)).header("cookie", &self.cookie).form(&fields).send();
+        self.keep(answer)
+    }
+
+    fn keep(&mut self, answer: Answer) -> Answer {
+        if let Some(cookie) = answer.headers.get("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
+            cookie.split(';').next().unwrap().clone_into(&mut self.cookie);
+        }
+        answer
+    }
+
+    /// Begins the authorization code flow, and looks at the page that asks.
+    fn authorize(&mut self, changes: &[(&str, &str)]) -> Answer {
+        let sent = self.get(&authorize_path(changes));
+        assert_eq!(sent.status, 302, "{}", sent.body);
+        let location = sent.header("location").to_owned();
+        assert!(location.starts_with("/consent?request="), "{location}");
+        let page = self.get(&location);
+        assert_eq!(page.status, 200, "{}", page.body);
+        is_guarded(&page);
+        page
+    }
+}
+
+fn authorize_path(changes: &[(&str, &str)]) -> String {
+    let usual = [
+        ("response_type", "code"),
+        ("client_id", CAMARA.id),
+        ("scope", SCOPE),
+        ("login_hint", HINT),
+        ("redirect_uri", REDIRECT_URI),
+        ("state", "a state"),
+    ];
+    let unchanged = usual.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+    let pairs = unchanged.chain(changes.iter().copied());
+    format!("/oauth2/authorize?{}", url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+}
+
+/// The attribute of a tag, as it is meant.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let value = tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
+    Some(value.replace("&amp;", "&"))
+}
+
+fn hidden(page: &Answer) -> Vec<(String, String)> {
+    let form = page.body.split("<form").nth(1).unwrap().split("</form>").next().unwrap();
+    let tags = form.split("<input type=\"hidden\"").skip(1);
+    tags.map(|tag| (attribute(tag, "name").unwrap(), attribute(tag, "value").unwrap())).collect()
+}
+
+fn action(page: &Answer) -> String {
+    attribute(page.body.split("<form").nth(1).unwrap(), "action").unwrap()
+}
+
+/// What keeps a page from being framed, scripted, or leading elsewhere.
+fn is_guarded(page: &Answer) {
+    let policy = page.header("content-security-policy");
+    for directive in ["default-src 'none'", "style-src 'self'", "frame-ancestors 'none'", "form-action 'self'"] {
+        assert!(policy.contains(directive), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{policy}");
+    assert_eq!((page.header("x-frame-options"), page.header("cache-control")), ("DENY", "no-store"));
+    assert!(!page.body.contains("<script") && !page.body.contains(" style="), "{}", page.body);
+}
+
+/// What a client is told by a redirect.
+fn told(answer: &Answer) -> Value {
+    let location: url::Url = answer.header("location").parse().unwrap_or_else(|_| panic!("{}", answer.body));
+    assert!(location.as_str().starts_with(&format!("{REDIRECT_URI}?")), "{location}");
+    let pairs = location.query_pairs();
+    let told: Value = pairs.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect();
+    assert_eq!(told["state"], "a state");
+    told
+}
+
+fn asking() -> Attache {
+    Attache::with(&["--ask-consent"])
+}
+
+#[test]
+fn a_page_says_who_asks_for_what_and_why_and_takes_the_answer() {
+    let attache = asking();
+    attache.register(&json!({
+        "publisher": "camara",
+        "client_id": "<bank>",
+        "client_secret": "bank-secret",
+        "redirect_uris": [REDIRECT_URI],
+    }));
+    let bank = App { id: "<bank>", secret: "bank-secret", ..CAMARA };
+    let mut browser = Browser::new(&attache);
+    let page = browser.authorize(&[("client_id", bank.id)]);
+    for text in [
+        "<html lang=\"en\">",
+        "&lt;bank&gt; wants to know something about your phone line +33639…001.",
+        "Whether your phone is abroad, and in which country",
+        "To prevent and detect fraud",
+        "<button class=\"first\" name=\"answer\" value=\"grant\">Allow</button>",
+        "<button name=\"answer\" value=\"deny\">Do not allow</button>",
+    ] {
+        assert!(page.body.contains(text), "{text} is not in {}", page.body);
+    }
+    let answer = browser.press(&page, &[("answer", "grant")]);
+    assert_eq!(answer.status, 303);
+    let told = told(&answer);
+    assert_eq!(told["iss"], attache.url(""));
+    let code = told["code"].as_str().unwrap();
+    let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", REDIRECT_URI)];
+    let token = bank.token(&attache, &form).says(200).text("access_token");
+    assert_eq!(ask(&attache, &token).status, 200);
+    // What was said once is not asked again, unless the client wants it.
+    let again = browser.get(&authorize_path(&[("client_id", bank.id)]));
+    assert!(self::told(&again)["code"].is_string());
+    browser.authorize(&[("client_id", bank.id), ("prompt", "consent")]);
+}
+
+#[test]
+fn a_no_is_told_to_the_client_and_kept() {
+    let attache = asking();
+    let mut browser = Browser::new(&attache);
+    let page = browser.authorize(&[]);
+    let answer = browser.press(&page, &[("answer", "deny")]);
+    assert_eq!((answer.status, &told(&answer)["error"]), (303, &json!("access_denied")));
+    assert_eq!(consents(&attache, LINE)[0]["state"], "denied");
+    let silent = browser.get(&authorize_path(&[("prompt", "none")]));
+    assert_eq!(told(&silent)["error"], "consent_required");
+    browser.authorize(&[]);
+}
+
+#[test]
+fn a_page_is_answered_once_and_by_the_browser_that_it_was_made_for() {
+    let attache = asking();
+    let mut browser = Browser::new(&attache);
+    let page = browser.authorize(&[]);
+    let address = format!("/consent?request={}", hidden(&page)[0].1);
+    let mut another = Browser::new(&attache);
+    another.cookie = "attache=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned();
+    let nobody = Browser::new(&attache).get(&address);
+    for refused in [another.get(&address), another.press(&page, &[("answer", "grant")]), nobody] {
+        assert_eq!((refused.status, refused.header("location")), (400, ""));
+        is_guarded(&refused);
+    }
+    // Another site's page sends a form: it cannot know the token, and the browser tells where it comes from.
+    let [request, token, lang] = &hidden(&page)[..] else { panic!("{}", page.body) };
+    let forged = |token: &str, site: &str| {
+        let fields = [("request", request.1.as_str()), ("token", token), ("lang", &lang.1), ("answer", "grant")];
+        attache.post("/consent").header("cookie", &browser.cookie).header("sec-fetch-site", site).form(&fields).send()
+    };
+    assert_eq!(forged("", "same-origin").status, 400);
+    assert_eq!(forged(&request.1, "same-origin").status, 400);
+    assert_eq!(forged(&token.1, "cross-site").status, 400);
+    assert_eq!(consents(&attache, LINE).len(), 0);
+    assert_eq!(browser.press(&page, &[("answer", "grant")]).status, 303);
+    let again = browser.press(&page, &[("answer", "grant")]);
+    assert_eq!((again.status, again.header("location")), (400, ""));
+    assert!(again.body.contains("This page has expired"), "{}", again.body);
+}
+
+#[test]
+fn the_page_speaks_the_language_of_its_reader() {
+    let attache = asking();
+    let mut browser = Browser::new(&attache);
+    for (locales, lang, text) in [
+        ("fr-CA en", "fr", "Ne pas autoriser"),
+        ("it es", "es", "No permitir"),
+        ("de", "de", "Nicht erlauben"),
+        ("it", "en", "Do not allow"),
+    ] {
+        let page = browser.authorize(&[("ui_locales", locales)]);
+        assert!(page.body.contains(&format!("<html lang=\"{lang}\">")) && page.body.contains(text), "{locales}");
+        let link = page.body.split("hreflang=\"").find(|part| part.starts_with(if lang == "de" { "en" } else { "de" }));
+        let other = browser.get(&attribute(link.unwrap(), "href").unwrap());
+        assert!(other.body.contains(if lang == "de" { "Do not allow" } else { "Nicht erlauben" }), "{}", other.body);
+        let preferred = attache.get("/self-care").header("accept-language", "it, fr;q=0.5").says(200);
+        assert!(preferred.body.contains("Quelle ligne êtes-vous"), "{}", preferred.body);
+    }
+}
+
+#[test]
+fn without_a_hint_a_sandbox_asks_its_visitor_which_line_it_is() {
+    let attache = Attache::sandbox();
+    let mut browser = Browser::new(&attache);
+    let page = browser.authorize(&[("login_hint", "")]);
+    assert!(page.body.contains(&format!("<option>{LINE}</option>")), "{}", page.body);
+    let answer = browser.press(&page, &[("line", LINE)]);
+    assert!(told(&answer)["code"].is_string(), "in a sandbox that does not ask, it agrees");
+    let page = browser.authorize(&[("login_hint", ""), ("prompt", "consent")]);
+    let answer = browser.press(&page, &[("line", "+33639980004")]);
+    let page = browser.get(answer.header("location"));
+    assert!(page.body.contains("+33639…004") && page.body.contains("value=\"grant\""), "{}", page.body);
+    assert!(told(&browser.press(&page, &[("answer", "grant")]))["code"].is_string());
+    let nobody = browser.get(&authorize_path(&[("login_hint", ""), ("prompt", "none")]));
+    assert_eq!(told(&nobody)["error"], "login_required");
+    // A program says it by a header.
+    let claimed = attache.get(&authorize_path(&[("login_hint", "")])).header("x-sandbox-line", LINE).says(302);
+    assert!(told(&claimed)["code"].is_string());
+}
+
+#[test]
+fn a_person_is_told_what_a_client_has_done_wrong() {
+    let attache = Attache::sandbox();
+    let mut browser = Browser::new(&attache);
+    for change in [("redirect_uri", "https://elsewhere.example/"), ("client_id", "<script>"), ("client_id", "")] {
+        let page = browser.get(&authorize_path(&[change]));
+        assert_eq!((page.status, page.header("location")), (400, ""), "{change:?}");
+        assert!(page.header("content-type").starts_with("text/html"), "{}", page.body);
+        is_guarded(&page);
+    }
+}
+
+#[test]
+fn the_subscriber_of_a_line_does_what_the_sandbox_is_told() {
+    let attache = Attache::with_environment(&[], &[("ATTACHE_CIBA_INTERVAL", "1ms")]);
+    let outcome = |line: &str| {
+        let id = begin(&attache, line);
+        let answer = poll(&attache, &CAMARA, &id).send();
+        if answer.status == 200 { "token".to_owned() } else { answer.text("error") }
+    };
+    assert_eq!(outcome("+33639980021"), "access_denied");
+    assert_eq!(outcome("+33639980022"), "authorization_pending");
+    assert_eq!(outcome(SILENT), "authorization_pending");
+    for (word, expected) in [
+        ("deny", "access_denied"),
+        ("never", "authorization_pending"),
+        ("ask", "authorization_pending"),
+        ("grant", "token"),
+    ] {
+        let output = attache.command(&["consent", "answer", LINE, word]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(outcome(LINE), expected, "{word}");
+    }
+    let denied = attache.get(&authorize_path(&[("login_hint", "tel:+33639980021")])).says(302);
+    assert_eq!(told(&denied)["error"], "access_denied");
+}
+
+#[test]
+fn the_command_line_answers_lists_and_withdraws() {
+    let attache = Attache::sandbox();
+    let run = |arguments: &[&str]| {
+        let output = attache.command(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(run(&["consent", "pending"]), "no request waits for an answer\n");
+    assert!(run(&["consent", "list", SILENT]).contains("nobody was ever allowed"));
+    let ids = [begin(&attache, SILENT), begin(&attache, "+33639980022")];
+    let table = run(&["consent", "pending"]);
+    assert!(table.contains(SILENT) && table.contains("camara-demo") && !table.contains(&ids[0]), "{table}");
+    let requests = pending(&attache);
+    let [silent, asked] = [0, 1].map(|place: usize| requests[place]["id"].as_str().unwrap());
+    assert!(run(&["consent", "grant", silent]).contains("is granted"));
+    assert!(run(&["consent", "deny", asked]).contains("is denied"));
+    poll(&attache, &CAMARA, &ids[0]).says(200);
+    assert_eq!(poll(&attache, &CAMARA, &ids[1]).says(400).text("error"), "access_denied");
+    assert!(run(&["consent", "list", SILENT]).contains("granted"));
+    assert!(run(&["consent", "withdraw", SILENT, "--client", "nobody"]).contains("nothing fits"));
+    assert!(run(&["consent", "withdraw", SILENT, "--client", CAMARA.id]).contains("withdrawn"));
+    let again = attache.command(&["consent", "grant", silent]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("attache consent pending"));
+}
+
+#[test]
+fn a_subscriber_sees_answers_and_withdraws_on_a_page() {
+    let attache = Attache::with_environment(&[], &[("ATTACHE_CIBA_INTERVAL", "1ms")]);
+    let token = CAMARA.three_legged(&attache, LINE, SCOPE);
+    let mut browser = Browser::new(&attache);
+    let page = browser.get("/self-care?line=33639980001");
+    assert_eq!(page.status, 200);
+    is_guarded(&page);
+    for text in ["camara-demo", "Whether your phone is abroad", "To prevent and detect fraud", "Withdraw", "+33639…001"]
+    {
+        assert!(page.body.contains(text), "{text} is not in {}", page.body);
+    }
+    let forged = attache.post("/self-care").form(&[("line", LINE), ("token", "x"), ("client", "x"), ("purpose", "y")]);
+    assert_eq!(forged.send().status, 400);
+    assert_eq!(ask(&attache, &token).status, 200);
+    let answer = browser.press(&page, &[]);
+    assert_eq!(answer.status, 303);
+    assert_eq!(ask(&attache, &token).status, 401, "it ends at once");
+    let page = browser.get(answer.header("location"));
+    assert!(page.body.contains("role=\"status\"") && page.body.contains("Nobody may know anything"), "{}", page.body);
+
+    let id = begin(&attache, SILENT);
+    let page = browser.get("/self-care?line=33639980009&lang=de");
+    assert!(page.body.contains("Wartet auf Ihre Antwort"), "{}", page.body);
+    browser.press(&page, &[("answer", "grant")]);
+    poll(&attache, &CAMARA, &id).says(200);
+}

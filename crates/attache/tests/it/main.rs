@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests; what can't be unwrapped has failed")]
 
 mod attacks;
+mod audit;
 mod authorization;
 mod by_hand;
 mod callers;

@@ -211,6 +211,11 @@ fn command_line(attache: &Attache, secrets: &mut Secrets) {
         &["line", "remove", "+4915199887766"],
         &["client", "add", "--publisher", "camara", "--id", "cli", "--secret", "a-secret-by-command-line"],
         &["client", "list"],
+        &["audit", "list", "--subject", "+33699901032"],
+        &["audit", "verify"],
+        &["subject", "export", "+33699901032"],
+        &["subject", "erase", "+33699901032"],
+        &["subject", "erase", "+33611223344"],
         &["client", "remove", "--publisher", "camara", "cli"],
     ] {
         let output = attache.command(arguments);
@@ -227,7 +232,7 @@ fn without_its_arguments(stderr: &[u8], arguments: &[&str]) -> String {
 /// Everything that lies in the audit log.
 fn audit(attache: &Attache) -> String {
     let directory = fs::read_dir(attache.data_dir().join("audit")).unwrap();
-    directory.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+    directory.map(|entry| String::from_utf8_lossy(&fs::read(entry.unwrap().path()).unwrap()).into_owned()).collect()
 }
 
 #[test]

@@ -235,50 +235,129 @@ fn client_credentials_work_for_a_registered_client() {
     assert_eq!(ask(&attache)["countryCode"], 262);
 }
 
+/// A line that holds an address, which the tests come from by way of a proxy.
+const FORWARDED: &str = "198.51.100.7";
+
+fn behind_a_proxy_of_this_machine() -> Attache {
+    let attache = behind_a_proxy(&["--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "192.0.2.0/24"]);
+    let csv = "phone_number,home_plmn,serving_plmn,reachable,last_seen,public_ipv4\n\
+               +33699901032,20801,20801,DATA,2026-01-31T12:00:00Z,198.51.100.7\n\
+               +33699901033,20801,20801,DATA,2026-01-31T12:00:00Z,\n";
+    operator(&attache, Method::POST, "/admin/v1/lines/import").body("text/csv", csv).says(200);
+    attache
+}
+
+/// Where a browser is sent by an authorization endpoint, that a request with these headers asked.
+fn authorize(attache: &Attache, changes: &[(&str, &str)], headers: &[(&str, &str)]) -> url::Url {
+    let usual = [
+        ("client_id", "shop"),
+        ("response_type", "code"),
+        ("scope", "dpv:FraudPreventionAndDetection device-roaming-status:read"),
+        ("redirect_uri", "https://shop.example/callback"),
+        ("state", "s"),
+    ];
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(usual).extend_pairs(changes).finish();
+    let mut request = attache.get(&format!("/oauth2/authorize?{query}"));
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let base: url::Url = "https://attache.example.com/".parse().unwrap();
+    base.join(request.says(302).header("location")).unwrap()
+}
+
+fn parameter(location: &url::Url, name: &str) -> Option<String> {
+    location.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
 #[test]
-fn a_login_hint_is_never_proof_and_nobody_can_be_asked_for_consent_yet() {
-    let attache = behind_a_proxy(&[]);
-    add_line(&attache);
-    for (publisher, scope) in [
-        ("camara", "dpv:FraudPreventionAndDetection device-roaming-status:read"),
-        ("telefonica", "dpv:FraudPreventionAndDetection#device-status-roaming-read"),
-    ] {
-        shop(&attache, publisher);
-        let metadata = attache.get(&format!("{}/.well-known/openid-configuration", root(publisher))).says(200).json();
-        assert!(metadata["issuer"].as_str().unwrap().starts_with("https://attache.example.com"), "{metadata}");
-        for hint in ["tel:+33699901032", "tel:+33600000000", ""] {
-            let query = url::form_urlencoded::Serializer::new(String::new())
-                .extend_pairs([("client_id", "shop"), ("response_type", "code"), ("scope", scope)])
-                .extend_pairs([("redirect_uri", "https://shop.example/callback"), ("state", "s"), ("login_hint", hint)])
-                .finish();
-            let path = path_of(&metadata["authorization_endpoint"]);
-            let answer = attache.get(&format!("{path}?{query}")).says(302);
-            let location: url::Url = answer.header("location").parse().unwrap();
+fn the_network_says_who_calls_and_neither_a_login_hint_nor_a_forged_header() {
+    let attache = behind_a_proxy_of_this_machine();
+    shop(&attache, "camara");
+    let from = |address: &'static str| [("x-forwarded-for", address)];
+    let page = authorize(&attache, &[], &from(FORWARDED));
+    assert_eq!((page.host_str(), page.path()), (Some("attache.example.com"), "/consent"), "{page}");
+    for hint in ["tel:+33699901032", "ipport:198.51.100.7", "ipport:198.51.100.7:1", "nonsense", "operatortoken:x"] {
+        let page = authorize(&attache, &[("login_hint", hint)], &from(FORWARDED));
+        assert_eq!(page.path(), "/consent", "{hint}");
+    }
+    for hint in ["tel:+33699901033", "tel:+33600000000", "ipport:198.51.100.8"] {
+        let location = authorize(&attache, &[("login_hint", hint)], &from(FORWARDED));
+        assert_eq!(parameter(&location, "error").as_deref(), Some("access_denied"), "{hint}");
+    }
+    let nobody: [&[(&str, &str)]; 5] = [
+        &[],
+        &[("x-forwarded-for", "198.51.100.8")],
+        &[("x-forwarded-for", "198.51.100.7, 198.51.100.8")],
+        &[("forwarded", "for=198.51.100.7"), ("x-real-ip", "198.51.100.7")],
+        &[("x-sandbox-line", "+33699901032")],
+    ];
+    for headers in nobody {
+        for (changes, error) in [
+            (&[("login_hint", "tel:+33699901032")][..], "access_denied"),
+            (&[], "access_denied"),
+            (&[("prompt", "none")], "login_required"),
+        ] {
+            let location = authorize(&attache, changes, headers);
             assert!(location.as_str().starts_with("https://shop.example/callback?"), "{location}");
-            let parameter = |name: &str| location.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
-            assert_eq!(parameter("error").as_deref(), Some("access_denied"), "{location}");
-            assert_eq!(parameter("state").as_deref(), Some("s"));
-            assert_eq!(parameter("code"), None);
+            assert_eq!(parameter(&location, "error").as_deref(), Some(error), "{headers:?} {changes:?}");
+            assert_eq!(parameter(&location, "state").as_deref(), Some("s"));
         }
     }
+    let location = authorize(&attache, &[("prompt", "none")], &from(FORWARDED));
+    assert_eq!(parameter(&location, "error").as_deref(), Some("consent_required"));
+    // Who is not behind the proxy speaks for itself alone.
+    let attache = behind_a_proxy(&[]);
+    shop(&attache, "camara");
+    let location = authorize(&attache, &[], &from(FORWARDED));
+    assert_eq!(parameter(&location, "error").as_deref(), Some("access_denied"));
+}
+
+#[test]
+fn a_backchannel_request_waits_for_the_operator_to_bring_the_answer() {
     for (publisher, scope) in [
         ("camara", "dpv:FraudPreventionAndDetection device-roaming-status:read"),
         ("telefonica", "dpv:FraudPreventionAndDetection#device-status-roaming-read"),
         ("vonage", "dpv:FraudPreventionAndDetection#device-status:roaming:read"),
     ] {
-        operator(&attache, Method::DELETE, &format!("/admin/v1/clients/{publisher}/shop")).send();
+        let attache = behind_a_proxy(&[]);
+        add_line(&attache);
         let secret = shop(&attache, publisher);
         let metadata = attache.get(&format!("{}/.well-known/openid-configuration", root(publisher))).says(200).json();
-        let path = path_of(&metadata["backchannel_authentication_endpoint"]);
-        let mut told = Vec::new();
-        for hint in ["tel:+33699901032", "tel:+33600000000"] {
-            let answer = attache.post(&path).basic("shop", &secret).form(&[("login_hint", hint), ("scope", scope)]);
-            let answer = answer.says(403);
-            assert_eq!(answer.text("error"), "access_denied", "{publisher}");
-            told.push(answer.body);
-        }
-        assert_eq!(told[0], told[1], "who is known is not told");
+        let [begin, token] =
+            ["backchannel_authentication_endpoint", "token_endpoint"].map(|endpoint| path_of(&metadata[endpoint]));
+        let ask =
+            |hint: &str| attache.post(&begin).basic("shop", &secret).form(&[("login_hint", hint), ("scope", scope)]);
+        assert_eq!(ask("tel:+33600000000").says(400).text("error"), "unknown_user_id");
+        let id = ask("tel:+33699901032").says(200).text("auth_req_id");
+        let form = [("grant_type", "urn:openid:params:grant-type:ciba"), ("auth_req_id", &id)];
+        let poll = || attache.post(&token).basic("shop", &secret).form(&form);
+        assert_eq!(poll().says(400).text("error"), "authorization_pending");
+        let requests = operator(&attache, Method::GET, "/admin/v1/consent-requests").says(200).json();
+        let request = requests["requests"][0]["id"].as_str().unwrap();
+        operator(&attache, Method::POST, &format!("/admin/v1/consent-requests/{request}/grant")).says(200);
+        poll().says(200);
+        let rule = operator(&attache, Method::PUT, "/admin/v1/lines/+33699901032/subscriber");
+        assert_eq!(rule.json(&json!({"answer": "grant"})).says(403).text("code"), "SANDBOX_ONLY");
     }
+}
+
+#[test]
+fn who_is_unknown_can_be_concealed() {
+    let attache = behind_a_proxy(&["--conceal-unknown-subscribers"]);
+    add_line(&attache);
+    let secret = shop(&attache, "camara");
+    let scope = "dpv:FraudPreventionAndDetection device-roaming-status:read";
+    let answers = ["tel:+33699901032", "tel:+33600000000"].map(|hint| {
+        let form = [("login_hint", hint), ("scope", scope)];
+        let begun = attache.post("/oauth2/bc-authorize").basic("shop", &secret).form(&form).says(200);
+        let id = begun.text("auth_req_id");
+        let form = [("grant_type", "urn:openid:params:grant-type:ciba"), ("auth_req_id", &id)];
+        let polled = attache.post("/oauth2/token").basic("shop", &secret).form(&form).says(400);
+        (begun.body.replace(&id, ""), polled.body)
+    });
+    assert_eq!(answers[0], answers[1]);
+    let requests = operator(&attache, Method::GET, "/admin/v1/consent-requests").says(200).json();
+    assert_eq!(requests["requests"].as_array().unwrap().len(), 1, "nobody is asked in vain");
 }
 
 fn root(publisher: &str) -> String {

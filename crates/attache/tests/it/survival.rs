@@ -305,7 +305,9 @@ fn audit_records(attache: &Attache) -> Vec<Value> {
     let mut records = Vec::new();
     for entry in fs::read_dir(attache.data_dir().join("audit")).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(path.extension().unwrap(), "jsonl", "{}", path.display());
+        if path.extension().unwrap() != "jsonl" {
+            continue;
+        }
         let text = fs::read_to_string(&path).unwrap();
         // A line that was being written when the server was killed was of no answer.
         let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -379,7 +381,7 @@ fn the_audit_record_of_every_answered_query_outlives_a_kill() {
     assert_eq!((subjects("camara").len(), subjects("telefonica").len(), subjects("vonage").len()), (1, 1, 1));
     assert!(subjects("camara").is_disjoint(&subjects("telefonica")));
     for entry in fs::read_dir(attache.data_dir().join("audit")).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let text = String::from_utf8_lossy(&fs::read(entry.unwrap().path()).unwrap()).into_owned();
         for number in ["33699901032", "34666666666", "123456789"] {
             assert!(!text.contains(number), "a number stands in the audit log");
         }

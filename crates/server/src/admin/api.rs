@@ -1,13 +1,20 @@
 //! What the admin API reads and writes; the command line uses the same types from the other side.
 
-use std::num::NonZeroU32;
+use std::{
+    borrow::Cow,
+    fmt::{self, Display},
+    net::{Ipv4Addr, Ipv6Addr},
+    num::NonZeroU32,
+    str::FromStr,
+};
 
 use attache_core::{
-    LegalBasis, NetworkAccessIdentifier, Pace, PhoneNumber, PlanError, Plmn, PublisherName, Purpose, Quota, Rate,
-    RequestId, Scope, SubscriptionId, Technology, Timestamp,
+    AuditEvent, LegalBasis, NetworkAccessIdentifier, Pace, PhoneNumber, PlanError, Plmn, PublisherName, Purpose, Quota,
+    Rate, RequestId, Scope, SubscriptionId, Technology, Timestamp,
 };
 use attache_network::Condition;
-use serde::{Deserialize, Serialize};
+use attache_store::{Position, Pseudonym};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// A line of the simulated network.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -295,6 +302,28 @@ pub enum Answer {
     Granted,
     /// No.
     Denied,
+}
+
+/// What the subscriber of a line does in a sandbox when asked for consent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubscriberAnswer {
+    /// Agrees at once.
+    Grant,
+    /// Says no at once.
+    Deny,
+    /// Doesn't answer, out of band; a page is answered by whoever sits before it.
+    Never,
+    /// Is asked: on a page, or by whoever answers for it.
+    Ask,
+}
+
+/// What the subscriber of a line does in a sandbox from now on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscriber {
+    /// When asked for consent.
+    pub answer: SubscriberAnswer,
 }
 
 /// A request that was answered.
@@ -653,6 +682,264 @@ impl From<attache_core::Plan> for Plan {
     fn from(plan: attache_core::Plan) -> Self {
         Self { rate: plan.rate.map(|rate| rate.pace()), burst: plan.rate.map(|rate| rate.burst()), quota: plan.quota }
     }
+}
+
+/// Which records of the audit log are asked for: those that meet every condition.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditQuery {
+    /// About this line: its number, or the pseudonym that its records have.
+    pub subject: Option<AuditSubject>,
+    /// At this publisher.
+    pub publisher: Option<PublisherName>,
+    /// Of the client of this name.
+    pub client_id: Option<String>,
+    /// Of this kind.
+    #[serde(default, deserialize_with = "parsed")]
+    pub event: Option<AuditEvent>,
+    /// At this time or later.
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub to: Option<Timestamp>,
+    /// Those that come after a page which told this as `next`.
+    #[serde(default, deserialize_with = "parsed")]
+    pub after: Option<Position>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// Reads what has a text of its own.
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// Whom records are about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AuditSubject {
+    /// The line of this number.
+    Number(PhoneNumber),
+    /// Whoever has this pseudonym.
+    Pseudonym(Pseudonym),
+}
+
+impl FromStr for AuditSubject {
+    type Err = AuditSubjectError;
+
+    fn from_str(text: &str) -> Result<Self, AuditSubjectError> {
+        let number = || text.parse().map(Self::Number);
+        text.parse().map(Self::Pseudonym).or_else(|_| number()).map_err(|_| AuditSubjectError)
+    }
+}
+
+/// A text that names nobody.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("neither a phone number such as +33699901032 nor a pseudonym of 32 hexadecimal digits; in a URL, + is %2B")]
+pub struct AuditSubjectError;
+
+impl Display for AuditSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Pseudonym(pseudonym) => pseudonym.fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AuditSubject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// Some of the records of the audit log, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// The records.
+    pub records: Vec<AuditRecord>,
+    /// What to ask for next as `after`, if there are more.
+    pub next: Option<String>,
+}
+
+/// A record of the audit log, as it stands there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// Its number, counted from the start of the server.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What kind of thing happened.
+    pub event: String,
+    /// At which publisher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publisher: Option<String>,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// What in particular.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// About whom: a pseudonym.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// On which legal basis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<String>,
+    /// The correlator of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlator: Option<String>,
+    /// What came of it.
+    pub outcome: String,
+    /// For which scopes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+}
+
+/// Drops what is older.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// How long records are kept, in seconds; absent, as long as is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_seconds: Option<u64>,
+}
+
+/// What was dropped for its age.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Dropped {
+    /// How many segments of the audit log.
+    pub segments: u64,
+    /// How many records they had.
+    pub records: u64,
+}
+
+/// Everything that is stored about a line, but for the audit records, which come after it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubjectData {
+    /// When it was looked up.
+    pub exported_at: Timestamp,
+    /// The line.
+    pub line: Line,
+    /// What else it is addressed by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Addresses>,
+    /// What the subscriber has said, or need not say, about the use of the data.
+    pub consents: Vec<Consent>,
+    /// What was granted and not fetched yet.
+    pub grants: Vec<PendingGrant>,
+    /// What can be refreshed; the tokens themselves are not stored.
+    pub refresh_tokens: Vec<RefreshTokenData>,
+    /// Who is told of events, those that have ended among them.
+    pub subscriptions: Vec<SubscriptionData>,
+    /// What it is called in the audit log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pseudonym: Option<String>,
+}
+
+/// What a line is addressed by beside its number.
+#[derive(Clone, Debug, Serialize)]
+pub struct Addresses {
+    /// The IPv4 address that servers see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_ipv4: Option<Ipv4Addr>,
+    /// The ports of that address that are its own, first and last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_ports: Option<(u16, u16)>,
+    /// The IPv4 address inside the operator's network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_ipv4: Option<Ipv4Addr>,
+    /// The prefix of 64 bits of its IPv6 addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv6_prefix: Option<String>,
+    /// Its network access identifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_access_identifier: Option<String>,
+}
+
+impl From<&attache_core::Addresses> for Addresses {
+    fn from(addresses: &attache_core::Addresses) -> Self {
+        let prefix = |prefix: u64| format!("{}/64", Ipv6Addr::from_bits(u128::from(prefix) << 64));
+        Self {
+            public_ipv4: addresses.public_ipv4,
+            public_ports: addresses.public_ports,
+            private_ipv4: addresses.private_ipv4,
+            ipv6_prefix: addresses.ipv6_prefix.map(prefix),
+            network_access_identifier: addresses.network_access_identifier.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// What was granted to a client and waits at the token endpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct PendingGrant {
+    /// At which publisher.
+    pub publisher: PublisherName,
+    /// To whom; absent if the client is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// How it is fetched.
+    pub grant_type: String,
+    /// For what.
+    pub scopes: Vec<Scope>,
+    /// Why.
+    pub purpose: Purpose,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// What is stored of a refresh token.
+#[derive(Clone, Debug, Serialize)]
+pub struct RefreshTokenData {
+    /// At which publisher.
+    pub publisher: PublisherName,
+    /// Who has it; absent if the client is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// For what.
+    pub scopes: Vec<Scope>,
+    /// Why.
+    pub purpose: Purpose,
+    /// When the subscriber was authenticated.
+    pub authenticated_at: Timestamp,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+/// What is stored of a subscription to events about a line; the credential of its sink is not shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubscriptionData {
+    /// Its identifier.
+    pub id: SubscriptionId,
+    /// At which publisher.
+    pub publisher: PublisherName,
+    /// Who made it; absent if the client is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Why.
+    pub purpose: Purpose,
+    /// Of what it is told.
+    pub event_type: String,
+    /// Where.
+    pub sink: String,
+    /// `active`, `inactive` or `ended`.
+    pub status: String,
+    /// When it began.
+    pub starts_at: Timestamp,
+    /// When it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// How many events were made for it.
+    pub events_made: u32,
+}
+
+/// A subscriber was forgotten.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Erased {
+    /// Always true.
+    pub erased: bool,
 }
 
 /// What was removed is told in no more than this.

@@ -20,6 +20,7 @@ use crate::{
     app::App,
     authorization::PendingRequest,
     consent::{self, Use},
+    sandbox,
 };
 
 /// How many requests are told where nobody says how many.
@@ -76,6 +77,19 @@ async fn answer(
         other => AdminError::internal(other),
     })?;
     Ok(Json(AnsweredRequest { id, answer: if yes { api::Answer::Granted } else { api::Answer::Denied } }))
+}
+
+pub(super) async fn set_subscriber(
+    State(app): State<Arc<App>>,
+    NumberInPath(number): NumberInPath,
+    JsonBody(subscriber): JsonBody<api::Subscriber>,
+) -> Result<Json<api::Subscriber>, AdminError> {
+    if !app.is_sandbox() {
+        return Err(AdminError::SandboxOnly);
+    }
+    let line = line_of(&app, number).await?;
+    sandbox::set_answer(&app, line, subscriber.answer);
+    Ok(Json(subscriber))
 }
 
 pub(super) async fn list(
@@ -139,7 +153,7 @@ async fn shown_request(app: &App, request: &PendingRequest) -> Result<Option<Con
     }))
 }
 
-fn shown(app: &App, phone_number: PhoneNumber, consent: &attache_core::Consent) -> Option<api::Consent> {
+pub(super) fn shown(app: &App, phone_number: PhoneNumber, consent: &attache_core::Consent) -> Option<api::Consent> {
     use attache_core::ConsentState;
     let client = app.clients.get(consent.client)?;
     let (granted_at, ended_at) = match consent.state {

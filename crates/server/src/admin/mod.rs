@@ -4,11 +4,13 @@
 //! the bearer of the admin token. No other origin's page may read it: it never sends CORS headers.
 
 pub mod api;
+mod audit;
 mod client;
 mod consent;
 mod key;
 mod line;
 mod network;
+mod subject;
 mod subscription;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -24,7 +26,7 @@ use axum::{
     },
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{any, delete, get, post},
+    routing::{any, delete, get, post, put},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
@@ -56,6 +58,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/lines/{number}/eligibility", post(line::eligibility))
         .route("/admin/v1/lines/{number}/consents", get(consent::list))
         .route("/admin/v1/lines/{number}/consents/withdraw", post(consent::withdraw))
+        .route("/admin/v1/lines/{number}/subscriber", put(consent::set_subscriber))
         .route("/admin/v1/consent-requests", get(consent::pending))
         .route("/admin/v1/consent-requests/{id}/grant", post(consent::grant))
         .route("/admin/v1/consent-requests/{id}/deny", post(consent::deny))
@@ -72,6 +75,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/tokens/introspect", post(key::introspect_token))
         .route("/admin/v1/clients", get(client::list).post(client::add))
         .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))
+        .route("/admin/v1/audit", get(audit::list))
+        .route("/admin/v1/audit/export", get(audit::export))
+        .route("/admin/v1/audit/retain", post(audit::retain))
+        .route("/admin/v1/subjects/{number}", get(subject::export).delete(subject::erase))
         .method_not_allowed_fallback(async || AdminError::MethodNotAllowed)
         .route("/admin", unknown())
         .route("/admin/", unknown())
@@ -89,6 +96,8 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let subject = match request.uri().path().strip_prefix("/admin/v1/") {
         Some(path) if path.starts_with("clients") => "clients",
         Some(path) if path.starts_with("network") => "network",
+        Some(path) if path.starts_with("audit") => "audit",
+        Some(path) if path.starts_with("subjects") => "subjects",
         Some(path) if path.starts_with("subscriptions") => "subscriptions",
         Some(path) if path.starts_with("keys") => "keys",
         Some(path) if path.starts_with("tokens") => "tokens",

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use attache_core::{Backchannel, Grant, GrantKind, GrantType, Problem, RequestId};
+use attache_core::{Backchannel, Grant, GrantKind, GrantType, LegalBasis, LineId, Problem, RequestId};
 use attache_wire::{
     Publisher,
     oauth::{Acknowledgement, OAuthErrorCode},
@@ -59,27 +59,34 @@ async fn begin(
     let asked = admit_scopes(publisher, &caller.client, parameters)?;
     trail.asks_for(&asked.scopes, &asked.purpose);
     let hint = parameters.get("login_hint").ok_or(OAuthErrorCode::InvalidRequest.because("login_hint is missing"))?;
-    if !app.is_sandbox() {
-        // Consent cannot be asked for yet, and without it nothing is granted.
-        return Err(OAuthErrorCode::AccessDenied
-            .because("this server cannot ask subscribers for their consent yet")
-            .into());
-    }
-    let line = login_hint::identify(app, publisher, hint).await.map_err(|problem| match problem {
-        Problem::UnknownLine | Problem::IdentifierUnsupported => {
-            Refused::OAuth(OAuthErrorCode::UnknownUserId.because("no subscriber is known by this login_hint"))
-        }
-        Problem::FieldInvalid { .. } => Refused::OAuth(OAuthErrorCode::InvalidRequest.because(
-            "login_hint is malformed; it has the form tel:+34666666666, ipport:80.90.34.2:16790 or operatortoken:...",
-        )),
-        other => Refused::Problem(other),
-    })?;
-    trail.line = Some(line);
-    let wanted = Use { client: &caller.client, line, purpose: &asked.purpose, scopes: &asked.scopes };
     let now = app.clock.now();
-    if consent::settle(app, wanted).await? == Standing::Refused {
-        return Err(OAuthErrorCode::AccessDenied.because("the subscriber does not want this use").into());
-    }
+    let line = match login_hint::identify(app, publisher, hint).await {
+        Ok(line) => {
+            trail.line = Some(line);
+            let wanted = Use { client: &caller.client, line, purpose: &asked.purpose, scopes: &asked.scopes };
+            trail.legal_basis = consent::basis(app, wanted).await.map(LegalBasis::as_str);
+            if consent::settle(app, wanted).await? == Standing::Refused {
+                return Err(OAuthErrorCode::AccessDenied.because("the subscriber does not want this use").into());
+            }
+            line
+        }
+        // A line that nobody has: nobody will answer for it, and until then it is as any other.
+        Err(Problem::UnknownLine) if app.settings.conceal_unknown_subscribers => {
+            LineId::new(now, &entropy::bytes().map_err(|_| Problem::Internal)?)
+        }
+        Err(Problem::UnknownLine | Problem::IdentifierUnsupported) => {
+            return Err(OAuthErrorCode::UnknownUserId.because("no subscriber is known by this login_hint").into());
+        }
+        Err(Problem::FieldInvalid { .. }) => {
+            return Err(OAuthErrorCode::InvalidRequest
+                .because(
+                    "login_hint is malformed; it has the form tel:+34666666666, ipport:80.90.34.2:16790 or \
+                     operatortoken:...",
+                )
+                .into());
+        }
+        Err(other) => return Err(other.into()),
+    };
     let request = RequestId::new(now, &entropy::bytes().map_err(|_| Problem::Internal)?);
     let auth_req_id = entropy::secret().map_err(|_| Problem::Internal)?;
     let lifetime = app.settings.backchannel_lifetime;

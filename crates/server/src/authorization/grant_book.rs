@@ -227,6 +227,11 @@ impl GrantBook {
         PendingRequest::of(&entry.grant, consents, now)
     }
 
+    /// Those about a line.
+    pub(crate) fn about(&self, line: LineId) -> Vec<Grant> {
+        self.lock().by_key.values().map(|entry| &entry.grant).filter(|grant| grant.line == line).cloned().collect()
+    }
+
     /// Forgets a line that has ended; its store has done so with the line.
     pub(crate) fn end_line(&self, line: LineId) {
         self.lock().retain(|grant| grant.line != line);

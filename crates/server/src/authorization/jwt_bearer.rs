@@ -128,7 +128,7 @@ pub(super) async fn grant(
     let wanted = Use { client, line, purpose: &admitted.purpose, scopes: &admitted.scopes };
     match consent::settle(app, wanted).await? {
         Standing::Permitted => Ok((line, admitted)),
-        Standing::NeedsConsent | Standing::Refused => {
+        Standing::NeedsConsent | Standing::Denied | Standing::Refused => {
             Err(OAuthErrorCode::InvalidGrant.because("the subscriber has not consented to this use").into())
         }
     }

@@ -12,6 +12,7 @@ mod client_authentication;
 mod discovery;
 mod grant_book;
 mod head;
+pub(crate) mod interaction;
 mod introspect;
 mod jwt_bearer;
 mod login_hint;
@@ -35,6 +36,7 @@ use http::{HeaderValue, Method, Request, header};
 pub(crate) use assertion::CLOCKS_DIFFER;
 pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::{GrantBook, PendingRequest};
+pub(crate) use interaction::Interactions;
 pub(crate) use introspect::{Introspection, introspect};
 pub(crate) use signed::ALGORITHMS;
 
@@ -121,13 +123,12 @@ pub(crate) async fn answer(
 ) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    let query = request.uri().query().unwrap_or_default().to_owned();
     let outcome = match admit(&app, endpoint, &request) {
         Err(problem) => Err(Refused::Problem(problem)),
         Ok(()) => match endpoint {
             Endpoint::Token => token::answer(&app, publisher, request).await,
             Endpoint::Backchannel => backchannel::answer(&app, publisher, request).await,
-            Endpoint::Authorize => authorize::answer(&app, publisher, &query).await,
+            Endpoint::Authorize => authorize::answer(&app, publisher, request).await,
             Endpoint::Revoke => revoke::answer(&app, publisher, request).await,
             Endpoint::Introspect => introspect::answer(&app, publisher, request).await,
             Endpoint::Userinfo => userinfo::answer(&app, publisher, request).await,

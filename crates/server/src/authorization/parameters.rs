@@ -26,6 +26,11 @@ impl Parameters {
         Ok(Self(parameters))
     }
 
+    /// None at all.
+    pub(super) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads them from the body of a request, and returns its head as well.
     pub(super) async fn read(app: &App, request: Request<Body>) -> Result<(Head, Self), Refused> {
         let source = source::address(&request, &app.settings.trusted_proxies);

@@ -212,6 +212,7 @@ fn client_credentials(
 }
 
 /// What a request asks for that its client is registered for.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Admitted {
     pub(super) scopes: Vec<Scope>,
     pub(super) purpose: Purpose,

@@ -33,7 +33,9 @@ pub(crate) enum Standing {
     Permitted,
     /// The subject has to be asked.
     NeedsConsent,
-    /// The subject does not want it: it was asked and said no, or has objected.
+    /// The subject was asked just now, and said no.
+    Denied,
+    /// The subject has objected, and is not asked.
     Refused,
 }
 
@@ -49,13 +51,27 @@ pub(crate) async fn settle(app: &App, wanted: Use<'_>) -> Result<Standing, Probl
     }
     match sandbox::ready_answer(app, wanted.line) {
         Some(true) => grant(app, wanted).await.map(|()| Standing::Permitted),
-        Some(false) => deny(app, wanted).await.map(|()| Standing::Refused),
+        Some(false) => deny(app, wanted).await.map(|()| Standing::Denied),
         None => Ok(Standing::NeedsConsent),
     }
 }
 
+/// Whether any of a use is the subject's to permit, or all of it has another basis.
+pub(crate) async fn can_be_asked(app: &App, wanted: Use<'_>) -> Result<bool, Problem> {
+    let home = app.network.profile(wanted.line).await?.home;
+    Ok(bases(app, wanted, home).any(|(_, basis)| basis.needs_consent()))
+}
+
+/// The legal basis of a use, for its record: consent, if any of it needs that.
+pub(crate) async fn basis(app: &App, wanted: Use<'_>) -> Option<LegalBasis> {
+    let home = app.network.profile(wanted.line).await.ok()?.home;
+    let mut all = bases(app, wanted, home).map(|(_, basis)| basis);
+    let first = all.next()?;
+    Some(if all.any(LegalBasis::needs_consent) { LegalBasis::Consent } else { first })
+}
+
 /// As [`settle`], but nobody has an answer ready.
-pub(crate) async fn judge(app: &App, wanted: Use<'_>) -> Result<Standing, Problem> {
+async fn judge(app: &App, wanted: Use<'_>) -> Result<Standing, Problem> {
     let home = app.network.profile(wanted.line).await?.home;
     let mut begins = false;
     for (scope, basis) in bases(app, wanted, home) {

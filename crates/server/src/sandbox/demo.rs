@@ -11,6 +11,7 @@ use attache_network::Condition;
 use attache_wire::PUBLISHERS;
 
 use crate::{
+    admin::api::SubscriberAnswer as Answer,
     entropy::{self, NoEntropy},
     keyring::Keyring,
 };
@@ -26,6 +27,10 @@ const TROUBLED_LINES: [(&str, Condition); 2] =
 
 /// The line whose subscriber never answers.
 pub(super) const SILENT_LINE: &str = "+33639980009";
+
+/// The lines whose subscribers do something else than agree at once.
+pub(super) const ANSWERS: [(&str, Answer); 3] =
+    [(SILENT_LINE, Answer::Never), ("+33639980021", Answer::Deny), ("+33639980022", Answer::Ask)];
 
 const CAMARA_SCOPES: &[&str] = &[
     "device-roaming-status:read",
@@ -300,6 +305,8 @@ fn demo_lines() -> Vec<DemoLine> {
         seen(SILENT_LINE, HOME, HOME, true, true),
         at_home("+33639980010", true, Some(Technology::Third)),
         at_home("+33639980011", true, None),
+        at_home(ANSWERS[1].0, true, Some(Technology::Fourth)),
+        at_home(ANSWERS[2].0, true, Some(Technology::Fourth)),
         DemoLine { eligible: false, ..at_home("+33639980012", true, Some(Technology::Fourth)) },
         at_home(TROUBLED_LINES[0].0, true, Some(Technology::Fourth)),
         at_home(TROUBLED_LINES[1].0, true, Some(Technology::Fourth)),

@@ -1,25 +1,32 @@
 //! What only a sandbox may do. Production reaches none of it: each function here is called behind
 //! [`App::is_sandbox`], and the route of `/sandbox` is not mounted there.
 
+mod answers;
 mod demo;
 mod entitlement;
 mod summary;
 
 use std::time::Duration;
 
-use attache_core::{LineId, Scope};
-use attache_network::Condition;
+use attache_core::{LineId, PhoneNumber, Scope};
+use attache_network::{Condition, Filter};
 use attache_wire::Publisher;
+use http::HeaderMap;
 
+pub(crate) use answers::Answers;
 pub(crate) use demo::{clients, lines, troubled_lines};
 pub(crate) use entitlement::Entitlement;
 pub(crate) use summary::summary;
 pub use summary::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
 
 use crate::{
+    admin::api::SubscriberAnswer as Answer,
     app::App,
     token::{Issue, Token},
 };
+
+/// How many lines a visitor can pick from.
+const LINES_TO_BE: usize = 200;
 
 /// The token that Telefónica's documents print for trying things out, if it is this one: it stands
 /// for a real token of the mock client about one demo line.
@@ -69,9 +76,33 @@ pub(crate) fn set_condition(app: &App, condition: Condition) {
     app.simulator.set_condition(condition);
 }
 
-/// What the subscriber of a line says when asked for consent: everyone agrees at once, but for one demo line
-/// whose subscriber never answers.
+/// What the subscriber of a line says when asked for consent, if it has an answer ready: everyone agrees at
+/// once, unless the sandbox is told to ask, or the line.
 pub(crate) fn ready_answer(app: &App, line: LineId) -> Option<bool> {
-    let silent = demo::SILENT_LINE.parse().ok().and_then(|number| app.simulator.get(number));
-    silent.is_none_or(|silent| silent.id != line).then_some(true)
+    match app.answers.of(app, line) {
+        Answer::Grant => Some(true),
+        Answer::Deny => Some(false),
+        Answer::Never | Answer::Ask => None,
+    }
+}
+
+/// Lets the subscriber of a line do this from now on, when asked for consent.
+pub(crate) fn set_answer(app: &App, line: LineId, answer: Answer) {
+    app.answers.set(line, answer);
+}
+
+/// The line that a program says it is, by the header `X-Sandbox-Line: +33639980001`.
+pub(crate) fn claimed_line(app: &App, headers: &HeaderMap) -> Option<LineId> {
+    line_named(app, headers.get("x-sandbox-line")?.to_str().ok()?)
+}
+
+/// The line of a number, with or without `+`.
+pub(crate) fn line_named(app: &App, number: &str) -> Option<LineId> {
+    let number = PhoneNumber::from_digits(number.trim().trim_start_matches('+')).ok()?;
+    app.simulator.get(number).map(|line| line.id)
+}
+
+/// The numbers of the lines that a visitor of a page can pick.
+pub(crate) fn lines_to_be(app: &App) -> Vec<PhoneNumber> {
+    app.simulator.list(None, LINES_TO_BE, &Filter::default()).iter().map(|line| line.phone_number).collect()
 }

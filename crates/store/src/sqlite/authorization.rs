@@ -79,6 +79,21 @@ impl Authorizations for SqliteStore {
         .await
     }
 
+    async fn about(&self, line: LineId) -> Result<Vec<RefreshToken>, StoreError> {
+        self.read("read the refresh tokens of a line", move |connection| {
+            connection
+                .prepare(
+                    "SELECT id, publisher, client, line, scopes, openid, purpose, authenticated_at, bound_to, is_used,
+                            expires_at
+                     FROM refresh_token JOIN authorization ON id = authorization
+                     WHERE line = ?1 ORDER BY expires_at",
+                )?
+                .query_map([line.as_bytes()], refresh_token)?
+                .collect()
+        })
+        .await
+    }
+
     async fn rotate(
         &self,
         used: RefreshTokenHash,

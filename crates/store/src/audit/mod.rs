@@ -12,6 +12,11 @@
 //! {"seal":"...","records":2}
 //! ```
 //!
+//! Beside each segment stands its *head* (`head`): how much it has, signed. A segment is *closed* when it
+//! is full, when its records are of more than a day, or when the server starts anew; then it gets an
+//! *index* (`contents`) by subject and by client. A closed segment can be *dropped* when it is old: its head
+//! stays and says so.
+//!
 //! The rules:
 //! - [`FileAuditLog::record`](AuditLog::record) returns when its record is written, so that it
 //!   outlives the process; a few times a second what was written is synced, so that it outlives the
@@ -23,17 +28,24 @@
 //!   are left out; they count the records of one start.
 //! - A seal is the HMAC-SHA256 of the seal before it and of the bytes since. The first of a segment
 //!   continues from the segment's number, and its header repeats the last seal of the segment before.
-//!   So [`verify`] finds what was changed, removed or moved by whoever lacks the key, but for the end
-//!   of the newest segment, which nothing follows yet.
+//!   A few times a second the head of the newest one tells how far it is. So [`verify`] finds what was
+//!   changed, removed, moved or cut off by whoever lacks the key, but for what was written since the last
+//!   head, and for one who puts back files, heads among them, as they once were.
 //! - A line's number is never written. Its pseudonym is the first half of the HMAC-SHA256, under the log's
 //!   key, of a key of the line's own ([`SubjectKey`]): with both the records about a line are found
 //!   ([`AuditKey::pseudonym`]), and when its own is destroyed nobody can find them any more.
+
+mod contents;
+mod head;
+mod read;
+mod record;
+mod verify;
 
 use std::{
     collections::BTreeMap,
     fmt,
     fs::{DirBuilder, File, OpenOptions},
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     str::FromStr,
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -42,8 +54,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use attache_core::{AuditError, AuditLog, AuditRecord, PublisherName, Purpose, SubjectKey, Subjects};
+use attache_core::{
+    AuditError, AuditLog, AuditRecord, LineId, PublisherName, Purpose, SubjectKey, Subjects, Timestamp,
+};
 use aws_lc_rs::hmac;
+use contents::Contents;
+use head::{Found, Head, State};
+pub use read::{AuditFilter, AuditPage, Position, PositionError};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use verify::Scan;
+pub use verify::{Cut, Finding, SegmentReport, Verification, VerifyError, verify};
 
 /// A segment that has grown to this many bytes is followed by a new one.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -51,13 +71,18 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 /// How long what was written waits to be synced.
 const SYNC_INTERVAL: Duration = Duration::from_millis(250);
 
+/// A segment whose records are of more than this time is followed by a new one, so that what is dropped
+/// for its age is not much older than it must be.
+const SEGMENT_TIME: Duration = Duration::from_hours(24);
+
 /// How a line of the log that is a seal begins.
 const SEAL: &str = r#"{"seal":""#;
 
-/// What the log is written and read with: a key for the seals, one for the pseudonyms.
+/// What the log is written and read with: a key for the seals, one for the heads, one for the pseudonyms.
 #[derive(Clone)]
 pub struct AuditKey {
     seals: hmac::Key,
+    heads: hmac::Key,
     pseudonyms: hmac::Key,
 }
 
@@ -67,7 +92,11 @@ impl AuditKey {
     pub fn new(secret: &[u8]) -> Self {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let derive = |label: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, label).as_ref());
-        Self { seals: derive(b"attache audit seals"), pseudonyms: derive(b"attache audit pseudonyms") }
+        Self {
+            seals: derive(b"attache audit seals"),
+            heads: derive(b"attache audit heads"),
+            pseudonyms: derive(b"attache audit pseudonyms"),
+        }
     }
 
     /// What the log calls the line with this key.
@@ -88,9 +117,11 @@ impl AuditKey {
         let mut context = hmac::Context::with_key(&self.seals);
         context.update(&previous.0);
         context.update(bytes);
-        let mut seal = Seal::default();
-        seal.0.copy_from_slice(context.sign().as_ref());
-        seal
+        Seal::of(&context.sign())
+    }
+
+    fn seal_of_head(&self, bytes: &[u8]) -> Seal {
+        Seal::of(&hmac::sign(&self.heads, bytes))
     }
 }
 
@@ -129,6 +160,12 @@ impl FromStr for Pseudonym {
 struct Seal([u8; 32]);
 
 impl Seal {
+    fn of(tag: &hmac::Tag) -> Self {
+        let mut seal = Self::default();
+        seal.0.copy_from_slice(tag.as_ref());
+        seal
+    }
+
     fn push_to(self, bytes: &mut Vec<u8>) {
         push_hex(bytes, &self.0);
     }
@@ -138,10 +175,35 @@ impl Seal {
     }
 }
 
+impl Serialize for Seal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = Vec::with_capacity(64);
+        self.push_to(&mut text);
+        serializer.collect_str(&String::from_utf8_lossy(&text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Seal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::from_hex(text.as_bytes()).ok_or_else(|| D::Error::custom("no seal"))
+    }
+}
+
+/// What was dropped for its age.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Dropped {
+    /// How many segments.
+    pub segments: u64,
+    /// How many records they had.
+    pub records: u64,
+}
+
 /// The audit log in a directory.
 ///
 /// Dropping it writes and syncs what is left.
 pub struct FileAuditLog {
+    directory: PathBuf,
     shared: Arc<Shared>,
     subjects: Arc<dyn Subjects>,
     syncer: Option<JoinHandle<()>>,
@@ -153,6 +215,8 @@ struct Shared {
     key: AuditKey,
     open: Mutex<Batch>,
     segment: Mutex<Segment>,
+    /// One looks after the files at a time.
+    caring: Mutex<()>,
     stopped: Mutex<bool>,
     stop: Condvar,
 }
@@ -161,7 +225,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Batch {
     bytes: Vec<u8>,
-    records: u64,
+    contents: Contents,
     /// The number of the record that was added last, in this batch or before it.
     sequence: u64,
     outcome: Arc<Outcome>,
@@ -177,17 +241,24 @@ struct Segment {
     limit: u64,
     number: u64,
     file: Arc<File>,
+    /// The last seal of the segment before.
+    previous: Seal,
     /// How many good bytes the file has.
     length: u64,
+    contents: Contents,
     last_seal: Seal,
+    /// How many bytes the head tells that the file has.
+    told: u64,
+    /// The heads and the contents of segments that ended since it was last looked after the files.
+    ended: Vec<(Head, Contents)>,
     /// Nothing more can go into this file: it is full, or a bad write could not be taken back.
     closed: bool,
     /// The files that have been written to since they were last synced.
     unsynced: Vec<Arc<File>>,
     /// Why what was written may not outlive the power; the next batch is told.
     sync_failure: Option<io::Error>,
-    /// The buffer of the batch before, to be used again.
-    spare: Vec<u8>,
+    /// The buffers of the batch before, to be used again.
+    spare: (Vec<u8>, Contents),
 }
 
 impl FileAuditLog {
@@ -202,8 +273,17 @@ impl FileAuditLog {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(directory)?;
-        let last = segments(directory)?.pop_last();
+        let last = numbered(directory, "jsonl")?.pop_last();
+        let last_head = numbered(directory, "head")?.pop_last();
         let (number, last_seal) = match last {
+            // Only its head tells of one that was dropped.
+            _ if last_head.as_ref().map(|(number, _)| *number) > last.as_ref().map(|(number, _)| *number) => {
+                let number = last_head.map_or(0, |(number, _)| number);
+                match Head::read(directory, number, &key)? {
+                    Found::Good(head) => (number, head.last),
+                    Found::Missing | Found::Altered => (number, Seal::default()),
+                }
+            }
             None => (0, Seal::default()),
             Some((number, path)) => (number, last_seal(&path)?),
         };
@@ -212,14 +292,70 @@ impl FileAuditLog {
             key,
             open: Mutex::default(),
             segment: Mutex::new(segment),
+            caring: Mutex::default(),
             stopped: Mutex::new(false),
             stop: Condvar::new(),
         });
         let syncer = std::thread::Builder::new().name("audit-syncer".into()).spawn({
-            let shared = Arc::clone(&shared);
-            move || shared.sync_until_stopped()
+            let (shared, directory) = (Arc::clone(&shared), directory.to_owned());
+            move || {
+                // What cannot be done now will be at the next start, and is needed for nothing but speed.
+                let _ = shared.close_what_was_left(&directory, number);
+                shared.sync_until_stopped();
+            }
         })?;
-        Ok(Self { shared, subjects, syncer: Some(syncer) })
+        Ok(Self { directory: directory.to_owned(), shared, subjects, syncer: Some(syncer) })
+    }
+}
+
+/// Reading it, and keeping it small. All of this reads files, and so blocks.
+impl FileAuditLog {
+    /// What the log calls a line; `None` when the line is gone.
+    #[must_use]
+    pub fn pseudonym(&self, line: LineId) -> Option<Pseudonym> {
+        self.subjects.subject_key(line).map(|key| self.shared.key.pseudonym(key))
+    }
+
+    /// The newest `limit` records that pass the filter; with `after`, those that come after it in this
+    /// order.
+    pub fn page(&self, filter: &AuditFilter, after: Option<Position>, limit: usize) -> io::Result<AuditPage> {
+        read::page(&self.directory, &self.shared.key, filter, after, limit)
+    }
+
+    /// Calls `each` with every record that passes the filter, oldest first, until it fails.
+    pub fn each(&self, filter: &AuditFilter, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        read::each(&self.directory, &self.shared.key, filter, each)
+    }
+
+    /// Drops the segments all of whose records are from before `cutoff`, and keeps their heads.
+    pub fn retain(&self, cutoff: Timestamp) -> io::Result<Dropped> {
+        lock(&self.shared.segment).end_if_older(cutoff, &self.shared.key)?;
+        self.shared.sync();
+        let current = lock(&self.shared.segment).number;
+        self.shared.close_what_was_left(&self.directory, current - 1)?;
+        let _caring = lock(&self.shared.caring);
+        let mut dropped = Dropped::default();
+        for (segment, path) in numbered(&self.directory, "jsonl")?.range(..current) {
+            let Found::Good(head) = Head::read(&self.directory, *segment, &self.shared.key)? else { continue };
+            let is_old = head.times.is_none_or(|(_, newest)| newest < cutoff);
+            match head.state {
+                State::Closed if is_old => {
+                    dropped.segments += 1;
+                    dropped.records += head.records;
+                    // First, so that a file that is gone is told from one that was taken away.
+                    Head { state: State::Dropped, ..head }.write(&self.directory, &self.shared.key)?;
+                }
+                // The server ended before its file was gone.
+                State::Dropped => {}
+                State::Closed | State::Open => continue,
+            }
+            let index = contents::index_path(&self.directory, *segment);
+            if index.exists() {
+                std::fs::remove_file(index)?;
+            }
+            std::fs::remove_file(path)?;
+        }
+        Ok(dropped)
     }
 }
 
@@ -264,12 +400,14 @@ impl Shared {
     fn write_open_batch(&self, segment: &mut Segment) -> Result<(), Arc<io::Error>> {
         let mut batch = {
             let mut open = lock(&self.open);
-            let next = Batch { bytes: std::mem::take(&mut segment.spare), sequence: open.sequence, ..Batch::default() };
+            let (bytes, contents) = std::mem::take(&mut segment.spare);
+            let next = Batch { bytes, contents, sequence: open.sequence, outcome: Arc::default() };
             std::mem::replace(&mut *open, next)
         };
         let result = segment.append(&mut batch, &self.key).map_err(Arc::new);
         batch.bytes.clear();
-        segment.spare = batch.bytes;
+        batch.contents.clear();
+        segment.spare = (batch.bytes, batch.contents);
         // Set here and nowhere else, so it was unset.
         let _ = batch.outcome.set(result.clone());
         result
@@ -290,16 +428,20 @@ impl Shared {
         }
     }
 
-    /// Writes what callers left behind who stopped waiting, and syncs what was written.
+    /// Writes what callers left behind who stopped waiting, syncs what was written, and tells in the
+    /// heads how far it is.
     fn sync(&self) {
-        let unsynced = {
+        let _caring = lock(&self.caring);
+        let (unsynced, ended, head) = {
             let mut segment = lock(&self.segment);
-            if lock(&self.open).records > 0 {
+            if lock(&self.open).contents.records > 0 {
                 // Who waits for these records hears of a failure by the outcome.
                 let _ = self.write_open_batch(&mut segment);
             }
-            std::mem::take(&mut segment.unsynced)
+            let head = Some(segment.head()).filter(|head| head.bytes != segment.told);
+            (std::mem::take(&mut segment.unsynced), std::mem::take(&mut segment.ended), head)
         };
+        let directory = lock(&self.segment).directory.clone();
         for file in unsynced {
             if let Err(cause) = file.sync_data() {
                 let mut segment = lock(&self.segment);
@@ -308,13 +450,58 @@ impl Shared {
                 segment.closed = true;
             }
         }
+        // What a full disk hinders is tried again: a head at the next turn, a closed segment at the next start.
+        for (head, contents) in ended {
+            let _ = close(&directory, head, &contents, &self.key);
+        }
+        if let Some(head) = head
+            && head.write(&directory, &self.key).is_ok()
+        {
+            let mut segment = lock(&self.segment);
+            if segment.number == head.segment {
+                segment.told = head.bytes;
+            }
+        }
     }
+
+    /// Closes the segments until this one that servers before this one left open.
+    fn close_what_was_left(&self, directory: &Path, last: u64) -> io::Result<()> {
+        let _caring = lock(&self.caring);
+        for segment in numbered(directory, "jsonl")?.range(..=last).map(|(segment, _)| *segment) {
+            if let Found::Good(head) = Head::read(directory, segment, &self.key)?
+                && (head.state == State::Open
+                    || (head.state == State::Closed && !contents::index_path(directory, segment).exists()))
+            {
+                close_by_scan(directory, head, &self.key)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives a segment to which nothing is added any more its index and its last head.
+fn close(directory: &Path, head: Head, contents: &Contents, key: &AuditKey) -> io::Result<()> {
+    head::replace(&contents::index_path(directory, head.segment), &contents.index())?;
+    Head { state: State::Closed, ..head }.write(directory, key)
+}
+
+/// Closes a segment that an earlier server left. One that does not have what its head says is left as it is,
+/// for [`verify`] to tell.
+fn close_by_scan(directory: &Path, head: Head, key: &AuditKey) -> io::Result<()> {
+    let path = directory.join(format!("{:010}.jsonl", head.segment));
+    let scan = Scan::of(&path, head.segment, key)?;
+    if !scan.altered.is_empty() || !scan.agrees_with(&head) {
+        return Ok(());
+    }
+    let Scan { last, bytes, contents, .. } = scan;
+    let head = Head { last, bytes, records: contents.records, times: contents.times, ..head };
+    close(directory, head, &contents, key)
 }
 
 impl Batch {
     fn add(&mut self, record: &AuditRecord<'_>, subject: Option<Pseudonym>) -> Arc<Outcome> {
         self.sequence += 1;
-        self.records += 1;
+        self.contents.add(record.at, subject, record.client_id, self.bytes.len() as u64);
         let bytes = &mut self.bytes;
         // Writing to memory cannot fail.
         let _ = write!(bytes, r#"{{"seq":{},"at":"{}","event":"{}"#, self.sequence, record.at, record.event.name());
@@ -340,11 +527,11 @@ impl Batch {
         Arc::clone(&self.outcome)
     }
 
-    fn end(&mut self, seal: Seal) {
+    fn end(&mut self, seal: Seal, records: u64) {
         self.bytes.extend_from_slice(SEAL.as_bytes());
         seal.push_to(&mut self.bytes);
         // Writing to memory cannot fail.
-        let _ = writeln!(self.bytes, r#"","records":{}}}"#, self.records);
+        let _ = writeln!(self.bytes, r#"","records":{records}}}"#);
     }
 }
 
@@ -362,19 +549,26 @@ impl Segment {
             limit,
             number,
             file: Arc::new(file),
+            previous,
             length: 0,
+            contents: Contents::default(),
             last_seal: key.root(number),
+            told: 0,
+            ended: Vec::new(),
             closed: false,
             unsynced: Vec::new(),
             sync_failure: None,
-            spare: Vec::new(),
+            spare: Default::default(),
         };
         let mut header = Batch::default();
         header.bytes.extend_from_slice(format!(r#"{{"segment":{number},"previous":""#).as_bytes());
         previous.push_to(&mut header.bytes);
         header.bytes.extend_from_slice(b"\"}\n");
         // The name must outlive the power as well, not only the bytes.
-        let written = segment.append(&mut header, key).and_then(|()| File::open(directory)?.sync_all());
+        let written = segment.append(&mut header, key).and_then(|()| {
+            segment.head().write(directory, key)?;
+            File::open(directory)?.sync_all()
+        });
         if written.is_err() {
             // Otherwise the next attempt at this number would find it taken.
             let _ = std::fs::remove_file(&path);
@@ -388,23 +582,50 @@ impl Segment {
             return Err(cause);
         }
         if self.closed {
-            let next = Self::create(&self.directory, self.limit, self.number + 1, self.last_seal, key)?;
-            let mut unsynced = std::mem::replace(self, next).unsynced;
-            self.unsynced.append(&mut unsynced);
+            self.end(key)?;
         }
         let seal = key.seal(&self.last_seal, &batch.bytes);
-        batch.end(seal);
+        batch.end(seal, batch.contents.records);
         if let Err(cause) = (&*self.file).write_all(&batch.bytes) {
             self.take_back();
             return Err(cause);
         }
+        self.contents.append(&mut batch.contents, self.length);
         self.length += batch.bytes.len() as u64;
         self.last_seal = seal;
-        self.closed = self.length >= self.limit;
+        let is_of_days = self.contents.times.is_some_and(|(oldest, newest)| oldest.plus(SEGMENT_TIME) <= newest);
+        self.closed = self.length >= self.limit || is_of_days;
         if self.unsynced.last().is_none_or(|last| !Arc::ptr_eq(last, &self.file)) {
             self.unsynced.push(Arc::clone(&self.file));
         }
         Ok(())
+    }
+
+    /// Goes on in a new file.
+    fn end(&mut self, key: &AuditKey) -> io::Result<()> {
+        let next = Self::create(&self.directory, self.limit, self.number + 1, self.last_seal, key)?;
+        let mut ended = std::mem::replace(self, next);
+        self.unsynced.append(&mut ended.unsynced);
+        self.ended = std::mem::take(&mut ended.ended);
+        self.ended.push((ended.head(), std::mem::take(&mut ended.contents)));
+        Ok(())
+    }
+
+    /// Goes on in a new file when all records of this one are from before `cutoff`.
+    fn end_if_older(&mut self, cutoff: Timestamp, key: &AuditKey) -> io::Result<()> {
+        if self.contents.times.is_some_and(|(_, newest)| newest < cutoff) { self.end(key) } else { Ok(()) }
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            segment: self.number,
+            state: State::Open,
+            previous: self.previous,
+            last: self.last_seal,
+            bytes: self.length,
+            records: self.contents.records,
+            times: self.contents.times,
+        }
     }
 
     /// Cuts half a write off. What cannot be cut off stays behind as an unsealed end, and nothing is
@@ -414,163 +635,18 @@ impl Segment {
     }
 }
 
-/// What [`verify`] found in a log.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Verification {
-    /// Each segment, oldest first.
-    pub segments: Vec<SegmentReport>,
-}
-
-impl Verification {
-    /// Whether nothing was changed, removed or moved, as far as the seals tell.
-    #[must_use]
-    pub fn is_intact(&self) -> bool {
-        self.segments.iter().all(|segment| segment.findings.is_empty())
-    }
-}
-
-/// What was found in one segment.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SegmentReport {
-    /// The number of the segment.
-    pub number: u64,
-    /// How many records are vouched for by a good seal.
-    pub records: u64,
-    /// What follows the last seal, if anything: an end that was cut off in the middle of a write by
-    /// a loss of power or a full disk. Nothing vouches for it.
-    pub cut: Option<Cut>,
-    /// What is wrong.
-    pub findings: Vec<Finding>,
-}
-
-/// What follows the last seal of a segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cut {
-    /// The first line of it, counted from 1.
-    pub line: u64,
-    /// How many bytes it has.
-    pub bytes: u64,
-}
-
-/// Something that whoever holds the key did not write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Finding {
-    /// The segments before this one, after `after`, are gone.
-    SegmentsMissing {
-        /// The last segment that is there.
-        after: u64,
-    },
-    /// The end of the segment before is gone or was changed: its last seal is not the one that this
-    /// segment continues.
-    PreviousSegmentCut,
-    /// Lines of one batch were changed, removed, added or moved. What follows them in the segment
-    /// cannot be judged.
-    Altered {
-        /// The first line of the batch, counted from 1.
-        first_line: u64,
-        /// The line of its seal.
-        last_line: u64,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SegmentsMissing { after } => write!(f, "the segments between {after} and it are missing"),
-            Self::PreviousSegmentCut => f.write_str("the end of the segment before it was removed or changed"),
-            Self::Altered { first_line, last_line } => write!(
-                f,
-                "lines {first_line} to {last_line} were changed, removed, added to or moved; what follows cannot be judged"
-            ),
-        }
-    }
-}
-
-/// A log that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the audit log at {} cannot be read", path.display())]
-pub struct VerifyError {
-    /// The directory or the segment.
-    path: PathBuf,
-    #[source]
-    cause: io::Error,
-}
-
-/// Holds every seal of the log in `directory` against the bytes that it vouches for.
-pub fn verify(directory: &Path, key: &AuditKey) -> Result<Verification, VerifyError> {
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |cause| VerifyError { path, cause }
-    };
-    let mut verification = Verification::default();
-    let mut before: Option<(u64, Seal)> = None;
-    for (number, path) in segments(directory).map_err(unreadable(directory))? {
-        let (mut report, header, last_seal) = verify_segment(&path, number, key).map_err(unreadable(&path))?;
-        match before {
-            Some((after, _)) if after + 1 != number => report.findings.insert(0, Finding::SegmentsMissing { after }),
-            Some((_, seal)) if header.is_some_and(|header| header != seal) => {
-                report.findings.insert(0, Finding::PreviousSegmentCut);
-            }
-            // Nothing is before the first, or it may have been dropped when it was old enough.
-            None | Some(_) => {}
-        }
-        before = Some((number, last_seal));
-        verification.segments.push(report);
-    }
-    Ok(verification)
-}
-
-/// The report of one segment, which seal it continues if that is vouched for, and its own last one.
-fn verify_segment(path: &Path, number: u64, key: &AuditKey) -> io::Result<(SegmentReport, Option<Seal>, Seal)> {
-    let mut report = SegmentReport { number, records: 0, cut: None, findings: Vec::new() };
-    let mut reader = BufReader::new(File::open(path)?);
-    let mut seal = key.root(number);
-    let mut header = None;
-    let (mut batch, mut line) = (Vec::new(), Vec::new());
-    let (mut first_line, mut last_line) = (1, 0);
-    loop {
-        line.clear();
-        if reader.read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        last_line += 1;
-        let Some(found) = seal_of(&line) else {
-            batch.extend_from_slice(&line);
-            continue;
-        };
-        let expected = key.seal(&seal, &batch);
-        let mut seal_line =
-            Batch { records: if first_line == 1 { 0 } else { last_line - first_line }, ..Batch::default() };
-        seal_line.end(expected);
-        if found != expected || line != seal_line.bytes {
-            report.findings.push(Finding::Altered { first_line, last_line });
-            return Ok((report, header, seal));
-        }
-        if first_line == 1 {
-            header = previous_of(&batch);
-        }
-        report.records += seal_line.records;
-        seal = expected;
-        first_line = last_line + 1;
-        batch.clear();
-    }
-    if !batch.is_empty() {
-        report.cut = Some(Cut { line: first_line, bytes: batch.len() as u64 });
-    }
-    Ok((report, header, seal))
-}
-
-/// The segments of a log by number.
-fn segments(directory: &Path) -> io::Result<BTreeMap<u64, PathBuf>> {
-    let mut segments = BTreeMap::new();
+/// The files of a log with this extension by number.
+fn numbered(directory: &Path, extension: &str) -> io::Result<BTreeMap<u64, PathBuf>> {
+    let mut files = BTreeMap::new();
     for entry in directory.read_dir()? {
         let path = entry?.path();
-        let number = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jsonl")?.parse().ok());
-        if let Some(number) = number {
-            segments.insert(number, path);
+        let is_of_kind = path.extension().is_some_and(|found| found == extension);
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        if let Some(number) = number.filter(|_| is_of_kind) {
+            files.insert(number, path);
         }
     }
-    Ok(segments)
+    Ok(files)
 }
 
 /// The last seal of a segment, which the next one continues.
@@ -710,6 +786,25 @@ mod tests {
 
     fn segment(directory: &TempDir, number: u64) -> PathBuf {
         directory.path().join(format!("{number:010}.jsonl"))
+    }
+
+    fn head(directory: &TempDir, number: u64) -> PathBuf {
+        directory.path().join(format!("{number:010}.head"))
+    }
+
+    /// So many days after the first records of the tests.
+    fn after(days: u64) -> Timestamp {
+        at().plus(Duration::from_hours(24 * days))
+    }
+
+    async fn record_at(log: &FileAuditLog, day: u64, subject: u8, client: &str) {
+        let record = AuditRecord {
+            publisher: Some(&PublisherName::new_static("camara")),
+            client_id: Some(client),
+            subject: Some(line(subject)),
+            ..AuditRecord::new(after(day), AuditEvent::Query, "answered")
+        };
+        log.record(record).await.unwrap();
     }
 
     fn lines(directory: &TempDir, number: u64) -> Vec<String> {
@@ -864,13 +959,13 @@ mod tests {
         let directory = log_of(&["c-1", "c-2"]).await;
         let path = segment(&directory, 1);
         let whole = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &whole[..whole.len() - 30]).unwrap();
+        std::fs::write(&path, [&whole, b"{\"seq\":3,\"at\":\"20".as_slice()].concat()).unwrap();
         // The next start goes on after the last good seal.
         drop(open(directory.path()));
         let verification = verify(directory.path(), &key()).unwrap();
         assert!(verification.is_intact(), "{verification:?}");
-        assert_eq!(verification.segments[0].records, 1);
-        assert_eq!(verification.segments[0].cut.unwrap().line, 5);
+        assert_eq!(verification.segments[0].records, 2);
+        assert_eq!(verification.segments[0].cut, Some(Cut { line: 7, bytes: 17 }));
     }
 
     #[tokio::test]
@@ -879,19 +974,195 @@ mod tests {
         drop(open(directory.path()));
         assert_eq!(findings(&directory), []);
         std::fs::write(segment(&directory, 1), lines(&directory, 1)[..4].concat()).unwrap();
-        assert_eq!(findings(&directory), [Finding::PreviousSegmentCut]);
+        assert_eq!(findings(&directory), [Finding::CutOff { last_line: 4, records: 1 }, Finding::PreviousSegmentCut]);
     }
 
     #[tokio::test]
-    async fn a_missing_segment_is_found_unless_it_is_the_oldest() {
+    async fn a_segment_that_was_removed_is_found_with_its_head_or_without() {
         let directory = log_of(&["c-1"]).await;
         for _ in 0..3 {
             drop(open(directory.path()));
         }
-        std::fs::remove_file(segment(&directory, 1)).unwrap();
         assert_eq!(findings(&directory), []);
+        std::fs::remove_file(segment(&directory, 1)).unwrap();
+        assert_eq!(findings(&directory), [Finding::Removed { records: 1 }]);
+        std::fs::remove_file(head(&directory, 1)).unwrap();
+        assert_eq!(findings(&directory), [Finding::SegmentsMissing { after: 0 }]);
         std::fs::remove_file(segment(&directory, 3)).unwrap();
-        assert_eq!(findings(&directory), [Finding::SegmentsMissing { after: 2 }]);
+        std::fs::remove_file(head(&directory, 3)).unwrap();
+        assert_eq!(
+            findings(&directory),
+            [Finding::SegmentsMissing { after: 0 }, Finding::SegmentsMissing { after: 2 }]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_from_the_end_of_the_newest_segment_is_found() {
+        for (left, last_line, records) in [(4, 4, 2), (6, 6, 1), (2, 2, 3), (0, 0, 3)] {
+            let directory = log_of(&["c-1", "c-2", "c-3"]).await;
+            std::fs::write(segment(&directory, 1), lines(&directory, 1)[..left].concat()).unwrap();
+            assert_eq!(findings(&directory), [Finding::CutOff { last_line, records }]);
+            // The next start does not make it good.
+            drop(open(directory.path()));
+            assert!(findings(&directory).contains(&Finding::CutOff { last_line, records }));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_is_told_by_its_record_and_what_is_left_alone_is_not_accused() {
+        let directory = log_of(&["c-1", "c-2", "c-3", "c-4", "c-5"]).await;
+        let mut changed = lines(&directory, 1);
+        changed[4] = changed[4].replace("c-2", "c-9");
+        changed[8] = changed[8].replace("answered", "unknown_line");
+        std::fs::write(segment(&directory, 1), changed.concat()).unwrap();
+        let altered = |first_line, record| Finding::Altered {
+            first_line,
+            last_line: first_line + 1,
+            records: Some((record, record)),
+        };
+        assert_eq!(findings(&directory), [altered(5, 2), altered(9, 4)]);
+        assert_eq!(altered(5, 2).to_string(), "record 2 (lines 5 to 6) was changed, removed, added or moved");
+        assert_eq!(verify(directory.path(), &key()).unwrap().segments[0].records, 3);
+    }
+
+    #[tokio::test]
+    async fn a_head_or_an_index_that_was_changed_is_found() {
+        type Deed = fn(&TempDir);
+        let deeds: [(Deed, Finding); 4] = [
+            (|directory| std::fs::remove_file(head(directory, 1)).unwrap(), Finding::HeadMissing),
+            (|directory| std::fs::write(head(directory, 1), "{}").unwrap(), Finding::HeadAltered),
+            (
+                |directory| {
+                    let text = std::fs::read_to_string(head(directory, 1)).unwrap();
+                    std::fs::write(head(directory, 1), text.replace("closed", "dropped")).unwrap();
+                },
+                Finding::HeadAltered,
+            ),
+            (|directory| std::fs::write(contents::index_path(directory.path(), 1), "").unwrap(), Finding::IndexAltered),
+        ];
+        for (deed, finding) in deeds {
+            let directory = log_of(&["c-1", "c-2"]).await;
+            drop(open(directory.path()));
+            assert_eq!(findings(&directory), []);
+            deed(&directory);
+            assert_eq!(findings(&directory), [finding]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_killed_left_a_segment_that_the_next_start_closes() {
+        let directory = TempDir::new().unwrap();
+        let log = open(directory.path());
+        record(&log, "c-1").await.unwrap();
+        let killed = std::fs::read(segment(&directory, 1)).unwrap();
+        let first_head = Head::read(directory.path(), 1, &key()).unwrap();
+        drop(log);
+        // As if the last head had not been written.
+        std::fs::write(segment(&directory, 1), killed).unwrap();
+        let Found::Good(first_head) = first_head else { panic!("a segment has a head from its beginning") };
+        first_head.write(directory.path(), &key()).unwrap();
+        assert_eq!(findings(&directory), []);
+        drop(open(directory.path()));
+        let Found::Good(closed) = Head::read(directory.path(), 1, &key()).unwrap() else { panic!("a good head") };
+        assert_eq!((closed.state, closed.records, closed.times), (State::Closed, 1, Some((at(), at()))));
+        assert_eq!(findings(&directory), []);
+    }
+
+    #[tokio::test]
+    async fn what_is_old_is_dropped_and_the_chain_still_holds() {
+        let directory = TempDir::new().unwrap();
+        for day in 0..3 {
+            let log = open(directory.path());
+            record_at(&log, day, 1, "shop").await;
+            record_at(&log, day, 2, "bank").await;
+        }
+        let log = open(directory.path());
+        assert_eq!(log.retain(after(1)).unwrap(), Dropped { segments: 1, records: 2 });
+        assert_eq!(log.retain(after(1)).unwrap(), Dropped::default());
+        assert!(!segment(&directory, 1).exists() && !contents::index_path(directory.path(), 1).exists());
+        assert_eq!(log.page(&AuditFilter::default(), None, 10).unwrap().records.len(), 4);
+        let verification = verify(directory.path(), &key()).unwrap();
+        assert!(verification.is_intact(), "{verification:?}");
+        assert_eq!((verification.segments[0].is_dropped, verification.segments[0].records), (true, 2));
+        // Also the one that is written to goes when all of it is old.
+        record_at(&log, 3, 1, "shop").await;
+        assert_eq!(log.retain(after(9)).unwrap(), Dropped { segments: 3, records: 5 });
+        assert_eq!(log.page(&AuditFilter::default(), None, 10).unwrap(), AuditPage::default());
+        record_at(&log, 9, 1, "shop").await;
+        drop(log);
+        assert_eq!(findings(&directory), []);
+        // Nobody else can drop one.
+        std::fs::remove_file(segment(&directory, 5)).unwrap();
+        assert_eq!(findings(&directory), [Finding::Removed { records: 1 }]);
+    }
+
+    #[tokio::test]
+    async fn records_of_another_day_go_into_another_segment() {
+        let directory = TempDir::new().unwrap();
+        let log = open(directory.path());
+        for day in [0, 0, 1, 1, 5] {
+            record_at(&log, day, 1, "shop").await;
+        }
+        // The one that shows that a day is over ends its segment.
+        assert_eq!([1, 2].map(|number| records(&directory, number).len()), [3, 2]);
+    }
+
+    #[tokio::test]
+    async fn records_are_found_by_subject_client_kind_and_time_page_by_page() {
+        let directory = TempDir::new().unwrap();
+        for day in 0..3 {
+            let log = open(directory.path());
+            for (subject, client) in [(1, "shop"), (2, "shop"), (1, "bank"), (3, "shop")] {
+                record_at(&log, day, subject, client).await;
+            }
+        }
+        // The newest segment has no index, the others have one.
+        let log = open(directory.path());
+        record_at(&log, 3, 1, "shop").await;
+        log.shared.sync();
+        let all = AuditFilter::default();
+        let subject = log.pseudonym(line(1));
+        let client = |name: &str| AuditFilter { client_id: Some(name.to_owned()), ..all.clone() };
+        let table = [
+            (all.clone(), 13),
+            (AuditFilter { subject, ..all.clone() }, 7),
+            (AuditFilter { subject: log.pseudonym(line(2)), ..all.clone() }, 3),
+            (client("shop"), 10),
+            (client("bank"), 3),
+            (client("nobody"), 0),
+            (AuditFilter { subject, ..client("bank") }, 3),
+            (AuditFilter { event: Some(AuditEvent::Query), ..all.clone() }, 13),
+            (AuditFilter { event: Some(AuditEvent::TokenIssued), ..all.clone() }, 0),
+            (AuditFilter { publisher: Some(PublisherName::new_static("orange")), ..all.clone() }, 0),
+            (AuditFilter { from: Some(after(1)), ..all.clone() }, 9),
+            (AuditFilter { from: Some(after(1)), to: Some(after(2)), ..all.clone() }, 4),
+            (AuditFilter { from: Some(after(1)), subject, ..client("shop") }, 3),
+        ];
+        for (filter, expected) in table {
+            let mut exported = Vec::new();
+            log.each(&filter, &mut |line| {
+                exported.push(line.to_vec());
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(exported.len(), expected, "{filter:?}");
+            exported.reverse();
+            for limit in [1, 2, 5, 100] {
+                let (mut listed, mut next) = (Vec::new(), None);
+                loop {
+                    let page = log.page(&filter, next, limit).unwrap();
+                    assert!(page.records.len() <= limit && (page.next.is_none() || page.records.len() == limit));
+                    listed.extend(page.records);
+                    next = page.next.map(|next| next.to_string().parse::<Position>().unwrap());
+                    if next.is_none() {
+                        break;
+                    }
+                }
+                assert_eq!(listed, exported, "{filter:?}, {limit} at a time");
+            }
+        }
+        drop(log);
+        assert_eq!(findings(&directory), []);
     }
 
     #[tokio::test]
