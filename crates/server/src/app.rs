@@ -3,14 +3,16 @@ use std::{
     sync::Arc,
 };
 
-use attache_core::{Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions};
+use attache_core::{
+    AuthenticationMethod, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
+};
 use attache_network::Simulator;
 use attache_store::FileAuditLog;
 use attache_wire::{PUBLISHERS, Publisher};
 use url::Url;
 
 use crate::{
-    authorization::{GrantBook, Interactions},
+    authorization::{GrantBook, Interactions, PublishedKeys},
     clients::ClientRegistry,
     consent::ConsentBook,
     delivery::Courier,
@@ -46,6 +48,8 @@ pub(crate) struct App {
     pub(crate) authorizations: Arc<dyn Authorizations>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) grants: GrantBook,
+    /// The keys that clients publish.
+    pub(crate) published_keys: PublishedKeys,
     /// What browsers have to answer.
     pub(crate) interactions: Interactions,
     /// What subscribers answer in a sandbox.
@@ -73,6 +77,15 @@ impl App {
     /// Whether this server plays.
     pub(crate) fn is_sandbox(&self) -> bool {
         self.settings.mode == Mode::Sandbox
+    }
+
+    /// Whether clients of a publisher may authenticate in this way: by its own rules, and by secrets where the
+    /// settings have it so.
+    pub(crate) fn takes(&self, publisher: &Publisher, method: AuthenticationMethod) -> bool {
+        let is_secret =
+            matches!(method, AuthenticationMethod::ClientSecretBasic | AuthenticationMethod::ClientSecretPost);
+        publisher.authorization.authentication_methods.contains(&method)
+            || (is_secret && (self.is_sandbox() || self.settings.camara_client_secrets))
     }
 
     /// Ends in memory all that was granted about a line that has ended; its store has done so with the line.

@@ -111,6 +111,28 @@ impl ClientRegistry {
         Ok(client)
     }
 
+    /// Puts a client in the place of the revision before, as it was seen. What it has asked already counts
+    /// on, unless its plan is another.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it was changed or removed since.
+    pub(crate) async fn replace(&self, client: Client) -> Result<Arc<Client>, StoreError> {
+        let _changing = self.changing.lock().await;
+        let before = self.snapshot.load().by_id.get(&client.id).cloned().ok_or(StoreError::Changed)?;
+        if before.client.revision.saturating_add(1) != client.revision {
+            return Err(StoreError::Changed);
+        }
+        self.store.replace(client.clone()).await?;
+        let limiter =
+            if before.client.plan == client.plan { before.limiter } else { Limiter::of(&client.plan).map(Arc::new) };
+        let registered = Registered { client: Arc::new(client), limiter };
+        let client = Arc::clone(&registered.client);
+        let snapshot = self.snapshot.load();
+        let others = snapshot.by_id.values().filter(|other| other.client.id != client.id).cloned();
+        self.snapshot.store(Arc::new(Snapshot::of(others.chain([registered]).collect::<Vec<_>>())));
+        Ok(client)
+    }
+
     /// Removes a client; its tokens stop at once. `None` when there is none of that name.
     pub(crate) async fn remove(
         &self,
@@ -130,5 +152,33 @@ impl ClientRegistry {
             .collect::<Vec<_>>();
         self.snapshot.store(Arc::new(Snapshot::of(clients)));
         Ok(Some(client))
+    }
+}
+
+/// A client of CAMARA with nothing but a name.
+#[cfg(test)]
+pub(crate) fn any_client(client_id: &str) -> Client {
+    use attache_core::{ClientKeys, Plan, Timestamp};
+
+    Client {
+        id: ClientId::from_bytes([1; 16]),
+        revision: 1,
+        publisher: PublisherName::new_static("camara"),
+        client_id: client_id.to_owned(),
+        name: None,
+        organisation: None,
+        secrets: Vec::new(),
+        keys: ClientKeys::Registered(Vec::new()),
+        authentication_methods: Vec::new(),
+        redirect_uris: Vec::new(),
+        origins: Vec::new(),
+        grants: Vec::new(),
+        scopes: Vec::new(),
+        purposes: Vec::new(),
+        plan: Plan::default(),
+        dpop_required: false,
+        signed_requests_required: false,
+        sector: None,
+        registered_at: Timestamp::from_unix_seconds(0),
     }
 }

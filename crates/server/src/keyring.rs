@@ -12,7 +12,7 @@ use std::{
     path::Path,
 };
 
-use attache_core::{ClientId, LineId, SecretHash};
+use attache_core::{Client, LineId, SecretHash};
 use aws_lc_rs::{
     aead::{AES_256_GCM, AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, RandomizedNonceKey, UnboundKey},
     constant_time, hmac,
@@ -80,24 +80,29 @@ impl Keyring {
         constant_time::verify_slices_are_equal(&self.hash_client_secret(secret).0, &hash.0).is_ok()
     }
 
-    /// The pseudonym by which one client knows a line: the line's id under authenticated
-    /// encryption with a key of that client. The same line has another one at every other client,
-    /// and nobody can read it outside (OpenID Connect Core section 8.1).
-    pub(crate) fn pseudonym(&self, client: ClientId, line: LineId) -> Option<[u8; 32]> {
+    /// The pseudonym by which a client knows a line: the line's id under authenticated encryption with a
+    /// key of the client's sector. The same line has another one in every other sector, and nobody can
+    /// read it outside (OpenID Connect Core section 8.1).
+    pub(crate) fn pseudonym(&self, client: &Client, line: LineId) -> Option<[u8; 32]> {
         let mut sealed = line.as_bytes().to_vec();
         self.sector_key(client)?.seal_in_place_append_tag(fixed_nonce(), Aad::empty(), &mut sealed).ok()?;
         sealed.try_into().ok()
     }
 
-    /// The line that a pseudonym stands for; `None` when it was not made for this client.
-    pub(crate) fn line(&self, client: ClientId, pseudonym: &[u8]) -> Option<LineId> {
+    /// The line that a pseudonym stands for; `None` when it was not made for this client's sector.
+    pub(crate) fn line(&self, client: &Client, pseudonym: &[u8]) -> Option<LineId> {
         let mut sealed = pseudonym.to_vec();
         let line = self.sector_key(client)?.open_in_place(fixed_nonce(), Aad::empty(), &mut sealed).ok()?;
         Some(LineId::from_bytes((&*line).try_into().ok()?))
     }
 
-    fn sector_key(&self, client: ClientId) -> Option<LessSafeKey> {
-        let key = hmac::sign(&self.subjects, client.as_bytes());
+    /// The key of a client's sector at its publisher, or of the client alone.
+    fn sector_key(&self, client: &Client) -> Option<LessSafeKey> {
+        let key = match &client.sector {
+            None => hmac::sign(&self.subjects, client.id.as_bytes()),
+            // No identifier begins like this, and no name of a publisher has a space.
+            Some(sector) => hmac::sign(&self.subjects, format!("sector {} {sector}", client.publisher).as_bytes()),
+        };
         UnboundKey::new(&AES_256_GCM_SIV, key.as_ref()).ok().map(LessSafeKey::new)
     }
 }
@@ -140,6 +145,8 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use attache_core::{ClientId, ClientKeys, Plan, PublisherName, Timestamp};
+
     use super::*;
 
     fn keyring(byte: u8) -> Keyring {
@@ -155,16 +162,54 @@ mod tests {
         assert!(!sealed.windows(7).any(|window| window == b"signing"));
     }
 
+    fn client(id: u8, publisher: &'static str, sector: Option<&str>) -> Client {
+        Client {
+            id: ClientId::from_bytes([id; 16]),
+            revision: 1,
+            publisher: PublisherName::new_static(publisher),
+            client_id: String::new(),
+            name: None,
+            organisation: None,
+            secrets: Vec::new(),
+            keys: ClientKeys::Registered(Vec::new()),
+            authentication_methods: Vec::new(),
+            redirect_uris: Vec::new(),
+            origins: Vec::new(),
+            grants: Vec::new(),
+            scopes: Vec::new(),
+            purposes: Vec::new(),
+            plan: Plan::default(),
+            dpop_required: false,
+            signed_requests_required: false,
+            sector: sector.map(str::to_owned),
+            registered_at: Timestamp::from_unix_seconds(0),
+        }
+    }
+
     #[test]
     fn a_pseudonym_is_stable_and_belongs_to_one_client() {
         let (keyring, line) = (keyring(1), LineId::from_bytes([7; 16]));
-        let (shop, bank) = (ClientId::from_bytes([1; 16]), ClientId::from_bytes([2; 16]));
-        let pseudonym = keyring.pseudonym(shop, line).unwrap();
-        assert_eq!(keyring.pseudonym(shop, line), Some(pseudonym));
-        assert_ne!(keyring.pseudonym(bank, line), Some(pseudonym));
-        assert_eq!(keyring.line(shop, &pseudonym), Some(line));
-        assert_eq!(keyring.line(bank, &pseudonym), None);
-        assert_eq!(keyring.line(shop, b"demo-client"), None);
+        let (shop, bank) = (client(1, "camara", None), client(2, "camara", None));
+        let pseudonym = keyring.pseudonym(&shop, line).unwrap();
+        assert_eq!(keyring.pseudonym(&shop, line), Some(pseudonym));
+        assert_ne!(keyring.pseudonym(&bank, line), Some(pseudonym));
+        assert_eq!(keyring.line(&shop, &pseudonym), Some(line));
+        assert_eq!(keyring.line(&bank, &pseudonym), None);
+        assert_eq!(keyring.line(&shop, b"demo-client"), None);
+    }
+
+    #[test]
+    fn the_clients_of_a_sector_know_a_line_by_the_same_pseudonym() {
+        let (keyring, line) = (keyring(1), LineId::from_bytes([7; 16]));
+        let of = |id, publisher, sector| keyring.pseudonym(&client(id, publisher, sector), line).unwrap();
+        let pseudonym = of(1, "camara", Some("shop.example"));
+        assert_eq!(of(2, "camara", Some("shop.example")), pseudonym);
+        for other in
+            [of(1, "camara", None), of(1, "camara", Some("bank.example")), of(1, "telefonica", Some("shop.example"))]
+        {
+            assert_ne!(other, pseudonym);
+        }
+        assert_eq!(keyring.line(&client(2, "camara", Some("shop.example")), &pseudonym), Some(line));
     }
 
     #[test]

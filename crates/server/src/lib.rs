@@ -28,6 +28,7 @@ mod keyring;
 mod limit;
 mod linger;
 mod mounts;
+mod outbound;
 mod pages;
 mod query;
 mod revocations;

@@ -15,6 +15,7 @@ use url::Url;
 pub use crate::{
     deprecation::{Deprecation, DeprecationError},
     mounts::{Pin, PinError},
+    outbound::OutboundPolicy,
 };
 
 /// Everything that the server is told.
@@ -49,6 +50,11 @@ pub struct Settings {
     /// The proxies that end TLS before this server: without TLS of its own, production takes
     /// connections from them and from this machine only.
     pub trusted_proxies: Vec<IpNet>,
+    /// Which addresses that clients name are asked.
+    pub outbound: OutboundPolicy,
+    /// Whether clients of CAMARA may authenticate with secrets in production, where the profile asks for
+    /// `private_key_jwt`. In a sandbox they may.
+    pub camara_client_secrets: bool,
     /// Whether a sandbox's subscribers are asked for consent, rather than agree at once.
     pub ask_consent: bool,
     /// Whether a backchannel request about an unknown subscriber is answered as one about a known subscriber

@@ -234,7 +234,7 @@ impl Tokens {
     pub(crate) fn subject(&self, client: &Client, line: Option<LineId>) -> Result<String, IssueError> {
         match line {
             Some(line) => {
-                let pseudonym = self.keyring.pseudonym(client.id, line).ok_or(IssueError)?;
+                let pseudonym = self.keyring.pseudonym(client, line).ok_or(IssueError)?;
                 Ok(URL_SAFE_NO_PAD.encode(pseudonym))
             }
             None => Ok(client.client_id.clone()),
@@ -256,7 +256,7 @@ impl Tokens {
         let token = if let Some(token) = self.remembered.get(&hash) {
             token
         } else {
-            let token = Arc::new(self.check(text).ok_or(Problem::CredentialsInvalid)?);
+            let token = Arc::new(self.check(text, clients).ok_or(Problem::CredentialsInvalid)?);
             self.remembered.insert(hash, Arc::clone(&token));
             token
         };
@@ -301,8 +301,8 @@ impl Tokens {
 
     /// What a token said when it was issued, whether or not it is still good; `None` if it was not issued
     /// here.
-    pub(crate) fn read(&self, text: &str) -> Option<Arc<Token>> {
-        self.remembered.get(&hash(text)).or_else(|| self.check(text).map(Arc::new))
+    pub(crate) fn read(&self, text: &str, clients: &ClientRegistry) -> Option<Arc<Token>> {
+        self.remembered.get(&hash(text)).or_else(|| self.check(text, clients).map(Arc::new))
     }
 
     /// The claims of a token that was verified.
@@ -313,7 +313,7 @@ impl Tokens {
     }
 
     /// Checks the signature and reads the claims.
-    fn check(&self, text: &str) -> Option<Token> {
+    fn check(&self, text: &str, clients: &ClientRegistry) -> Option<Token> {
         let header = jsonwebtoken::decode_header(text).ok()?;
         if header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) {
             return None;
@@ -323,7 +323,8 @@ impl Tokens {
         let line = if claims.sub == claims.client_id {
             None
         } else {
-            Some(self.keyring.line(claims.client, &URL_SAFE_NO_PAD.decode(&claims.sub).ok()?)?)
+            let client = clients.get(claims.client)?;
+            Some(self.keyring.line(&client, &URL_SAFE_NO_PAD.decode(&claims.sub).ok()?)?)
         };
         let id = URL_SAFE_NO_PAD.decode(&claims.jti).ok()?;
         let scopes = || claims.scope.split(' ');

@@ -3,10 +3,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use attache_core::{DeviceIdentifier, Ipv4Identifier, PhoneNumber, Problem, Purpose, Scope};
+use attache_core::{AuthenticationMethod, DeviceIdentifier, Ipv4Identifier, PhoneNumber, Problem, Purpose, Scope};
 use serde::Serialize;
 
 use crate::json;
+
+/// How clients authenticate where nothing else is said.
+pub(crate) const USUAL_METHODS: &[AuthenticationMethod] = &[
+    AuthenticationMethod::ClientSecretBasic,
+    AuthenticationMethod::ClientSecretPost,
+    AuthenticationMethod::PrivateKeyJwt,
+    AuthenticationMethod::None,
+];
 
 /// The parameters of a request that tell scopes and purpose.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,4 +1,4 @@
-use attache_core::{DeviceIdentifier, Problem, PublisherName, Scope};
+use attache_core::{AuthenticationMethod, DeviceIdentifier, Problem, PublisherName, Scope};
 
 use crate::{
     Face, Refusal, SubscriptionFace,
@@ -58,6 +58,8 @@ pub struct Authorization {
     pub redirect_uri_is_repeated: bool,
     /// Whether its clients may use the client credentials grant.
     pub client_credentials: bool,
+    /// How its clients authenticate, by its own rules.
+    pub authentication_methods: &'static [AuthenticationMethod],
     /// Whether its clients may use the JWT bearer grant (RFC 7523 section 2.1).
     pub jwt_bearer: bool,
     /// Reads the scopes and the purpose that a request asks for.

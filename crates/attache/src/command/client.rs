@@ -7,14 +7,17 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, bail};
-use attache_core::{Pace, PublisherName, Purpose, Quota, Scope};
-use attache_server::admin::api::{Client, ClientList, NewClient, Plan, Removed};
-use clap::{Args, Subcommand};
-use reqwest::Method;
-use serde_json::Value;
+use anyhow::{Context, anyhow, bail};
+use attache_core::{AuthenticationMethod, GrantType, Pace, PublisherName, Purpose, Quota, Scope, Timestamp};
+use attache_server::admin::api::{Client, ClientList, NewSecret, Plan, Removed};
+use clap::{Args, Subcommand, builder::PossibleValuesParser};
+use reqwest::{Method, header};
+use serde_json::{Map, Value, json};
 
-use crate::{operator::Connection, output};
+use crate::{
+    operator::{Connection, Operator},
+    output,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -28,16 +31,33 @@ pub(crate) struct Arguments {
 enum Command {
     /// Shows the clients
     List,
+    /// Shows all that is registered of a client
+    Show(Named),
     /// Registers a client
-    Add(Add),
+    Add(Box<Add>),
+    /// Changes what is registered of a client: only what is named, lists as a whole
+    Set(Box<Set>),
+    /// Gives a client a new secret beside the one that it has, or ends the one before
+    RotateSecret(RotateSecret),
     /// Removes a client; its tokens stop at once
-    Remove {
-        /// Where it is registered: camara, orange, telefonica or vonage
-        #[arg(long, value_name = "NAME")]
-        publisher: PublisherName,
-        /// What it calls itself, its `client_id`
-        id: String,
-    },
+    Remove(Named),
+}
+
+/// A client.
+#[derive(Args)]
+struct Named {
+    /// Where it is registered: camara, orange, telefonica or vonage
+    #[arg(long, value_name = "NAME")]
+    publisher: PublisherName,
+    /// What it calls itself, its `client_id`
+    id: String,
+}
+
+impl Named {
+    /// Its path below `/admin/v1`.
+    fn path(&self) -> [&str; 3] {
+        ["clients", self.publisher.as_str(), &self.id]
+    }
 }
 
 #[derive(Args)]
@@ -51,15 +71,80 @@ struct Add {
     /// Its secret; one is made, and shown once, if there is neither secret nor key
     #[arg(long)]
     secret: Option<String>,
+    #[command(flatten)]
+    registration: Registration,
+}
+
+#[derive(Args)]
+struct Set {
+    #[command(flatten)]
+    client: Named,
+    #[command(flatten)]
+    registration: Registration,
+    /// What to take back to what it is when nothing is registered
+    #[arg(long, value_name = "FIELD", value_parser = PossibleValuesParser::new(CLEARABLE))]
+    clear: Vec<String>,
+}
+
+/// What can be cleared, by its name in the admin API.
+const CLEARABLE: [&str; 11] = [
+    "name",
+    "organisation",
+    "keys",
+    "jwks_uri",
+    "authentication_methods",
+    "redirect_uris",
+    "origins",
+    "grants",
+    "scopes",
+    "plan",
+    "sector",
+];
+
+#[derive(Args)]
+struct RotateSecret {
+    #[command(flatten)]
+    client: Named,
+    /// The new secret; one is made, and shown once, if there is none
+    #[arg(long)]
+    secret: Option<String>,
+    /// When the one before ends, such as 2026-01-31T12:00:00Z; by default, when it is ended by
+    /// --end-previous
+    #[arg(long, value_name = "TIME")]
+    previous_ends_at: Option<Timestamp>,
+    /// Ends the secret before the newest one now, and makes none
+    #[arg(long, conflicts_with_all = ["secret", "previous_ends_at"])]
+    end_previous: bool,
+}
+
+/// What is registered of a client.
+#[derive(Args)]
+struct Registration {
+    /// What subscribers are told that it is called; by default its `client_id`
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// Who is responsible for it, as subscribers are told
+    #[arg(long, value_name = "TEXT")]
+    organisation: Option<String>,
     /// A file with its public key: a JSON Web Key or a set of them
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
     public_key: Option<PathBuf>,
+    /// Where it publishes its public keys instead
+    #[arg(long, value_name = "URL")]
+    jwks_uri: Option<String>,
+    /// How it may authenticate, such as `private_key_jwt`, or `none` for a public client; by default, by
+    /// whatever it has the credential for
+    #[arg(long = "authentication-method", value_name = "METHOD")]
+    authentication_methods: Vec<AuthenticationMethod>,
     /// Where the authorization endpoint may send a browser back to
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
     /// A web origin whose pages may call, such as `https://shop.example`
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
+    /// How it may get tokens, such as `client_credentials`; by default, in all ways of its publisher
+    #[arg(long = "grant", value_name = "GRANT")]
+    grants: Vec<GrantType>,
     /// What it may ask for; by default, what the publisher's APIs need
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<Scope>,
@@ -75,6 +160,52 @@ struct Add {
     /// How much it may ask on one day of UTC, such as 1000/day
     #[arg(long)]
     quota: Option<Quota>,
+    /// Whether its tokens must be bound to a key of its own (`DPoP`)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    dpop_required: Option<bool>,
+    /// Whether its authorization requests must be signed
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    signed_requests_required: Option<bool>,
+    /// The host whose clients know a subscriber by the same pseudonym
+    #[arg(long, value_name = "HOST")]
+    sector: Option<String>,
+}
+
+impl Registration {
+    /// What was given, as the admin API has it: the fields of a registration, or a patch of one.
+    fn fields(self) -> anyhow::Result<Map<String, Value>> {
+        let mut fields = Map::new();
+        let keys = self.public_key.as_deref().map(read_keys).transpose()?;
+        let texts = |list: &[String]| (!list.is_empty()).then(|| json!(list));
+        let given = [
+            ("name", self.name.map(Value::from)),
+            ("organisation", self.organisation.map(Value::from)),
+            ("keys", keys.map(Value::from)),
+            ("jwks_uri", self.jwks_uri.map(Value::from)),
+            (
+                "authentication_methods",
+                (!self.authentication_methods.is_empty()).then(|| json!(self.authentication_methods)),
+            ),
+            ("redirect_uris", texts(&self.redirect_uris)),
+            ("origins", texts(&self.origins)),
+            ("grants", (!self.grants.is_empty()).then(|| json!(self.grants))),
+            ("scopes", (!self.scopes.is_empty()).then(|| json!(self.scopes))),
+            ("purposes", (!self.purposes.is_empty()).then(|| json!(self.purposes))),
+            ("dpop_required", self.dpop_required.map(Value::from)),
+            ("signed_requests_required", self.signed_requests_required.map(Value::from)),
+            ("sector", self.sector.map(Value::from)),
+        ];
+        fields.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        // A new rate has its own burst; the quota stays as it is, unless there is a new one.
+        let rate = self.rate.map(|rate| json!({"rate": rate, "burst": self.burst})).unwrap_or_default();
+        let quota = self.quota.map(|quota| json!({"quota": quota})).unwrap_or_default();
+        let plan: Map<String, Value> =
+            [rate, quota].into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect();
+        if !plan.is_empty() {
+            fields.insert("plan".to_owned(), plan.into());
+        }
+        Ok(fields)
+    }
 }
 
 impl Arguments {
@@ -92,22 +223,29 @@ impl Arguments {
                     output::print(&output::table(HEADINGS, &rows))?;
                 }
             }
-            Command::Add(add) => {
-                let client: Client = operator.tell(&["clients"], &NewClient::try_from(add)?).await?;
+            Command::Show(client) => {
+                let client: Client = operator.ask(Method::GET, &client.path()).await?;
                 if json {
                     output::print_json(&client)?;
                 } else {
-                    output::print(&output::table(HEADINGS, &[row(&client)]))?;
-                    if let Some(secret) = &client.client_secret {
-                        output::print(&format!("secret, shown only now: {secret}\n"))?;
-                    }
+                    output::print(&details(&client)?)?;
                 }
             }
-            Command::Remove { publisher, id } => {
-                let removed: Removed = operator.ask(Method::DELETE, &["clients", publisher.as_str(), &id]).await?;
+            Command::Add(add) => {
+                let mut fields = add.registration.fields()?;
+                fields.insert("publisher".to_owned(), json!(add.publisher));
+                fields.insert("client_id".to_owned(), json!(add.id));
+                fields.insert("client_secret".to_owned(), json!(add.secret));
+                tell(&operator.tell(&["clients"], &fields).await?, json)?;
+            }
+            Command::Set(set) => tell(&change(&operator, *set).await?, json)?,
+            Command::RotateSecret(rotate) => tell(&rotate_secret(&operator, rotate).await?, json)?,
+            Command::Remove(client) => {
+                let removed: Removed = operator.ask(Method::DELETE, &client.path()).await?;
                 if json {
                     output::print_json(&removed)?;
                 } else {
+                    let Named { publisher, id } = client;
                     output::print(&format!("{id} at {publisher} is removed; its tokens are worth nothing now\n"))?;
                 }
             }
@@ -116,22 +254,54 @@ impl Arguments {
     }
 }
 
-impl TryFrom<Add> for NewClient {
-    type Error = anyhow::Error;
-
-    fn try_from(add: Add) -> anyhow::Result<Self> {
-        Ok(Self {
-            publisher: add.publisher,
-            client_id: add.id,
-            client_secret: add.secret,
-            keys: add.public_key.as_deref().map(read_keys).transpose()?.unwrap_or_default(),
-            redirect_uris: add.redirect_uris,
-            origins: add.origins,
-            scopes: add.scopes,
-            purposes: add.purposes,
-            plan: Plan { rate: add.rate, burst: add.burst, quota: add.quota },
-        })
+/// Changes a client as it is now: whoever changes it at the same time is told, or is heard of.
+async fn change(operator: &Operator, set: Set) -> anyhow::Result<Client> {
+    let mut fields = set.registration.fields()?;
+    fields.extend(set.clear.into_iter().map(|field| (field, Value::Null)));
+    if fields.is_empty() {
+        bail!("name what to change; `attache help client set` tells what there is");
     }
+    let path = set.client.path();
+    let seen = operator.send(operator.request(Method::GET, &path)?).await?;
+    let tag = seen.headers().get(header::ETAG).cloned();
+    let tag = tag.ok_or_else(|| anyhow!("the server did not tell which revision of the client it has"))?;
+    operator.read(operator.request(Method::PATCH, &path)?.header(header::IF_MATCH, tag).json(&fields)).await
+}
+
+async fn rotate_secret(operator: &Operator, rotate: RotateSecret) -> anyhow::Result<Client> {
+    let path = rotate.client.path();
+    if rotate.end_previous {
+        return operator.ask(Method::DELETE, &[path.as_slice(), &["secrets", "previous"]].concat()).await;
+    }
+    let new = NewSecret { client_secret: rotate.secret, previous_ends_at: rotate.previous_ends_at };
+    operator.tell(&[path.as_slice(), &["secrets"]].concat(), &new).await
+}
+
+/// Prints a client, and a secret that was made for it.
+fn tell(client: &Client, json: bool) -> anyhow::Result<()> {
+    if json {
+        return output::print_json(client);
+    }
+    output::print(&output::table(HEADINGS, &[row(client)]))?;
+    if let Some(secret) = &client.client_secret {
+        output::print(&format!("secret, shown only now: {secret}\n"))?;
+    }
+    Ok(())
+}
+
+/// Everything that is registered of a client, a line for each field.
+fn details(client: &Client) -> anyhow::Result<String> {
+    let Value::Object(fields) = serde_json::to_value(client)? else { return Ok(String::new()) };
+    let shown = |value: &Value| match value {
+        Value::Array(values) if values.is_empty() => "-".to_owned(),
+        Value::Array(values) if values.iter().all(Value::is_string) => {
+            values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let rows: Vec<_> = fields.iter().map(|(name, value)| [name.clone(), shown(value)]).collect();
+    Ok(output::table(["FIELD", "VALUE"], &rows))
 }
 
 /// Reads a JSON Web Key or a set of them (RFC 7517). A private key is refused before it leaves.
@@ -156,21 +326,29 @@ fn read_keys(path: &Path) -> anyhow::Result<Vec<Value>> {
 const HEADINGS: [&str; 7] = ["PUBLISHER", "CLIENT", "CREDENTIAL", "PLAN", "SCOPES", "PURPOSES", "REDIRECT URIS"];
 
 fn row(client: &Client) -> [String; 7] {
-    let credential = match (client.has_secret, client.keys.len()) {
-        (true, 0) => "secret".to_owned(),
-        (true, keys) => format!("secret, {keys} keys"),
-        (false, 1) => "1 key".to_owned(),
-        (false, keys) => format!("{keys} keys"),
+    let registration = &client.registration;
+    let secrets = match client.secrets.len() {
+        0 => None,
+        1 => Some("secret".to_owned()),
+        count => Some(format!("{count} secrets")),
     };
+    let keys = match (registration.keys.len(), &registration.jwks_uri) {
+        (_, Some(_)) => Some("jwks_uri".to_owned()),
+        (0, None) => None,
+        (1, None) => Some("1 key".to_owned()),
+        (count, None) => Some(format!("{count} keys")),
+    };
+    let credentials: Vec<String> = [secrets, keys].into_iter().flatten().collect();
+    let credential = if credentials.is_empty() { "public".to_owned() } else { credentials.join(", ") };
     let join = |texts: &mut dyn Iterator<Item = &str>| texts.collect::<Vec<_>>().join(" ");
     [
         client.publisher.to_string(),
         client.client_id.clone(),
         credential,
-        plan(&client.plan),
-        join(&mut client.scopes.iter().map(Scope::as_str)),
-        join(&mut client.purposes.iter().map(Purpose::as_str)),
-        client.redirect_uris.join(" "),
+        plan(&registration.plan),
+        join(&mut registration.scopes.iter().map(Scope::as_str)),
+        join(&mut registration.purposes.iter().map(Purpose::as_str)),
+        registration.redirect_uris.join(" "),
     ]
 }
 

@@ -138,6 +138,21 @@ keys! {
     /// connections from them and from this machine only.
     trusted_proxies: Vec<IpNet> = [], flag Flag::Value("trusted-proxy", "NET");
 
+    /// The networks beside the public internet in which addresses that clients name are asked, such as a
+    /// `jwks_uri`. A sandbox asks its own machine as well.
+    outbound_networks: Vec<IpNet> = [], flag Flag::Value("outbound-network", "NET");
+
+    /// Whether addresses that clients name are asked without TLS as well. A sandbox does.
+    outbound_http: bool = ["false"], flag Flag::Switch("outbound-http", "true");
+
+    /// Certification authorities to trust beside this machine's when addresses that clients name are asked,
+    /// PEM.
+    outbound_ca: Option<PathBuf> = [], flag Flag::Value("outbound-ca", "FILE");
+
+    /// Lets clients of CAMARA's issuer authenticate with secrets in production as well, where CAMARA's
+    /// profile asks for keys (`private_key_jwt`).
+    camara_client_secrets: bool = ["false"], flag Flag::Switch("camara-client-secrets", "true");
+
     /// Lets a sandbox's subscribers be asked for consent, rather than agree at once. Production always asks.
     ask_consent: bool = ["false"], flag Flag::Switch("ask-consent", "true");
 

@@ -1,8 +1,12 @@
 //! What a server may be started with: the values held against each other.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+};
 
-use attache_server::settings::{Deprecation, Mode, Pin, Settings, Sinks, TlsFiles, is_random};
+use attache_server::settings::{Deprecation, Mode, OutboundPolicy, Pin, Settings, Sinks, TlsFiles, is_random};
+use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
 use super::{Configuration, Entry, Faults, Loaded};
@@ -22,12 +26,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
     let admin_listen = configuration.admin_listen.as_deref();
     let admin_listen = admin_listen.and_then(|text| resolve("admin_listen", text, &entries, &mut faults).next());
 
-    let tls = match (configuration.tls_cert.clone(), configuration.tls_key.clone()) {
-        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-        (None, None) => None,
-        (Some(_), None) => missing(&mut faults, "tls_key", "it is needed with tls_cert: the certificate's private key"),
-        (None, Some(_)) => missing(&mut faults, "tls_cert", "it is needed with tls_key: the key's certificate"),
-    };
+    let tls = tls(configuration.tls_cert.clone(), configuration.tls_key.clone(), &mut faults);
     if configuration.data_dir.is_none() {
         missing::<()>(&mut faults, "data_dir", "it is needed: this user has no directory for data");
     }
@@ -35,11 +34,10 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
     refuse_contradictions(&configuration.pins, &configuration.deprecations, &mut faults);
 
     match configuration.mode {
+        Mode::Sandbox if configuration.sandbox_beyond_loopback => {}
         Mode::Sandbox => {
-            if !configuration.sandbox_beyond_loopback {
-                refuse_beyond_loopback("listen", &listen, &mut faults);
-                refuse_beyond_loopback("admin_listen", admin_listen.as_slice(), &mut faults);
-            }
+            refuse_beyond_loopback("listen", &listen, &mut faults);
+            refuse_beyond_loopback("admin_listen", admin_listen.as_slice(), &mut faults);
         }
         Mode::Production => check_production(&configuration, tls.is_some(), &mut faults),
     }
@@ -60,6 +58,13 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             admin_token: configuration.admin_token,
             tls,
             trusted_proxies: configuration.trusted_proxies,
+            outbound: outbound(
+                configuration.mode,
+                configuration.outbound_http,
+                configuration.outbound_networks,
+                configuration.outbound_ca,
+            ),
+            camara_client_secrets: configuration.camara_client_secrets,
             ask_consent: configuration.ask_consent,
             conceal_unknown_subscribers: configuration.conceal_unknown_subscribers,
             legal_bases: configuration.legal_bases,
@@ -84,6 +89,27 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             vwip: configuration.vwip,
         }),
         _ => Err(faults),
+    }
+}
+
+/// The certificate and its key, of which neither is good for anything without the other.
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>, faults: &mut Faults) -> Option<TlsFiles> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => missing(faults, "tls_key", "it is needed with tls_cert: the certificate's private key"),
+        (None, Some(_)) => missing(faults, "tls_cert", "it is needed with tls_key: the key's certificate"),
+    }
+}
+
+/// Which addresses that clients name are asked. A sandbox's clients run beside it.
+fn outbound(mode: Mode, http: bool, networks: Vec<IpNet>, certificates: Option<PathBuf>) -> OutboundPolicy {
+    let loopback = [IpNet::from(IpAddr::V4(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))];
+    match mode {
+        Mode::Production => OutboundPolicy { http, networks, certificates },
+        Mode::Sandbox => {
+            OutboundPolicy { http: true, networks: networks.into_iter().chain(loopback).collect(), certificates }
+        }
     }
 }
 

@@ -465,9 +465,9 @@ fn a_login_hint_names_a_known_subscriber() {
 }
 
 #[test]
-fn an_authentication_request_has_one_hint_and_no_request_object() {
+fn an_authentication_request_has_one_hint() {
     let attache = Attache::sandbox();
-    for other in [("login_hint_token", "x"), ("id_token_hint", "x"), ("request", "e30.e30.")] {
+    for other in [("login_hint_token", "x"), ("id_token_hint", "x")] {
         let parameters = [("login_hint", HINT), ("scope", SCOPE), other];
         is_oauth_error(&CAMARA.bc_authorize(&attache, &parameters).says(400), "invalid_request");
     }
@@ -655,7 +655,7 @@ fn every_other_fault_goes_back_to_the_client() {
         (("code_challenge", "short"), "invalid_request"),
         (("code_challenge", ""), "invalid_request"),
         (("response_mode", "fragment"), "invalid_request"),
-        (("request", "e30.e30."), "request_not_supported"),
+        (("request", "e30.e30."), "invalid_request_object"),
         (("request_uri", "https://app.example/request"), "request_uri_not_supported"),
         (("prompt", "none login"), "invalid_request"),
         (("login_hint", "tel:+99999999999"), "access_denied"),

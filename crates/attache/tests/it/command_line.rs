@@ -545,7 +545,7 @@ fn the_operators_api_answers_errors_in_its_own_envelope() {
         (Method::GET, "/admin/v1/lines/+33699901032/roam", "POST"),
         (Method::GET, "/admin/v1/lines/import", "POST"),
         (Method::POST, "/admin/v1/lines/export", "GET"),
-        (Method::GET, "/admin/v1/clients/camara/camara-demo", "DELETE"),
+        (Method::POST, "/admin/v1/clients/camara/camara-demo", "DELETE"),
     ] {
         let answer = refusal(admin(method, path).says(405), "METHOD_NOT_ALLOWED");
         assert!(answer.header("allow").contains(allow), "{path}: {}", answer.header("allow"));

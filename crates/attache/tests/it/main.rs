@@ -8,6 +8,7 @@ mod authorization;
 mod by_hand;
 mod callers;
 mod camara;
+mod clients;
 mod command_line;
 mod conformance;
 mod consent;

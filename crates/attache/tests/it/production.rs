@@ -12,7 +12,10 @@ use rcgen::{CertifiedKey, KeyPair};
 use reqwest::{Certificate, Method, blocking::Client, tls::Version};
 use serde_json::{Value, json};
 
-use crate::harness::{Attache, BOUND, eventually, program};
+use crate::{
+    authorization::{BY_ASSERTION, Signer, assertion},
+    harness::{Attache, BOUND, eventually, program},
+};
 
 const ADMIN_TOKEN: &str = "kS3jv9_Qx0TzR1-mB7nYpA";
 
@@ -27,7 +30,13 @@ const NEEDED: [(&str, &str); 4] = [
 /// The network of a proxy that ends TLS; the tests come from loopback, as a proxy of this machine does.
 const PROXY: (&str, &str) = ("ATTACHE_TRUSTED_PROXIES", "192.0.2.0/24");
 
+/// Its clients have secrets at every issuer.
 fn behind_a_proxy(arguments: &[&str]) -> Attache {
+    by_the_profile(&[&["--camara-client-secrets"], arguments].concat())
+}
+
+/// Its clients have keys at CAMARA's issuer.
+fn by_the_profile(arguments: &[&str]) -> Attache {
     Attache::with_environment(&[&["--production"], arguments].concat(), &[&NEEDED[..], &[PROXY]].concat())
 }
 
@@ -381,6 +390,39 @@ fn production_registers_no_client_that_is_easily_robbed() {
         assert!(answer.text("message").contains(word), "{}", answer.body);
     }
     assert_eq!(operator(&attache, Method::GET, "/admin/v1/clients").says(200).json()["clients"], json!([]));
+}
+
+#[test]
+fn camaras_issuer_takes_keys_alone_unless_it_is_configured_otherwise() {
+    let purposes = json!(["dpv:FraudPreventionAndDetection"]);
+    let client = json!({"publisher": "camara", "client_id": "shop", "purposes": purposes});
+    let grant =
+        [("grant_type", "client_credentials"), ("scope", "dpv:FraudPreventionAndDetection device-roaming-status:read")];
+    let methods = |attache: &Attache| {
+        let described = attache.get("/.well-known/openid-configuration").says(200).json();
+        described["token_endpoint_auth_methods_supported"].clone()
+    };
+
+    let attache = by_the_profile(&[]);
+    assert_eq!(methods(&attache), json!(["private_key_jwt"]));
+    let refused = operator(&attache, Method::POST, "/admin/v1/clients").json(&client).says(400);
+    assert!(refused.text("message").contains("camara_client_secrets"), "{}", refused.body);
+    let signer = Signer::new();
+    let mut with_key = client.clone();
+    with_key["keys"] = json!([signer.public]);
+    with_key["client_secret"] = json!("kS3jv9_Qx0TzR1-mB7nYpAeF");
+    operator(&attache, Method::POST, "/admin/v1/clients").json(&with_key).says(201);
+    attache.post("/oauth2/token").basic("shop", "kS3jv9_Qx0TzR1-mB7nYpAeF").form(&grant).says(401);
+    let mut claims = assertion("https://attache.example.com/oauth2/token", "1");
+    claims["iss"] = json!("shop");
+    claims["sub"] = json!("shop");
+    let by_key = [BY_ASSERTION, ("client_assertion", &signer.sign(&claims))];
+    attache.post("/oauth2/token").form(&[&grant[..], &by_key].concat()).says(200);
+
+    let attache = behind_a_proxy(&[]);
+    assert_eq!(methods(&attache), json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]));
+    let made = operator(&attache, Method::POST, "/admin/v1/clients").json(&client).says(201).text("client_secret");
+    attache.post("/oauth2/token").basic("shop", &made).form(&grant).says(200);
 }
 
 #[test]

@@ -271,6 +271,11 @@ fn a_revoked_refresh_token_ends_all_tokens_that_rest_on_it() {
     let first = tokens(&attache, &CAMARA, OFFLINE);
     let second = refresh(&attache, &CAMARA, &first.text("refresh_token"), &[]).says(200);
     revoke(&attache, &CAMARA, &second.text("refresh_token")).says(200);
+    let audited = std::fs::read_dir(attache.data_dir().join("audit")).unwrap();
+    let audited: String = audited
+        .map(|file| String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).into_owned())
+        .collect();
+    assert_eq!(audited.matches("token_revoked").count(), 1);
     for token in [&first, &second] {
         ask(&attache, &token.text("access_token")).says(401);
         is_oauth_error(&refresh(&attache, &CAMARA, &token.text("refresh_token"), &[]).says(400), "invalid_grant");
@@ -502,9 +507,10 @@ fn a_statement_that_the_profile_does_not_allow_is_refused() {
         (json!({"aud": attache.url("")}), "invalid_grant"),
         (json!({"aud": attache.url("/vonage/oauth2/token")}), "invalid_grant"),
         (json!({"exp": now - 1, "iat": now - 60}), "invalid_grant"),
-        (json!({"exp": now + 301}), "invalid_grant"),
+        (json!({"exp": now + 400}), "invalid_grant"),
+        (json!({"exp": now + 400, "iat": now + 150}), "invalid_grant"),
         (json!({"exp": now + 200, "iat": now - 150}), "invalid_grant"),
-        (json!({"iat": now + 30}), "invalid_grant"),
+        (json!({"iat": now + 150, "exp": now + 200}), "invalid_grant"),
         (json!({"iat": null}), "invalid_grant"),
         (json!({"exp": null}), "invalid_grant"),
         (json!({"jti": null}), "invalid_grant"),
@@ -524,6 +530,9 @@ fn a_statement_that_the_profile_does_not_allow_is_refused() {
         assert_eq!(refused.text("error"), error, "{change}");
         is_oauth_error(&refused, error);
     }
+    // The subscriber of this line does not answer, so has not consented.
+    let silent = signer.states(&attache, "12", &json!({"sub": "tel:+33639980009"}));
+    is_oauth_error(&bear(&attache, &silent, &[]).says(400), "invalid_grant");
     let of_another = other.states(&attache, "1", &json!({}));
     is_oauth_error(&bear(&attache, &of_another, &[]).says(400), "invalid_grant");
     is_oauth_error(&bear(&attache, "", &[]).says(400), "invalid_request");

@@ -9,12 +9,13 @@ use std::{
 };
 
 use attache_core::{
-    AuditEvent, LegalBasis, NetworkAccessIdentifier, Pace, PhoneNumber, PlanError, Plmn, PublisherName, Purpose, Quota,
-    Rate, RequestId, Scope, SubscriptionId, Technology, Timestamp,
+    AuditEvent, AuthenticationMethod, GrantType, LegalBasis, NetworkAccessIdentifier, Pace, PhoneNumber, PlanError,
+    Plmn, PublisherName, Purpose, Quota, Rate, RequestId, Scope, SubscriptionId, Technology, Timestamp,
 };
 use attache_network::Condition;
 use attache_store::{Position, Pseudonym};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value};
 
 /// A line of the simulated network.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -586,23 +587,74 @@ pub struct Client {
     /// Its secret, told once, when it was made here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
-    /// Whether it has a secret.
+    /// Whether it has a secret that is good now.
     pub has_secret: bool,
-    /// Its public keys, JSON Web Keys.
-    pub keys: Vec<serde_json::Value>,
-    /// Where a browser may be sent back to.
-    pub redirect_uris: Vec<String>,
-    /// The web origins whose pages may call.
-    pub origins: Vec<String>,
-    /// What it may ask for.
-    pub scopes: Vec<Scope>,
-    /// What for.
-    pub purposes: Vec<Purpose>,
-    /// How much; absent if nothing is limited.
-    #[serde(default, skip_serializing_if = "Plan::is_unlimited")]
-    pub plan: Plan,
+    /// Its secrets, the oldest first, without what is secret about them.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// What can be changed of it.
+    #[serde(flatten)]
+    pub registration: Registration,
     /// When it was registered.
     pub registered_at: Timestamp,
+}
+
+/// A secret of a client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Secret {
+    /// Since when it is good.
+    pub created_at: Timestamp,
+    /// Until when; absent, until it is ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
+}
+
+/// What can be changed of a client.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// What subscribers are told that it is called; absent, its `client_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who is responsible for it, as subscribers are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<String>,
+    /// Its public keys, JSON Web Keys.
+    #[serde(default)]
+    pub keys: Vec<serde_json::Value>,
+    /// Where it publishes its public keys instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// The only ways in which it may authenticate; empty, whichever it has the credential for.
+    #[serde(default)]
+    pub authentication_methods: Vec<AuthenticationMethod>,
+    /// Where a browser may be sent back to.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// The web origins whose pages may call.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// How it may get tokens; empty, in all ways that its publisher has.
+    #[serde(default)]
+    pub grants: Vec<GrantType>,
+    /// What it may ask for; empty, whatever its publisher's APIs need.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+    /// What for.
+    #[serde(default)]
+    pub purposes: Vec<Purpose>,
+    /// How much; absent, nothing is limited.
+    #[serde(default, skip_serializing_if = "Plan::is_unlimited")]
+    pub plan: Plan,
+    /// Whether its tokens must be bound to a key of its own (RFC 9449).
+    #[serde(default)]
+    pub dpop_required: bool,
+    /// Whether its authorization requests must be signed (RFC 9101).
+    #[serde(default)]
+    pub signed_requests_required: bool,
+    /// The host whose clients know a subscriber by the same pseudonym; absent, it has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sector: Option<String>,
 }
 
 /// The registered clients.
@@ -614,34 +666,49 @@ pub struct ClientList {
 
 /// A client to register.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct NewClient {
     /// Where to register it.
     pub publisher: PublisherName,
     /// What it will call itself; made here if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// Its secret; made here if it has neither secret nor key.
+    /// Its secret; made here if it has neither secret nor key, and needs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// What can be changed of it later.
+    #[serde(flatten)]
+    pub registration: Registration,
+}
+
+/// Unknown fields are refused, which derived code with a flattened field does not.
+impl TryFrom<Map<String, Value>> for NewClient {
+    type Error = serde_json::Error;
+
+    fn try_from(mut fields: Map<String, Value>) -> Result<Self, Self::Error> {
+        let mut take = |name| fields.remove(name).unwrap_or_default();
+        Ok(Self {
+            publisher: match take("publisher") {
+                Value::Null => return Err(serde_json::Error::missing_field("publisher")),
+                name => serde_json::from_value(name)?,
+            },
+            client_id: serde_json::from_value(take("client_id"))?,
+            client_secret: serde_json::from_value(take("client_secret"))?,
+            registration: serde_json::from_value(Value::Object(fields))?,
+        })
+    }
+}
+
+/// A new secret for a client, beside the one that it has.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSecret {
+    /// The secret; made here if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
-    /// Its public keys, JSON Web Keys.
-    #[serde(default)]
-    pub keys: Vec<serde_json::Value>,
-    /// Where a browser may be sent back to.
-    #[serde(default)]
-    pub redirect_uris: Vec<String>,
-    /// The web origins whose pages may call.
-    #[serde(default)]
-    pub origins: Vec<String>,
-    /// What it may ask for; absent, whatever its publisher's APIs need.
-    #[serde(default)]
-    pub scopes: Vec<Scope>,
-    /// What for.
-    #[serde(default)]
-    pub purposes: Vec<Purpose>,
-    /// How much; absent, nothing is limited.
-    #[serde(default, skip_serializing_if = "Plan::is_unlimited")]
-    pub plan: Plan,
+    /// When the one before ends; absent, when it is ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_ends_at: Option<Timestamp>,
 }
 
 /// How much a client may ask.

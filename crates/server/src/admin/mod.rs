@@ -74,7 +74,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/keys/{id}", delete(key::retire))
         .route("/admin/v1/tokens/introspect", post(key::introspect_token))
         .route("/admin/v1/clients", get(client::list).post(client::add))
-        .route("/admin/v1/clients/{publisher}/{client_id}", delete(client::remove))
+        .route(
+            "/admin/v1/clients/{publisher}/{client_id}",
+            get(client::show).patch(client::change).delete(client::remove),
+        )
+        .route("/admin/v1/clients/{publisher}/{client_id}/secrets", post(client::rotate_secret))
+        .route("/admin/v1/clients/{publisher}/{client_id}/secrets/previous", delete(client::end_previous_secret))
         .route("/admin/v1/audit", get(audit::list))
         .route("/admin/v1/audit/export", get(audit::export))
         .route("/admin/v1/audit/retain", post(audit::retain))
@@ -178,6 +183,12 @@ enum AdminError {
     UnknownClient { publisher: String, client_id: String },
     #[error("{publisher} has a client {client_id} already; remove it first, or take another name")]
     ClientExists { publisher: String, client_id: String },
+    #[error("send If-Match with the ETag of what you have seen, so that no change of somebody else's is lost")]
+    Unconditional,
+    #[error("somebody else has changed it meanwhile; look at it and try again")]
+    Changed,
+    #[error("the client has two secrets that are good now; end the previous one first")]
+    TwoSecrets,
     #[error("there is no subscription {0}; `attache subscription list` shows those there are")]
     UnknownSubscription(String),
     #[error("only a sandbox does this; start one with `attache serve`")]
@@ -224,6 +235,9 @@ impl AdminError {
             Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),
             Self::ClientExists { .. } => (StatusCode::CONFLICT, "CLIENT_EXISTS"),
             Self::Unaudited => (StatusCode::SERVICE_UNAVAILABLE, "UNAUDITED"),
+            Self::Unconditional => (StatusCode::PRECONDITION_REQUIRED, "PRECONDITION_REQUIRED"),
+            Self::Changed => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
+            Self::TwoSecrets => (StatusCode::CONFLICT, "TWO_SECRETS"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
         }
     }
@@ -267,7 +281,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = AdminError;
 
     async fn from_request(request: Request<Body>, app: &Arc<App>) -> Result<Self, AdminError> {
-        if !media_type_is(request.headers(), "application/json") {
+        let headers = request.headers();
+        // RFC 7396 has a type of its own for patches of JSON.
+        if !media_type_is(headers, "application/json") && !media_type_is(headers, "application/merge-patch+json") {
             return Err(AdminError::MediaType("application/json"));
         }
         let body = read_body(app, request).await?;

@@ -1,6 +1,7 @@
 //! `private_key_jwt`: a client proves by its signature who it is (RFC 7523 section 2.2).
 
 use attache_core::{Client, Problem, Timestamp};
+use attache_wire::Publisher;
 use serde::Deserialize;
 
 use super::signed::{self, Audience};
@@ -36,6 +37,15 @@ impl Claims {
     }
 }
 
+/// What a signed text for an endpoint may name as its audience: the address of the endpoint, also the one
+/// below the publisher's other root, and the issuer.
+pub(super) fn audiences(app: &App, publisher: &Publisher, endpoint_url: &str) -> Vec<String> {
+    let issuer = app.issuer(publisher);
+    let path = endpoint_url.strip_prefix(&issuer).unwrap_or_default();
+    let aliased = publisher.alias.map(|alias| format!("{issuer}{alias}{path}"));
+    [endpoint_url.to_owned()].into_iter().chain(aliased).chain([issuer]).collect()
+}
+
 /// By how many seconds a client's clock may be ahead of ours.
 pub(crate) const CLOCKS_DIFFER: i64 = 30;
 
@@ -52,12 +62,12 @@ pub(super) fn claimed_name(assertion: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`Problem::Overloaded`], [`Problem::StoreUnavailable`].
-pub(super) async fn proves(app: &App, client: &Client, audiences: &[&str], assertion: &str) -> Result<bool, Problem> {
-    let Some(claims) = signed::claims::<Claims>(client, TYPE, assertion) else { return Ok(false) };
+pub(super) async fn proves(app: &App, client: &Client, audiences: &[String], assertion: &str) -> Result<bool, Problem> {
+    let Some(claims) = signed::claims::<Claims>(app, client, TYPE, assertion).await else { return Ok(false) };
     let now = app.clock.now();
     let is_good = claims.iss == client.client_id
         && claims.sub == client.client_id
-        && claims.aud.is_one_of(audiences)
+        && claims.aud.is_one_of(&audiences.iter().map(String::as_str).collect::<Vec<_>>())
         && claims.is_timely(now.unix_seconds())
         && !claims.jti.is_empty();
     if !is_good {

@@ -11,10 +11,12 @@ use http::{HeaderValue, Request, StatusCode, header};
 use url::Url;
 
 use super::{
-    Refused,
+    Endpoint, Refused,
+    discovery::endpoints,
     interaction::{self, Interaction},
     login_hint,
     parameters::Parameters,
+    request_object,
     token::{Admitted, admit_scopes},
     trail::Trail,
 };
@@ -61,9 +63,18 @@ pub(super) async fn answer(
         Err(error) if visitor.reads_pages() => return Ok(explain(&visitor, &error)),
         Err(error) => return Err(error.into()),
     };
-    let state = parameters.get("state");
     let mut trail = Trail::begin(app, publisher, None, &parameters);
-    let outcome = authorize(app, publisher, &client, &visitor, &parameters, &mut trail).await;
+    let endpoint_url = endpoints(app, publisher).authorization.unwrap_or_default();
+    let object = (Endpoint::Authorize, endpoint_url.as_str());
+    let mut signed = None;
+    let outcome = match request_object::parameters(app, publisher, &client, object, &parameters).await {
+        Ok(object) => {
+            let asked = signed.insert(object).as_ref().unwrap_or(&parameters);
+            authorize(app, publisher, &client, &visitor, asked, &mut trail).await
+        }
+        Err(refused) => Err(refused),
+    };
+    let state = signed.as_ref().and_then(Option::as_ref).unwrap_or(&parameters).get("state");
     let outcome = trail.end_with_identification(app, "authorize", outcome).await;
     let issuer = app.issuer(publisher);
     match outcome {
@@ -131,7 +142,7 @@ async fn authorize(
         }
         None => return Err(OAuthErrorCode::InvalidRequest.because("response_type is missing").into()),
     }
-    admit_only_plain_parameters(parameters)?;
+    admit_response_mode(parameters)?;
     let code_challenge = read_code_challenge(parameters)?;
     if code_challenge.is_none() && client.is_public() {
         return Err(OAuthErrorCode::InvalidRequest.because("a public client must send a code_challenge").into());
@@ -283,15 +294,8 @@ fn read_prompt(parameters: &Parameters) -> Result<Prompt, OAuthError> {
     Ok(prompt)
 }
 
-/// What would change the meaning of a request or the way of its answer, and is not supported here, is
-/// refused: a request object (OpenID Connect Core section 6) and other response modes than `query`.
-fn admit_only_plain_parameters(parameters: &Parameters) -> Result<(), OAuthError> {
-    if parameters.get("request").is_some() {
-        return Err(OAuthErrorCode::RequestNotSupported.because("request objects are not supported; send parameters"));
-    }
-    if parameters.get("request_uri").is_some() {
-        return Err(OAuthErrorCode::RequestUriNotSupported.because("request_uri is not supported; send parameters"));
-    }
+/// Answers go by the query of the redirect, and in no other way.
+fn admit_response_mode(parameters: &Parameters) -> Result<(), OAuthError> {
     if parameters.get("response_mode").is_some_and(|mode| mode != "query") {
         return Err(OAuthErrorCode::InvalidRequest.because("response_mode must be query"));
     }

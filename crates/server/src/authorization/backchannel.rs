@@ -9,8 +9,8 @@ use axum::{body::Body, response::Response};
 use http::Request;
 
 use super::{
-    Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint, parameters::Parameters,
-    token::admit_scopes, trail::Trail,
+    Endpoint, Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint,
+    parameters::Parameters, request_object, token::admit_scopes, trail::Trail,
 };
 use crate::{
     app::App,
@@ -48,11 +48,9 @@ async fn begin(
         return Err(OAuthErrorCode::UnauthorizedClient.because("a public client cannot use this grant").into());
     }
     caller.may_use(GrantType::Backchannel)?;
-    if parameters.get("request").is_some() {
-        return Err(OAuthErrorCode::InvalidRequest
-            .because("request objects are not supported; send parameters")
-            .into());
-    }
+    let object = (Endpoint::Backchannel, endpoint_url);
+    let signed = request_object::parameters(app, publisher, &caller.client, object, parameters).await?;
+    let parameters = signed.as_ref().unwrap_or(parameters);
     if parameters.get("login_hint_token").or(parameters.get("id_token_hint")).is_some() {
         return Err(OAuthErrorCode::InvalidRequest.because("login_hint must be the only hint").into());
     }

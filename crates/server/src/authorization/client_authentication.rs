@@ -6,10 +6,10 @@ use attache_wire::{
     oauth::{OAuthError, OAuthErrorCode},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::header;
+use http::{HeaderValue, header};
 
 use super::{
-    Refused, assertion,
+    Refused, application_token, assertion,
     head::Head,
     parameters::{Parameters, decode},
 };
@@ -46,6 +46,7 @@ impl AuthenticatedClient {
 enum Presented<'a> {
     Secret { method: AuthenticationMethod, client_id: String, secret: String },
     Assertion(&'a str),
+    ApplicationToken(&'a str),
     Nothing { client_id: Option<&'a str> },
 }
 
@@ -55,13 +56,14 @@ impl Presented<'_> {
         match self {
             Self::Secret { client_id, .. } => Some(client_id.clone()),
             Self::Assertion(assertion) => assertion::claimed_name(assertion),
+            Self::ApplicationToken(token) => application_token::claimed_name(token),
             Self::Nothing { client_id } => client_id.map(str::to_owned),
         }
     }
 }
 
 /// Authenticates a client by `client_secret_basic`, `client_secret_post` or `private_key_jwt`
-/// (OpenID Connect Core section 9); one method at a time (RFC 6749 section 2.3).
+/// (OpenID Connect Core section 9), or by an application token where its publisher has these; one method at a time (RFC 6749 section 2.3).
 pub(super) async fn authenticate(
     app: &App,
     publisher: &Publisher,
@@ -69,7 +71,7 @@ pub(super) async fn authenticate(
     head: &Head,
     parameters: &Parameters,
 ) -> Result<AuthenticatedClient, Refused> {
-    let presented = read(head, parameters)?;
+    let presented = read(publisher, head, parameters)?;
     let claimed = presented.client_id();
     let attempt =
         Attempt { publisher: &publisher.name, client_id: claimed.as_deref().unwrap_or_default(), source: head.source };
@@ -103,28 +105,35 @@ async fn prove(
                 .and_then(|client_id| app.clients.find(&publisher.name, &client_id))
                 .filter(|client| parameters.get("client_id").is_none_or(|id| id == client.client_id))
                 .ok_or(REFUSED)?;
-            let issuer = app.issuer(publisher);
-            // The endpoint stands below the publisher's other root as well.
-            let path = endpoint_url.strip_prefix(&issuer).unwrap_or_default();
-            let aliased = format!("{issuer}{}{path}", publisher.alias.unwrap_or_default());
-            if !assertion::proves(app, &client, &[endpoint_url, &aliased, &issuer], assertion).await? {
+            let audiences = assertion::audiences(app, publisher, endpoint_url);
+            if !assertion::proves(app, &client, &audiences, assertion).await? {
                 return Err(REFUSED.into());
             }
             (client, AuthenticationMethod::PrivateKeyJwt)
+        }
+        Presented::ApplicationToken(token) => {
+            let client = application_token::claimed_name(token)
+                .and_then(|client_id| app.clients.find(&publisher.name, &client_id))
+                .filter(|client| parameters.get("client_id").is_none_or(|id| id == client.client_id))
+                .ok_or(REFUSED)?;
+            if !application_token::proves(app, &client, token).await? {
+                return Err(REFUSED.into());
+            }
+            (client, AuthenticationMethod::ApplicationToken)
         }
         Presented::Nothing { client_id } => {
             let client = client_id.and_then(|id| app.clients.find(&publisher.name, id)).ok_or(REFUSED)?;
             (client, AuthenticationMethod::None)
         }
     };
-    if !client.may_authenticate_by(method) {
+    if !app.takes(publisher, method) || !client.may_authenticate_by(method) {
         return Err(REFUSED.into());
     }
     Ok(AuthenticatedClient { client, is_confidential: method != AuthenticationMethod::None })
 }
 
 /// Reads how a request says who it is from.
-fn read<'a>(head: &Head, parameters: &'a Parameters) -> Result<Presented<'a>, OAuthError> {
+fn read<'a>(publisher: &Publisher, head: &'a Head, parameters: &'a Parameters) -> Result<Presented<'a>, OAuthError> {
     let mut authorizations = head.headers.get_all(header::AUTHORIZATION).iter();
     let basic = authorizations.next();
     if authorizations.next().is_some() {
@@ -132,6 +141,10 @@ fn read<'a>(head: &Head, parameters: &'a Parameters) -> Result<Presented<'a>, OA
     }
     let client_id = parameters.get("client_id");
     match (basic, parameters.get("client_secret"), parameters.get("client_assertion")) {
+        (Some(bearer), None, None) if takes_application_tokens(publisher) && is_bearer(bearer) => {
+            let (_, token) = bearer.to_str().ok().and_then(|header| header.split_once(' ')).ok_or(REFUSED)?;
+            Ok(Presented::ApplicationToken(token.trim()))
+        }
         (Some(basic), None, None) => {
             let (name, secret) = basic.to_str().ok().and_then(read_basic).ok_or(REFUSED)?;
             if client_id.is_some_and(|other| other != name) {
@@ -154,6 +167,16 @@ fn read<'a>(head: &Head, parameters: &'a Parameters) -> Result<Presented<'a>, OA
         (None, None, None) => Ok(Presented::Nothing { client_id }),
         _ => Err(OAuthErrorCode::InvalidRequest.because("the client authenticates in more than one way; use one")),
     }
+}
+
+/// Whether a publisher's clients may send application tokens.
+pub(super) fn takes_application_tokens(publisher: &Publisher) -> bool {
+    publisher.authorization.authentication_methods.contains(&AuthenticationMethod::ApplicationToken)
+}
+
+/// Whether a request tries a Bearer token, by the scheme of its header.
+pub(super) fn is_bearer(authorization: &HeaderValue) -> bool {
+    authorization.as_bytes().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
 }
 
 /// Whether a secret is one of the client's that are good now. All are tried, so that how long it takes

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use attache_core::Scope;
+use attache_core::{AuthenticationMethod, Scope};
 use attache_wire::Publisher;
 use axum::response::Response;
 use http::{HeaderValue, header};
@@ -58,7 +58,7 @@ struct Metadata<'a> {
     grant_types_supported: Vec<&'a str>,
     subject_types_supported: [&'a str; 1],
     id_token_signing_alg_values_supported: [&'a str; 1],
-    token_endpoint_auth_methods_supported: [&'a str; 3],
+    token_endpoint_auth_methods_supported: Vec<&'a str>,
     token_endpoint_auth_signing_alg_values_supported: [&'a str; 4],
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_token_delivery_modes_supported: Option<[&'a str; 1]>,
@@ -69,8 +69,20 @@ struct Metadata<'a> {
     claims_parameter_supported: bool,
     request_parameter_supported: bool,
     request_uri_parameter_supported: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_object_signing_alg_values_supported: Option<[&'a str; 4]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_authentication_request_signing_alg_values_supported: Option<[&'a str; 4]>,
+    dpop_signing_alg_values_supported: [&'a str; 4],
     authorization_response_iss_parameter_supported: bool,
 }
+
+/// What the specifications have names for, of the ways in which clients prove who they are.
+const METHODS: [AuthenticationMethod; 3] = [
+    AuthenticationMethod::ClientSecretBasic,
+    AuthenticationMethod::ClientSecretPost,
+    AuthenticationMethod::PrivateKeyJwt,
+];
 
 /// The metadata document of a publisher's authorization server.
 pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
@@ -85,6 +97,7 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         (publisher.authorization.has_subscribers(), "refresh_token"),
     ];
     let scopes = publisher.scopes();
+    let algorithms = ALGORITHMS.map(|(_, name)| name);
     let metadata = Metadata {
         issuer: &endpoints.issuer,
         authorization_endpoint: endpoints.authorization.as_deref(),
@@ -100,14 +113,21 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         grant_types_supported: grants.into_iter().filter_map(|(has, grant)| has.then_some(grant)).collect(),
         subject_types_supported: ["pairwise"],
         id_token_signing_alg_values_supported: ["ES256"],
-        token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-        token_endpoint_auth_signing_alg_values_supported: ALGORITHMS.map(|(_, name)| name),
+        token_endpoint_auth_methods_supported: METHODS
+            .iter()
+            .filter(|method| app.takes(publisher, **method))
+            .map(|method| method.as_str())
+            .collect(),
+        token_endpoint_auth_signing_alg_values_supported: algorithms,
         backchannel_token_delivery_modes_supported: has_backchannel.then_some(["poll"]),
         backchannel_user_code_parameter_supported: has_backchannel.then_some(false),
         code_challenge_methods_supported: has_codes.then_some(["S256"]),
         claims_parameter_supported: false,
-        request_parameter_supported: false,
+        request_parameter_supported: has_codes || has_backchannel,
         request_uri_parameter_supported: false,
+        request_object_signing_alg_values_supported: has_codes.then_some(algorithms),
+        backchannel_authentication_request_signing_alg_values_supported: has_backchannel.then_some(algorithms),
+        dpop_signing_alg_values_supported: algorithms,
         authorization_response_iss_parameter_supported: has_codes,
     };
     json_response(200, serde_json::to_vec(&metadata).unwrap_or_default())

@@ -73,7 +73,7 @@ pub(super) async fn authenticate(
         parameters.get("assertion").ok_or(OAuthErrorCode::InvalidRequest.because("assertion is missing"))?;
     let issuer: Issuer = signed::unverified(assertion).ok_or(REFUSED)?;
     let client = app.clients.find(&publisher.name, &issuer.iss).ok_or(REFUSED)?;
-    let claims = stated(app, publisher, endpoint_url, &client, assertion).ok_or(REFUSED)?;
+    let claims = stated(app, publisher, endpoint_url, &client, assertion).await.ok_or(REFUSED)?;
     let until = Timestamp::from_unix_seconds(claims.exp);
     if !app.used_once.spend(client.id.as_bytes(), &claims.jti, until, app.clock.now()).await? {
         return Err(REFUSED.into());
@@ -85,14 +85,14 @@ pub(super) async fn authenticate(
 }
 
 /// What a client has signed, if it is good at this endpoint and at this time.
-fn stated(
+async fn stated(
     app: &App,
     publisher: &Publisher,
     endpoint_url: &str,
     client: &Arc<Client>,
     assertion: &str,
 ) -> Option<Claims> {
-    let claims: Claims = signed::claims(client, "JWT", assertion)?;
+    let claims: Claims = signed::claims(app, client, "JWT", assertion).await?;
     // The endpoint stands below the publisher's other root as well.
     let issuer = app.issuer(publisher);
     let path = endpoint_url.strip_prefix(&issuer)?;

@@ -5,6 +5,7 @@
 //! Connect Discovery, RFC 8414, and the key set). Who calls is told by `client_authentication`; what
 //! was granted and waits to be fetched lies in the `GrantBook`.
 
+mod application_token;
 mod assertion;
 mod authorize;
 mod backchannel;
@@ -17,6 +18,8 @@ mod introspect;
 mod jwt_bearer;
 mod login_hint;
 mod parameters;
+mod published_keys;
+mod request_object;
 mod revoke;
 mod signed;
 mod token;
@@ -38,6 +41,7 @@ pub(crate) use discovery::endpoints;
 pub(crate) use grant_book::{GrantBook, PendingRequest};
 pub(crate) use interaction::Interactions;
 pub(crate) use introspect::{Introspection, introspect};
+pub(crate) use published_keys::PublishedKeys;
 pub(crate) use signed::ALGORITHMS;
 
 use crate::{
@@ -123,6 +127,8 @@ pub(crate) async fn answer(
 ) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
+    let tries_bearer = client_authentication::takes_application_tokens(publisher)
+        && request.headers().get(header::AUTHORIZATION).is_some_and(client_authentication::is_bearer);
     let outcome = match admit(&app, endpoint, &request) {
         Err(problem) => Err(Refused::Problem(problem)),
         Ok(()) => match endpoint {
@@ -138,7 +144,7 @@ pub(crate) async fn answer(
     };
     let (response, problem) = match outcome {
         Ok(response) => (response, None),
-        Err(refused) => (refuse(publisher, endpoint, &refused), Some(refused.name())),
+        Err(refused) => (refuse(publisher, endpoint, tries_bearer, &refused), Some(refused.name())),
     };
     let labels = RequestLabels {
         publisher: publisher.name.as_str(),
@@ -172,7 +178,7 @@ fn admit(app: &App, endpoint: Endpoint, request: &Request<Body>) -> Result<(), P
 }
 
 /// Renders a refusal in the publisher's words.
-fn refuse(publisher: &Publisher, endpoint: Endpoint, refused: &Refused) -> Response {
+fn refuse(publisher: &Publisher, endpoint: Endpoint, tries_bearer: bool, refused: &Refused) -> Response {
     match refused {
         Refused::OAuth(error) => {
             // CIBA Core has 403 for a denial at its own endpoint (section 13), and 400 at the token
@@ -183,7 +189,9 @@ fn refuse(publisher: &Publisher, endpoint: Endpoint, refused: &Refused) -> Respo
             };
             let mut response = query::json_response(status, (publisher.authorization.write_error)(error, status));
             if error.code == OAuthErrorCode::InvalidClient {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+                // By the scheme that the client has tried (RFC 6749 section 5.2).
+                let challenge = if tries_bearer { "Bearer error=\"invalid_token\"" } else { "Basic" };
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
             response
         }

@@ -26,6 +26,11 @@ impl Parameters {
         Ok(Self(parameters))
     }
 
+    /// Those with these names and values, each name once.
+    pub(super) const fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// None at all.
     pub(super) const fn none() -> Self {
         Self(Vec::new())

@@ -1,10 +1,23 @@
-use attache_core::{Problem, RefreshToken};
-use attache_wire::{Publisher, oauth::OAuthErrorCode};
+use attache_core::{AuditEvent, AuditRecord, Authorization, ClientId, LineId, Problem, Purpose, RefreshToken, Scope};
+use attache_wire::{
+    Publisher,
+    oauth::{OAuthError, OAuthErrorCode},
+};
 use axum::{body::Body, response::Response};
 use http::Request;
 
-use super::{Refused, client_authentication::authenticate, discovery::endpoints, parameters::Parameters};
-use crate::{app::App, query::json_response, token::hash};
+use super::{
+    Refused,
+    client_authentication::{AuthenticatedClient, authenticate},
+    discovery::endpoints,
+    head::Head,
+    parameters::Parameters,
+};
+use crate::{
+    app::App,
+    query::{self, json_response},
+    token::{Token, hash},
+};
 
 /// The revocation endpoint (RFC 7009). A refresh token ends what it refreshes, with all tokens of it; an
 /// access token ends alone. A token that is good for nothing anyway is as good as revoked.
@@ -16,20 +29,54 @@ pub(super) async fn answer(
     let (head, parameters) = Parameters::read(app, request).await?;
     let endpoints = endpoints(app, publisher);
     let caller = authenticate(app, publisher, &endpoints.revocation, &head, &parameters).await?;
-    let of_another = || Refused::from(OAuthErrorCode::InvalidGrant.because("the token was issued to another client"));
     let text = parameters.get("token").ok_or(OAuthErrorCode::InvalidRequest.because("token is missing"))?;
-    if let Some(token) = app.tokens.read(text) {
-        if token.client != caller.client.id {
-            return Err(of_another());
-        }
+    if let Some(token) = app.tokens.read(text, &app.clients) {
+        admit(&caller, token.client)?;
         app.tokens.revoke(&token).await.map_err(Problem::from)?;
+        let Token { line, scopes, purpose, .. } = token.as_ref();
+        record(app, publisher, &caller, &head, Ended { line: *line, scopes, purpose }).await?;
     } else if let Some(RefreshToken { authorization, .. }) =
         app.authorizations.find(hash(text)).await.map_err(Problem::from)?
     {
-        if authorization.client != caller.client.id {
-            return Err(of_another());
-        }
+        admit(&caller, authorization.client)?;
         app.tokens.end(authorization.id, app.clock.now()).await.map_err(Problem::from)?;
+        let Authorization { line, scopes, purpose, .. } = &authorization;
+        record(app, publisher, &caller, &head, Ended { line: Some(*line), scopes, purpose }).await?;
     }
     Ok(json_response(200, b"{}".to_vec()))
+}
+
+/// Lets nobody but its client revoke a token.
+fn admit(caller: &AuthenticatedClient, owner: ClientId) -> Result<(), OAuthError> {
+    if caller.client.id == owner {
+        return Ok(());
+    }
+    Err(OAuthErrorCode::InvalidGrant.because("the token was issued to another client"))
+}
+
+/// What a token was good for.
+struct Ended<'a> {
+    line: Option<LineId>,
+    scopes: &'a [Scope],
+    purpose: &'a Purpose,
+}
+
+async fn record(
+    app: &App,
+    publisher: &Publisher,
+    caller: &AuthenticatedClient,
+    head: &Head,
+    ended: Ended<'_>,
+) -> Result<(), Problem> {
+    app.record(AuditRecord {
+        publisher: Some(&publisher.name),
+        client_id: Some(&caller.client.client_id),
+        action: "revoke",
+        subject: ended.line,
+        scopes: ended.scopes,
+        purpose: Some(ended.purpose),
+        correlator: query::sent_correlator(&head.headers),
+        ..AuditRecord::new(app.clock.now(), AuditEvent::TokenRevoked, "revoked")
+    })
+    .await
 }

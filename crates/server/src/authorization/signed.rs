@@ -8,6 +8,8 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
+use crate::app::App;
+
 /// A client's key may sign with these.
 pub(crate) const ALGORITHMS: [(Algorithm, &str); 4] = [
     (Algorithm::ES256, "ES256"),
@@ -36,7 +38,12 @@ impl Audience {
 
 /// What a client says in a JSON Web Token, if one of its keys has signed it. Each kind of token has a
 /// `typ` of its own, by which it is not taken for another; many clients send none, or `JWT`.
-pub(super) fn claims<Claims: DeserializeOwned>(client: &Client, own_type: &str, token: &str) -> Option<Claims> {
+pub(super) async fn claims<Claims: DeserializeOwned>(
+    app: &App,
+    client: &Client,
+    own_type: &str,
+    token: &str,
+) -> Option<Claims> {
     let header = jsonwebtoken::decode_header(token).ok()?;
     let is_known = ALGORITHMS.iter().any(|(algorithm, _)| *algorithm == header.alg);
     let is_of_type =
@@ -50,15 +57,18 @@ pub(super) fn claims<Claims: DeserializeOwned>(client: &Client, own_type: &str, 
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    let ClientKeys::Registered(keys) = &client.keys else { return None };
-    keys.iter().find_map(|key| {
-        let key: Jwk = serde_json::from_str(&key.0).ok()?;
-        if !may_sign(&key, header.kid.as_deref(), header.alg) {
+    let kid = header.kid.as_deref();
+    let verified = |key: &Jwk| {
+        if !may_sign(key, kid, header.alg) {
             return None;
         }
-        let key = DecodingKey::from_jwk(&key).ok()?;
+        let key = DecodingKey::from_jwk(key).ok()?;
         Some(jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims)
-    })
+    };
+    match &client.keys {
+        ClientKeys::Registered(keys) => keys.iter().find_map(|key| verified(&serde_json::from_str(&key.0).ok()?)),
+        ClientKeys::Published(uri) => app.published_keys.at(uri, kid, app.clock.now()).await.iter().find_map(verified),
+    }
 }
 
 /// Whether a key is meant for a signature with this `kid` and algorithm.

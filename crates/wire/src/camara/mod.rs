@@ -1,6 +1,6 @@
 //! The CAMARA Project: the standard itself, at the root.
 
-use attache_core::PublisherName;
+use attache_core::{AuthenticationMethod, PublisherName};
 
 use crate::{
     Authorization, Publisher,
@@ -61,6 +61,8 @@ pub const PUBLISHER: Publisher = Publisher {
         userinfo_path: Some("/oauth2/userinfo"),
         redirect_uri_is_repeated: true,
         client_credentials: true,
+        // The profile asks for keys ("Client Authentication").
+        authentication_methods: &[AuthenticationMethod::PrivateKeyJwt, AuthenticationMethod::None],
         jwt_bearer: true,
         read_scope: oauth::read_scope,
         read_login_hint: oauth::read_login_hint,

@@ -32,6 +32,7 @@ pub const PUBLISHER: Publisher = Publisher {
         userinfo_path: Some("/userinfo"),
         redirect_uri_is_repeated: false,
         client_credentials: false,
+        authentication_methods: oauth::USUAL_METHODS,
         jwt_bearer: false,
         read_scope,
         read_login_hint,

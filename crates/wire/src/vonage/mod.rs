@@ -3,7 +3,7 @@
 //! Source: the API reference "Vonage Device Status API", version `v050`. Where it is silent, the API
 //! is CAMARA device-status 0.5.
 
-use attache_core::{DeviceIdentifier, PhoneNumber, Problem, PublisherName};
+use attache_core::{AuthenticationMethod, DeviceIdentifier, PhoneNumber, Problem, PublisherName};
 
 use crate::{Authorization, Publisher, oauth};
 
@@ -26,6 +26,13 @@ pub const PUBLISHER: Publisher = Publisher {
         userinfo_path: Some("/oauth2/userinfo"),
         redirect_uri_is_repeated: true,
         client_credentials: false,
+        authentication_methods: &[
+            AuthenticationMethod::ClientSecretBasic,
+            AuthenticationMethod::ClientSecretPost,
+            AuthenticationMethod::PrivateKeyJwt,
+            AuthenticationMethod::ApplicationToken,
+            AuthenticationMethod::None,
+        ],
         jwt_bearer: false,
         read_scope: oauth::read_joined_scope,
         read_login_hint,
