@@ -10,6 +10,7 @@ mod line;
 mod network;
 mod serve;
 mod subject;
+mod subscription;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Command {
     Subject(subject::Arguments),
     /// Shows what subscribers have consented to and what waits for their answers, and answers and withdraws
     Consent(consent::Arguments),
+    /// Shows the subscriptions of a running server, what became of their events, and sends dead letters again
+    Subscription(subscription::Arguments),
     /// Shows and changes the keys that sign a running server's tokens
     Key(key::Arguments),
     /// Holds a server, this one or anybody's, against the CAMARA contracts
@@ -59,6 +62,7 @@ impl Cli {
             Command::Audit(command) => command.run().await,
             Command::Subject(command) => command.run().await,
             Command::Consent(command) => command.run().await,
+            Command::Subscription(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Conformance(command) => command.run().await,
         }

@@ -122,6 +122,13 @@ fn what_camara_s_discovery_says_holds() {
             "token_endpoint_auth_methods_supported",
             json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]),
         ),
+        (
+            "introspection_endpoint_auth_methods_supported",
+            json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]),
+        ),
+        ("revocation_endpoint", json!(attache.url("/oauth2/revoke"))),
+        ("introspection_endpoint", json!(attache.url("/oauth2/introspect"))),
+        ("userinfo_endpoint", json!(attache.url("/oauth2/userinfo"))),
         ("backchannel_token_delivery_modes_supported", json!(["poll"])),
         ("code_challenge_methods_supported", json!(["S256"])),
         ("id_token_signing_alg_values_supported", json!(["ES256"])),

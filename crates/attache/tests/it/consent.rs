@@ -529,3 +529,34 @@ fn a_subscriber_sees_answers_and_withdraws_on_a_page() {
     browser.press(&page, &[("answer", "grant")]);
     poll(&attache, &CAMARA, &id).says(200);
 }
+
+/// The pages in a browser, as people have it.
+mod needs_chromium_and_node {
+    use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+
+    use super::*;
+
+    #[test]
+    #[ignore = "needs Chromium and Node.js: cargo xtask test"]
+    fn a_person_answers_in_a_narrow_window_and_without_script() {
+        let attache = asking();
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+        symlink(workspace.join("target/tools/node/node_modules"), folder.path().join("node_modules")).unwrap();
+        fs::write(folder.path().join("answer.mjs"), include_str!("consent/answer.mjs")).unwrap();
+        for (locale, button, told) in [
+            ("en", "Do not allow", "error=access_denied"),
+            ("fr", "Ne pas autoriser", "error=access_denied"),
+            ("es", "No permitir", "error=access_denied"),
+            ("de", "Erlauben", "code="),
+        ] {
+            let address = attache.url(&authorize_path(&[("ui_locales", locale)]));
+            let mut node = Command::new("node");
+            node.args(["answer.mjs", &address, button, REDIRECT_URI, "320"]).current_dir(folder.path());
+            let output = node.env("NO_PROXY", "127.0.0.1").output().unwrap();
+            let printed =
+                String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(printed.starts_with(&format!("sent to {REDIRECT_URI}?")) && printed.contains(told), "{printed}");
+        }
+    }
+}

@@ -21,7 +21,8 @@ use crate::harness::Attache;
 
 const REDIRECT_URI: &str = "http://localhost:3000/callback";
 
-/// Two applications of CAMARA: one has a secret, the other a key.
+/// Two applications of CAMARA: one has a secret, with characters that libraries encode in different ways, the
+/// other a key.
 fn told_to_the_script(attache: &Attache) -> Value {
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
     let key = Jwk::from_encoding_key(&EncodingKey::from_ec_der(pkcs8.as_ref()), Algorithm::ES256).unwrap();
@@ -29,7 +30,7 @@ fn told_to_the_script(attache: &Attache) -> Value {
     attache.register(&json!({
         "publisher": "camara",
         "client_id": "with-a-secret",
-        "client_secret": "S3cret:of~100",
+        "client_secret": "S3cret:of-100%+more",
         "redirect_uris": [REDIRECT_URI],
     }));
     attache.register(&json!({
@@ -40,7 +41,7 @@ fn told_to_the_script(attache: &Attache) -> Value {
     }));
     json!({
         "issuer": attache.url(""),
-        "secret": {"client_id": "with-a-secret", "client_secret": "S3cret:of~100"},
+        "secret": {"client_id": "with-a-secret", "client_secret": "S3cret:of-100%+more"},
         "key": {"client_id": "with-a-key", "pkcs8": STANDARD.encode(pkcs8.as_ref())},
         "redirect_uri": REDIRECT_URI,
         "scope": "openid dpv:FraudPreventionAndDetection device-roaming-status:read",

@@ -218,6 +218,10 @@ mod refresh_token_usage {
         let withdraw = format!("/admin/v1/lines/{LINE}/consents/withdraw");
         attache.admin(Method::POST, &withdraw).json(&json!({})).says(200);
         is_oauth_error(&refresh(&attache, &CAMARA, &second).says(400), "invalid_grant");
+        // Who consents anew gets new tokens, and the old ones stay ended.
+        let anew = refresh_token(&attache, &CAMARA);
+        is_oauth_error(&refresh(&attache, &CAMARA, &second).says(400), "invalid_grant");
+        refresh(&attache, &CAMARA, &anew).says(200);
     }
 
     #[test]
@@ -229,6 +233,197 @@ mod refresh_token_usage {
         is_oauth_error(&refresh(&attache, &OTHER, &token).says(401), "invalid_client");
         register_other(&attache);
         is_oauth_error(&refresh(&attache, &OTHER, &token).says(400), "invalid_grant");
+    }
+}
+
+mod jwt_bearer_flow {
+    use super::*;
+
+    const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+    /// An application that signs, with its registration as far as a test wants another.
+    fn signer(attache: &Attache, registration: &Value) -> Signer {
+        let signer = Signer::new();
+        let mut client = json!({"publisher": "camara", "client_id": "signer", "keys": [signer.public]});
+        client.as_object_mut().unwrap().extend(registration.as_object().unwrap().clone());
+        attache.register(&client);
+        signer
+    }
+
+    /// What an application states that is in order; each change replaces a claim, or leaves it out by null.
+    fn statement(attache: &Attache, changes: &Value) -> Value {
+        let now = get_current_timestamp();
+        let id = format!("{:x}", rand_id());
+        let mut claims = json!({
+            "iss": "signer", "sub": HINT, "aud": attache.url(CAMARA.token_path), "scope": SCOPE,
+            "iat": now - 1, "exp": now + 60, "jti": id,
+        });
+        let claims_of = claims.as_object_mut().unwrap();
+        claims_of.extend(changes.as_object().unwrap().clone());
+        claims_of.retain(|_, value| !value.is_null());
+        claims
+    }
+
+    fn rand_id() -> u64 {
+        let mut bytes = [0; 8];
+        aws_lc_rs::rand::fill(&mut bytes).unwrap();
+        u64::from_be_bytes(bytes)
+    }
+
+    fn present(attache: &Attache, assertion: &str) -> Request {
+        attache.post(CAMARA.token_path).form(&[("grant_type", GRANT), ("assertion", assertion)])
+    }
+
+    /// Holds every statement with one of these changes against the error that it has to get.
+    fn refuses(changes: &[Value], error: &str) {
+        let attache = Attache::sandbox();
+        let signer = signer(&attache, &json!({}));
+        for change in changes {
+            let answer = present(&attache, &signer.sign(&statement(&attache, change))).send();
+            assert_eq!(answer.status, 400, "{change}: {}", answer.body);
+            is_oauth_error(&answer, error);
+        }
+        present(&attache, &signer.sign(&statement(&attache, &json!({})))).says(200);
+    }
+
+    #[test]
+    fn a_signed_statement_gives_a_token_of_its_subject_and_no_refresh_token() {
+        let attache = Attache::sandbox();
+        let signer = signer(&attache, &json!({}));
+        let offline = format!("offline_access {SCOPE}");
+        for scope in [SCOPE, &offline] {
+            let token = present(&attache, &signer.sign(&statement(&attache, &json!({"scope": scope})))).says(200);
+            assert_eq!(token.json().get("refresh_token"), None);
+            let answer = attache.post(ROAMING).bearer(&token.text("access_token")).json(&json!({})).says(200);
+            assert_eq!(answer.json()["roaming"], false);
+        }
+    }
+
+    #[test]
+    fn the_scope_is_a_claim_and_no_parameter() {
+        let attache = Attache::sandbox();
+        let signer = signer(&attache, &json!({}));
+        let assertion = signer.sign(&statement(&attache, &json!({})));
+        let form = [("grant_type", GRANT), ("assertion", assertion.as_str()), ("scope", SCOPE)];
+        is_oauth_error(&attache.post(CAMARA.token_path).form(&form).says(400), "invalid_request");
+        is_oauth_error(&attache.post(CAMARA.token_path).form(&form[..1]).says(400), "invalid_request");
+    }
+
+    #[test]
+    fn every_claim_is_needed() {
+        refuses(
+            &["iss", "sub", "aud", "exp", "iat", "jti", "scope"].map(|claim| json!({claim: null})),
+            "invalid_grant",
+        );
+    }
+
+    #[test]
+    fn the_scope_has_one_purpose_and_scopes_that_the_client_may_use() {
+        refuses(
+            &[
+                json!({"scope": "device-roaming-status:read"}),
+                json!({"scope": "dpv:FraudPreventionAndDetection"}),
+                json!({"scope": "dpv:Advertising device-roaming-status:read"}),
+                json!({"scope": "dpv:FraudPreventionAndDetection sim-swap:check"}),
+                json!({"scope": "dpv:ServiceProvision dpv:FraudPreventionAndDetection device-roaming-status:read"}),
+            ],
+            "invalid_scope",
+        );
+    }
+
+    #[test]
+    fn the_subject_is_a_known_number_or_operator_token() {
+        refuses(
+            &[
+                json!({"sub": "tel:+99999999999"}),
+                json!({"sub": LINE}),
+                json!({"sub": "tel:33639980001"}),
+                json!({"sub": "ipport:84.125.93.10:59765"}),
+                json!({"sub": "operatortoken:unknown"}),
+                json!({"sub": "signer"}),
+                json!({"sub": ""}),
+            ],
+            "invalid_grant",
+        );
+        let attache = Attache::sandbox();
+        let signer = signer(&attache, &json!({}));
+        let path = format!("/admin/v1/lines/{LINE}/operator-token");
+        let token = attache.admin(Method::POST, &path).says(201).text("operator_token");
+        let subject = json!({"sub": format!("operatortoken:{token}")});
+        present(&attache, &signer.sign(&statement(&attache, &subject))).says(200);
+        let again = present(&attache, &signer.sign(&statement(&attache, &subject))).says(400);
+        is_oauth_error(&again, "invalid_grant");
+    }
+
+    #[test]
+    fn it_is_for_the_endpoint_that_it_is_sent_to() {
+        let attache = Attache::sandbox();
+        let elsewhere = ["/vonage/oauth2/token", CAMARA.backchannel_path].map(|path| json!({"aud": attache.url(path)}));
+        let signer = signer(&attache, &json!({}));
+        for change in elsewhere.iter().chain([&json!({"aud": "https://elsewhere.example"}), &json!({"aud": []})]) {
+            let answer = present(&attache, &signer.sign(&statement(&attache, change))).says(400);
+            is_oauth_error(&answer, "invalid_grant");
+        }
+    }
+
+    #[test]
+    fn it_is_good_for_300_seconds_at_most_and_once() {
+        let now = get_current_timestamp();
+        refuses(
+            &[
+                json!({"exp": now - 1, "iat": now - 60}),
+                json!({"exp": now + 310}),
+                json!({"exp": now + 100, "iat": now - 250}),
+                json!({"iat": now + 100, "exp": now + 200}),
+                json!({"jti": ""}),
+            ],
+            "invalid_grant",
+        );
+        let attache = Attache::sandbox();
+        let signer = signer(&attache, &json!({}));
+        let assertion = signer.sign(&statement(&attache, &json!({})));
+        present(&attache, &assertion).says(200);
+        is_oauth_error(&present(&attache, &assertion).says(400), "invalid_grant");
+    }
+
+    #[test]
+    fn it_is_signed_by_whom_it_is_from() {
+        let attache = Attache::sandbox();
+        let signer = signer(&attache, &json!({}));
+        let good = signer.sign(&statement(&attache, &json!({})));
+        let [header, claims, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
+        let none = URL_SAFE_NO_PAD.encode(json!({"alg": "none"}).to_string());
+        for forged in [
+            Signer::new().sign(&statement(&attache, &json!({}))),
+            signer.sign(&statement(&attache, &json!({"iss": CAMARA.id}))),
+            signer.sign(&statement(&attache, &json!({"iss": "nobody"}))),
+            format!("{none}.{claims}."),
+            format!("{header}.{claims}."),
+            format!("{none}.{claims}.{signature}"),
+            "x.y.z".to_owned(),
+        ] {
+            is_oauth_error(&present(&attache, &forged).says(400), "invalid_grant");
+        }
+        present(&attache, &good).says(200);
+    }
+
+    #[test]
+    fn without_consent_there_is_no_token() {
+        let attache = Attache::sandbox();
+        let signer = signer(&attache, &json!({}));
+        let silent = json!({"sub": SILENT});
+        let answer = present(&attache, &signer.sign(&statement(&attache, &silent))).says(400);
+        is_oauth_error(&answer, "invalid_grant");
+        // Who has withdrawn is not asked again by this.
+        present(&attache, &signer.sign(&statement(&attache, &json!({})))).says(200);
+    }
+
+    #[test]
+    fn a_client_that_is_not_registered_for_it_is_unauthorized() {
+        let attache = Attache::sandbox();
+        let signer = signer(&attache, &json!({"grants": ["client_credentials"]}));
+        let answer = present(&attache, &signer.sign(&statement(&attache, &json!({})))).says(400);
+        is_oauth_error(&answer, "unauthorized_client");
     }
 }
 

@@ -482,3 +482,141 @@ fn jiff_now_plus_a_second() -> String {
     let now = std::process::Command::new("date").args(["-u", "-d", "+2 seconds", "+%Y-%m-%dT%H:%M:%SZ"]).output();
     String::from_utf8(now.unwrap().stdout).unwrap().trim().to_owned()
 }
+
+#[test]
+fn once_its_subscriber_does_not_consent_a_subscription_ends_and_tells_nothing_more() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    let shop = ROAMING.three_legged(&attache, LINE, &["roaming-on"]);
+    shop.subscribe(&ROAMING.body("roaming-on", &sink.url(), None));
+    sink.received(1);
+    attache.admin(Method::POST, &format!("/admin/v1/lines/{LINE}/consents/withdraw")).json(&json!({})).says(200);
+    roam(&attache, "DE");
+    let events = sink.received(2);
+    assert_eq!(events[1].body["data"]["terminationReason"], "NETWORK_TERMINATED");
+    assert_eq!(events[1].body["data"]["terminationDescription"], "the subscriber does not consent any more");
+    let itself = ROAMING.two_legged(&attache, &["roaming-on"]);
+    assert_eq!(itself.list()[0]["status"], "EXPIRED");
+    assert_eq!(shop.attache.get(ROAMING.path).bearer(&shop.token).send().status, 401);
+}
+
+#[test]
+fn the_operator_sees_pauses_and_resumes_subscriptions_and_sends_dead_letters_again() {
+    let attache = sandbox();
+    let refusing = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let refuses = std::sync::Arc::clone(&refusing);
+    let sink = Sink::answering(move |event, _| {
+        let is_on = event["type"].as_str().unwrap().ends_with("roaming-on");
+        if is_on && refuses.load(std::sync::atomic::Ordering::SeqCst) { (403, "") } else { (204, "") }
+    });
+    let run = |arguments: &[&str]| {
+        let output = attache.command(&[&["subscription"], arguments].concat());
+        let text = String::from_utf8(if output.status.success() { output.stdout } else { output.stderr }).unwrap();
+        (output.status.success(), text)
+    };
+    assert!(run(&["list"]).1.starts_with("no subscriptions"));
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    let id = id_of(&shop.subscribe(&ROAMING.body("roaming-on", &sink.url(), Some(LINE))));
+    roam(&attache, "DE");
+    sink.received(2);
+    eventually("the dead letter is shown", || run(&["deliveries", &id]).1.contains("dead").then_some(()));
+    let (_, list) = run(&["list"]);
+    assert!(
+        list.contains(&id) && list.contains(LINE) && list.contains("camara-demo") && list.contains("ACTIVE"),
+        "{list}"
+    );
+    refusing.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(run(&["replay", &id, "--sequence", "2"]).1, "1 sent again\n");
+    let again = &sink.received(3)[2];
+    assert_eq!((again.id(), again.status), (format!("{id}-2").as_str(), 204));
+    assert!(run(&["replay", &id, "--sequence", "2"]).1.starts_with("no dead letter"));
+
+    assert!(run(&["pause", &id]).1.contains("INACTIVE"));
+    assert_eq!(shop.get(&id).json()["status"], "INACTIVE");
+    attache.change(LINE, "home", &json!({}));
+    roam(&attache, "DE");
+    assert!(run(&["resume", &id]).1.contains("ACTIVE"));
+    let names = sink.names(5).split_off(3);
+    assert_eq!(names, ["subscription-updated", "subscription-updated"]);
+    assert_eq!(shop.delete(&id).status, 204);
+    let (succeeded, told) = run(&["resume", &id]);
+    assert!(!succeeded && told.contains("has ended"), "{told}");
+    let unknown = attache.admin(Method::GET, "/admin/v1/subscriptions/nonsense").says(404);
+    assert_eq!(unknown.text("code"), "UNKNOWN_SUBSCRIPTION");
+    assert!(run(&["show", &id, "--json"]).1.contains("SUBSCRIPTION_DELETED"));
+}
+
+/// How often the server is killed in a run of the tests; `ATTACHE_TEST_KILLS` sets another count.
+const KILLS: usize = 8;
+
+#[test]
+fn a_server_that_is_killed_at_any_moment_loses_no_event_and_invents_none() {
+    let kills = std::env::var("ATTACHE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
+    let mut attache = sandbox();
+    let sink = Sink::answering(|_, before| if before % 97 == 50 { (503, "") } else { (204, "") });
+    let shop = ROAMING.two_legged(&attache, &["roaming-status"]);
+    let id = id_of(&shop.subscribe(&ROAMING.body("roaming-status", &sink.url(), Some(LINE))));
+    // What was acknowledged, as a count of changes: each is the opposite of the one before.
+    let mut is_abroad = false;
+    let mut unsure = 0;
+    let mut acknowledged = 0;
+    for round in 0..kills {
+        let url = attache.url(&format!("/admin/v1/lines/{LINE}"));
+        let token = attache.admin_token();
+        let is_over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let ends = std::sync::Arc::clone(&is_over);
+        let changer = std::thread::spawn(move || {
+            let client = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
+            let (mut made, mut is_abroad) = (0, is_abroad);
+            loop {
+                let request = if is_abroad {
+                    client.post(format!("{url}/home")).body("{}")
+                } else {
+                    client.post(format!("{url}/roam")).body(r#"{"country":"DE"}"#)
+                };
+                let request = request.header("content-type", "application/json").bearer_auth(&token);
+                match request.send() {
+                    Ok(answer) if answer.status().is_success() => {
+                        made += 1;
+                        is_abroad = !is_abroad;
+                    }
+                    // Killed while it was asked: it may have been done or not.
+                    _ => return made,
+                }
+                if ends.load(std::sync::atomic::Ordering::SeqCst) {
+                    return made;
+                }
+            }
+        });
+        let arrived = sink.events().len();
+        eventually("it is under load", || (sink.events().len() > arrived + round % 5).then_some(()));
+        attache.kill();
+        is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+        acknowledged += changer.join().unwrap();
+        attache.start();
+        is_abroad = attache.line(LINE)["serving_plmn"] != attache.line(LINE)["home_plmn"];
+        // An odd number of changes ends abroad if it began at home.
+        if (acknowledged + unsure) % 2 != usize::from(is_abroad) {
+            unsure += 1;
+        }
+    }
+    let made = acknowledged + unsure;
+    let delivered = eventually("every event is delivered", || {
+        let events: Vec<_> = sink.events().into_iter().filter(|event| event.status == 204).collect();
+        let last = format!("{id}-{}", made + 1);
+        events.iter().any(|event| event.id() == last).then_some(events)
+    });
+    let mut next = 1;
+    for event in &delivered {
+        let sequence: usize = event.id().strip_prefix(&format!("{id}-")).unwrap().parse().unwrap();
+        assert!(sequence <= next, "{sequence} came before {next}");
+        if sequence == next {
+            next += 1;
+        }
+        if sequence > 1 {
+            assert_eq!(event.body["data"]["roaming"], sequence.is_multiple_of(2), "{sequence}");
+        }
+    }
+    assert_eq!(next - 1, made + 1, "as many events as changes, and the start");
+    eprintln!("{kills} kills, {made} changes, {} deliveries", sink.events().len());
+}

@@ -391,6 +391,103 @@ pub struct Withdrawn {
     pub withdrawn: Vec<Consent>,
 }
 
+/// A subscription to events about a line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Its identifier.
+    pub id: SubscriptionId,
+    /// Where it was made.
+    pub publisher: PublisherName,
+    /// Who made it.
+    pub client_id: Option<String>,
+    /// The API by which it was made.
+    pub api: String,
+    /// The version of its contract.
+    pub version: String,
+    /// Of what it is told, such as `roaming-status`.
+    pub event_type: String,
+    /// About whom; none when the line has ended.
+    pub phone_number: Option<PhoneNumber>,
+    /// Where it is told.
+    pub sink: String,
+    /// `ACTIVE`, `INACTIVE`, or why it has ended.
+    pub status: String,
+    /// How many events were made for it.
+    pub events_made: u32,
+    /// After how many it ends.
+    pub max_events: Option<u32>,
+    /// When it began.
+    pub starts_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Some subscriptions, oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SubscriptionList {
+    /// They.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// Which subscriptions, or how many deliveries, are listed.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionQuery {
+    /// Those after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<SubscriptionId>,
+    /// At most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// One thing that a subscription is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its place among all that the subscription is told.
+    pub sequence: u64,
+    /// The `id` of the event.
+    pub event_id: String,
+    /// What is told.
+    pub event: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// When it was put on its way.
+    pub made_at: Timestamp,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// `pending`, `delivered`, `dead` or `dropped`.
+    pub state: String,
+    /// What came of the last attempt.
+    pub last_outcome: Option<String>,
+}
+
+/// What a subscription is told, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeliveryList {
+    /// They.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// Which dead letters are sent again: either.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// The one of this sequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// All that were made since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+/// How many are sent again.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ReplayedEvents {
+    /// So many.
+    pub replayed: usize,
+}
+
 /// How the simulated network fares.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,6 +11,7 @@ mod key;
 mod line;
 mod network;
 mod subject;
+mod subscription;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -62,6 +63,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/v1/consent-requests/{id}/grant", post(consent::grant))
         .route("/admin/v1/consent-requests/{id}/deny", post(consent::deny))
         .route("/admin/v1/lines/{number}/operator-token", post(line::operator_token))
+        .route("/admin/v1/subscriptions", get(subscription::list))
+        .route("/admin/v1/subscriptions/{id}", get(subscription::show))
+        .route("/admin/v1/subscriptions/{id}/deliveries", get(subscription::deliveries))
+        .route("/admin/v1/subscriptions/{id}/replay", post(subscription::replay))
+        .route("/admin/v1/subscriptions/{id}/pause", post(subscription::pause))
+        .route("/admin/v1/subscriptions/{id}/resume", post(subscription::resume))
         .route("/admin/v1/network", get(network::show).put(network::set))
         .route("/admin/v1/keys", get(key::list).post(key::rotate))
         .route("/admin/v1/keys/{id}", delete(key::retire))
@@ -96,6 +103,7 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         Some(path) if path.starts_with("network") => "network",
         Some(path) if path.starts_with("audit") => "audit",
         Some(path) if path.starts_with("subjects") => "subjects",
+        Some(path) if path.starts_with("subscriptions") => "subscriptions",
         Some(path) if path.starts_with("keys") => "keys",
         Some(path) if path.starts_with("tokens") => "tokens",
         Some(path) if path.starts_with("consent-requests") => "consent-requests",
@@ -181,6 +189,8 @@ enum AdminError {
     Changed,
     #[error("the client has two secrets that are good now; end the previous one first")]
     TwoSecrets,
+    #[error("there is no subscription {0}; `attache subscription list` shows those there are")]
+    UnknownSubscription(String),
     #[error("only a sandbox does this; start one with `attache serve`")]
     SandboxOnly,
     #[error("the audit log cannot be written, so what came of the request cannot be told; make room on its disk")]
@@ -220,6 +230,7 @@ impl AdminError {
             Self::UnknownLine(_) => (StatusCode::NOT_FOUND, "UNKNOWN_LINE"),
             Self::LineExists(_) => (StatusCode::CONFLICT, "LINE_EXISTS"),
             Self::UnknownRequest(_) => (StatusCode::NOT_FOUND, "UNKNOWN_REQUEST"),
+            Self::UnknownSubscription(_) => (StatusCode::NOT_FOUND, "UNKNOWN_SUBSCRIPTION"),
             Self::UnknownKey(_) => (StatusCode::NOT_FOUND, "UNKNOWN_KEY"),
             Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),
             Self::ClientExists { .. } => (StatusCode::CONFLICT, "CLIENT_EXISTS"),

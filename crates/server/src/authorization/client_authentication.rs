@@ -44,10 +44,17 @@ impl AuthenticatedClient {
 
 /// How a request says who it is from.
 enum Presented<'a> {
-    Secret { method: AuthenticationMethod, client_id: String, secret: String },
+    /// More than one secret where it is in doubt how what was sent is encoded.
+    Secret {
+        method: AuthenticationMethod,
+        client_id: String,
+        secrets: Vec<String>,
+    },
     Assertion(&'a str),
     ApplicationToken(&'a str),
-    Nothing { client_id: Option<&'a str> },
+    Nothing {
+        client_id: Option<&'a str>,
+    },
 }
 
 impl Presented<'_> {
@@ -93,9 +100,9 @@ async fn prove(
     presented: Presented<'_>,
 ) -> Result<AuthenticatedClient, Refused> {
     let (client, method) = match presented {
-        Presented::Secret { method, client_id, secret } => {
+        Presented::Secret { method, client_id, secrets } => {
             let client = app.clients.find(&publisher.name, &client_id).ok_or(REFUSED)?;
-            if !has_secret(app, &client, &secret) {
+            if !secrets.iter().any(|secret| has_secret(app, &client, secret)) {
                 return Err(REFUSED.into());
             }
             (client, method)
@@ -146,16 +153,16 @@ fn read<'a>(publisher: &Publisher, head: &'a Head, parameters: &'a Parameters) -
             Ok(Presented::ApplicationToken(token.trim()))
         }
         (Some(basic), None, None) => {
-            let (name, secret) = basic.to_str().ok().and_then(read_basic).ok_or(REFUSED)?;
+            let (name, secrets) = basic.to_str().ok().and_then(read_basic).ok_or(REFUSED)?;
             if client_id.is_some_and(|other| other != name) {
                 return Err(REFUSED);
             }
-            Ok(Presented::Secret { method: AuthenticationMethod::ClientSecretBasic, client_id: name, secret })
+            Ok(Presented::Secret { method: AuthenticationMethod::ClientSecretBasic, client_id: name, secrets })
         }
         (None, Some(secret), None) => Ok(Presented::Secret {
             method: AuthenticationMethod::ClientSecretPost,
             client_id: client_id.ok_or(REFUSED)?.to_owned(),
-            secret: secret.to_owned(),
+            secrets: vec![secret.to_owned()],
         }),
         (None, None, Some(assertion)) => {
             if parameters.get("client_assertion_type") != Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
@@ -186,15 +193,20 @@ fn has_secret(app: &App, client: &Client, secret: &str) -> bool {
     good.fold(false, |found, known| app.keyring.is_client_secret(secret, &known.hash) | found)
 }
 
-/// Reads `Basic base64(id:secret)`.
-pub(super) fn read_basic(header: &str) -> Option<(String, String)> {
+/// Reads `Basic base64(id:secret)`. Both are form-encoded (RFC 6749 section 2.3.1), but many libraries send them as
+/// they are: then what decoding makes of a secret is another one.
+pub(super) fn read_basic(header: &str) -> Option<(String, Vec<String>)> {
     let (scheme, credentials) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let credentials = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
     let (client_id, secret) = credentials.split_once(':')?;
-    Some((decode(client_id).into_owned(), decode(secret).into_owned()))
+    let mut secrets = vec![decode(secret).into_owned()];
+    if secrets[0] != secret {
+        secrets.push(secret.to_owned());
+    }
+    Some((decode(client_id).into_owned(), secrets))
 }
 
 #[cfg(test)]
@@ -204,7 +216,11 @@ mod tests {
     #[test]
     fn a_basic_header_is_read() {
         let header = format!("basic {}", STANDARD.encode("my-app-id:my%3Aapp"));
-        assert_eq!(read_basic(&header), Some(("my-app-id".into(), "my:app".into())));
+        assert_eq!(read_basic(&header), Some(("my-app-id".into(), vec!["my:app".into(), "my%3Aapp".into()])));
+        let header = format!("Basic {}", STANDARD.encode("my-app-id:50%+more"));
+        assert_eq!(read_basic(&header), Some(("my-app-id".into(), vec!["50% more".into(), "50%+more".into()])));
+        let header = format!("Basic {}", STANDARD.encode("my-app-id:secret"));
+        assert_eq!(read_basic(&header), Some(("my-app-id".into(), vec!["secret".into()])));
         for header in ["Basic", "Basic !", "Bearer bXk6YQ==", "Basic bXk="] {
             assert_eq!(read_basic(header), None, "{header}");
         }

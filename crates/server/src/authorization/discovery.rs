@@ -60,6 +60,11 @@ struct Metadata<'a> {
     id_token_signing_alg_values_supported: [&'a str; 1],
     token_endpoint_auth_methods_supported: Vec<&'a str>,
     token_endpoint_auth_signing_alg_values_supported: [&'a str; 4],
+    revocation_endpoint_auth_methods_supported: Vec<&'a str>,
+    revocation_endpoint_auth_signing_alg_values_supported: [&'a str; 4],
+    introspection_endpoint_auth_methods_supported: Vec<&'a str>,
+    introspection_endpoint_auth_signing_alg_values_supported: [&'a str; 4],
+    claims_supported: &'a [&'a str],
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_token_delivery_modes_supported: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,19 +89,26 @@ const METHODS: [AuthenticationMethod; 3] = [
     AuthenticationMethod::PrivateKeyJwt,
 ];
 
+/// What ID tokens and the userinfo endpoint tell.
+const CLAIMS: [&str; 8] = ["iss", "sub", "aud", "iat", "exp", "auth_time", "at_hash", "nonce"];
+
 /// The metadata document of a publisher's authorization server.
 pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
     let endpoints = endpoints(app, publisher);
     let has_codes = endpoints.authorization.is_some();
     let has_backchannel = endpoints.backchannel.is_some();
+    let has_subscribers = publisher.authorization.has_subscribers();
     let grants = [
         (publisher.authorization.client_credentials, "client_credentials"),
         (has_codes, "authorization_code"),
         (has_backchannel, "urn:openid:params:grant-type:ciba"),
         (publisher.authorization.jwt_bearer, "urn:ietf:params:oauth:grant-type:jwt-bearer"),
-        (publisher.authorization.has_subscribers(), "refresh_token"),
+        (has_subscribers, "refresh_token"),
     ];
     let scopes = publisher.scopes();
+    let oidc_scopes: &[&str] = if has_subscribers { &["openid", "offline_access"] } else { &[] };
+    let methods = METHODS.into_iter().filter(|method| app.takes(publisher, *method));
+    let methods: Vec<&str> = methods.map(AuthenticationMethod::as_str).collect();
     let algorithms = ALGORITHMS.map(|(_, name)| name);
     let metadata = Metadata {
         issuer: &endpoints.issuer,
@@ -107,18 +119,19 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         revocation_endpoint: &endpoints.revocation,
         introspection_endpoint: &endpoints.introspection,
         jwks_uri: &endpoints.keys,
-        scopes_supported: scopes.iter().map(Scope::as_str).chain(["openid"]).collect(),
+        scopes_supported: scopes.iter().map(Scope::as_str).chain(oidc_scopes.iter().copied()).collect(),
         response_types_supported: if has_codes { &["code"] } else { &[] },
         response_modes_supported: if has_codes { &["query"] } else { &[] },
         grant_types_supported: grants.into_iter().filter_map(|(has, grant)| has.then_some(grant)).collect(),
         subject_types_supported: ["pairwise"],
         id_token_signing_alg_values_supported: ["ES256"],
-        token_endpoint_auth_methods_supported: METHODS
-            .iter()
-            .filter(|method| app.takes(publisher, **method))
-            .map(|method| method.as_str())
-            .collect(),
+        token_endpoint_auth_methods_supported: methods.clone(),
         token_endpoint_auth_signing_alg_values_supported: algorithms,
+        revocation_endpoint_auth_methods_supported: methods.clone(),
+        revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+        introspection_endpoint_auth_methods_supported: methods,
+        introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+        claims_supported: if has_subscribers { &CLAIMS } else { &[] },
         backchannel_token_delivery_modes_supported: has_backchannel.then_some(["poll"]),
         backchannel_user_code_parameter_supported: has_backchannel.then_some(false),
         code_challenge_methods_supported: has_codes.then_some(["S256"]),

@@ -26,7 +26,7 @@ use std::{
 };
 
 use attache_core::{Attempt, Clock, Deliveries, Due, EndReason, Outcome, StoreError, Subscriptions};
-use attache_wire::{PUBLISHERS, Publisher, SubscriptionFace, event_id};
+use attache_wire::event_id;
 use futures_util::future::join_all;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,7 @@ use crate::{
         courier::{Letter, Reply},
     },
     keyring::Keyring,
+    subscription::face_of,
     telemetry::{AttemptOutcome, DeliveryMetrics},
 };
 
@@ -248,7 +249,7 @@ impl Delivering {
     /// What is sent, or why nothing is.
     fn letter(&self, due: &Due) -> Result<Letter, &'static str> {
         let (delivery, subscription) = (&due.delivery, &due.subscription);
-        let (publisher, face) = face_of(due).ok_or("this release does not know the version of its API")?;
+        let (publisher, face) = face_of(subscription).ok_or("this release does not know the version of its API")?;
         let source = format!("{}{}", self.base_url, publisher.root);
         let body = (face.write_event)(face, subscription, delivery, &source).ok_or("its version does not tell this")?;
         let token = match &subscription.credential {
@@ -288,17 +289,6 @@ impl Delivering {
 struct Sent {
     attempt: Attempt,
     is_gone: bool,
-}
-
-/// The version that a subscription was made by.
-fn face_of(due: &Due) -> Option<(&'static Publisher, &'static SubscriptionFace)> {
-    let subscription = &due.subscription;
-    let publisher = PUBLISHERS.iter().find(|publisher| publisher.name == subscription.publisher)?;
-    let face = publisher
-        .subscriptions
-        .iter()
-        .find(|face| (face.api, face.contract) == (subscription.api.as_str(), subscription.contract.as_str()))?;
-    Some((publisher, face))
 }
 
 /// Reads from the store beside what must not wait for it.

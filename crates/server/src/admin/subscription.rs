@@ -1,0 +1,147 @@
+//! `/admin/v1/subscriptions`: who is told of changes, and what became of that.
+
+use std::sync::Arc;
+
+use attache_core::{Notice, Replayed, StoreError, SubscriptionFilter, SubscriptionId, SubscriptionStatus};
+use attache_wire::event_id;
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
+};
+
+use super::{
+    AdminError, JsonBody,
+    api::{self, Replay, ReplayedEvents, SubscriptionList, SubscriptionQuery},
+};
+use crate::app::App;
+
+/// How many are told at once if nothing else is asked for, and at most.
+const PAGE: u32 = 100;
+const LONGEST_PAGE: u32 = 10_000;
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    query: Result<Query<SubscriptionQuery>, QueryRejection>,
+) -> Result<Json<SubscriptionList>, AdminError> {
+    let Query(query) = query?;
+    let filter = SubscriptionFilter { after: query.after, ..SubscriptionFilter::default() };
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
+    let found = app.subscriptions.subscriptions(&filter, limit).map_err(internal)?;
+    let mut subscriptions = Vec::with_capacity(found.len());
+    for subscription in &found {
+        subscriptions.push(shown(&app, subscription).await);
+    }
+    Ok(Json(SubscriptionList { subscriptions }))
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<api::Subscription>, AdminError> {
+    let subscription = find(&app, &id)?;
+    Ok(Json(shown(&app, &subscription).await))
+}
+
+pub(super) async fn deliveries(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    query: Result<Query<SubscriptionQuery>, QueryRejection>,
+) -> Result<Json<api::DeliveryList>, AdminError> {
+    let Query(query) = query?;
+    let id = find(&app, &id)?.id;
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE);
+    let deliveries = app.deliveries.deliveries(id, limit).map_err(internal)?;
+    Ok(Json(api::DeliveryList { deliveries: deliveries.iter().map(delivery).collect() }))
+}
+
+pub(super) async fn replay(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    JsonBody(wanted): JsonBody<Replay>,
+) -> Result<Json<ReplayedEvents>, AdminError> {
+    let id = find(&app, &id)?.id;
+    let which = match (wanted.sequence, wanted.since) {
+        (Some(sequence), None) => Replayed::One(sequence),
+        (None, Some(since)) => Replayed::Since(since),
+        _ => return Err(AdminError::Invalid("either `sequence` or `since` is needed".to_owned())),
+    };
+    let replayed = app.deliveries.replay(id, which, app.clock.now()).await.map_err(internal)?;
+    Ok(Json(ReplayedEvents { replayed }))
+}
+
+pub(super) async fn pause(app: State<Arc<App>>, id: Path<String>) -> Result<Json<api::Subscription>, AdminError> {
+    set_active(app, id, false).await
+}
+
+pub(super) async fn resume(app: State<Arc<App>>, id: Path<String>) -> Result<Json<api::Subscription>, AdminError> {
+    set_active(app, id, true).await
+}
+
+async fn set_active(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    is_active: bool,
+) -> Result<Json<api::Subscription>, AdminError> {
+    let subscription = find(&app, &id)?;
+    if subscription.status.has_ended() {
+        return Err(AdminError::Invalid(format!("the subscription {id} has ended; nothing begins it again")));
+    }
+    let changed = app.subscriptions.set_active(subscription.id, is_active, app.clock.now()).await.map_err(internal)?;
+    let changed = changed.ok_or(AdminError::UnknownSubscription(id))?;
+    Ok(Json(shown(&app, &changed).await))
+}
+
+fn find(app: &App, id: &str) -> Result<attache_core::Subscription, AdminError> {
+    let unknown = || AdminError::UnknownSubscription(id.chars().take(36).collect());
+    let parsed: SubscriptionId = id.parse().map_err(|_| unknown())?;
+    app.subscriptions.subscription(parsed).map_err(internal)?.ok_or_else(unknown)
+}
+
+fn internal(error: StoreError) -> AdminError {
+    AdminError::internal(error)
+}
+
+async fn shown(app: &App, subscription: &attache_core::Subscription) -> api::Subscription {
+    let clients = app.clients.list();
+    let client = clients.iter().find(|client| client.id == subscription.client);
+    api::Subscription {
+        id: subscription.id,
+        publisher: subscription.publisher.clone(),
+        client_id: client.map(|client| client.client_id.clone()),
+        api: subscription.api.clone(),
+        version: subscription.contract.clone(),
+        event_type: subscription.event_type.as_str().to_owned(),
+        // A line that has ended has no number any more.
+        phone_number: app.network.profile(subscription.line).await.ok().map(|profile| profile.phone_number),
+        sink: subscription.sink.to_string(),
+        status: match subscription.status {
+            SubscriptionStatus::Active => "ACTIVE".to_owned(),
+            SubscriptionStatus::Inactive => "INACTIVE".to_owned(),
+            SubscriptionStatus::Ended(reason) => reason.as_str().to_owned(),
+        },
+        events_made: subscription.events_made,
+        max_events: subscription.max_events,
+        starts_at: subscription.starts_at,
+        expires_at: subscription.expires_at,
+    }
+}
+
+fn delivery(delivery: &attache_core::Delivery) -> api::Delivery {
+    let event = match &delivery.notice {
+        Notice::Event(fact) => fact.event_type().as_str().to_owned(),
+        Notice::Started => "subscription-started".to_owned(),
+        Notice::Updated { is_active: true } => "subscription-updated (active)".to_owned(),
+        Notice::Updated { is_active: false } => "subscription-updated (inactive)".to_owned(),
+        Notice::Ended { reason, .. } => format!("subscription-ended ({})", reason.as_str()),
+    };
+    api::Delivery {
+        sequence: delivery.sequence,
+        event_id: event_id(delivery),
+        event,
+        at: delivery.at,
+        made_at: delivery.made_at,
+        attempts: delivery.attempts,
+        state: delivery.state.as_str().to_owned(),
+        last_outcome: delivery.last_outcome.clone(),
+    }
+}
