@@ -136,7 +136,7 @@ mod tests {
             }),
             addresses: None,
             eligible: true,
-            subject_key: SubjectKey::from_bytes([2; 16]),
+            subject_key: SubjectKey::from_bytes([2; 8]),
         }
     }
 

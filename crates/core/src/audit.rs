@@ -169,22 +169,23 @@ pub trait AuditLog: Send + Sync {
     async fn record(&self, record: AuditRecord<'_>) -> Result<(), AuditError>;
 }
 
-/// What the pseudonym of a line is made from, beside the key of the audit log: 128 random bits that
-/// are drawn when the line begins and destroyed with it. Without them nobody can tell which records
-/// are about the line, not even who has the key of the log.
+/// What the pseudonym of a line is made from, beside the key of the audit log and the line's
+/// identifier: 64 random bits, beside the 74 of the identifier, that are drawn when the line begins and
+/// destroyed with it. Without them nobody can tell which records are about the line, not even who has
+/// the key of the log.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SubjectKey([u8; 16]);
+pub struct SubjectKey([u8; 8]);
 
 impl SubjectKey {
     /// The key with these random bytes.
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
 
     /// The bytes of this key.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
+    pub const fn as_bytes(&self) -> &[u8; 8] {
         &self.0
     }
 }

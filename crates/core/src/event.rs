@@ -236,7 +236,7 @@ mod tests {
     fn unseen() -> Line {
         Line {
             id: LineId::from_bytes([1; 16]),
-            subject_key: SubjectKey::from_bytes([1; 16]),
+            subject_key: SubjectKey::from_bytes([1; 8]),
             phone_number: "+33699901032".parse().unwrap(),
             home: HOME.parse().unwrap(),
             status: None,

@@ -30,6 +30,6 @@ mod tests {
 
     #[test]
     fn a_million_of_them_are_small() {
-        assert_eq!((size_of::<Option<Status>>(), size_of::<Line>()), (32, 88));
+        assert_eq!((size_of::<Option<Status>>(), size_of::<Line>()), (32, 80));
     }
 }

@@ -436,7 +436,7 @@ mod tests {
             status,
             addresses: (addresses != Addresses::default()).then(|| Box::new(addresses)),
             eligible: status.is_some(),
-            subject_key: SubjectKey::from_bytes([2; 16]),
+            subject_key: SubjectKey::from_bytes([2; 8]),
         };
         let all = Addresses {
             public_ipv4: Some([203, 0, 113, 7].into()),

@@ -32,7 +32,7 @@
 //!   changed, removed, moved or cut off by whoever lacks the key, but for what was written since the last
 //!   head, and for one who puts back files, heads among them, as they once were.
 //! - A line's number is never written. Its pseudonym is the first half of the HMAC-SHA256, under the log's
-//!   key, of a key of the line's own ([`SubjectKey`]): with both the records about a line are found
+//!   key, of the line's identifier and a key of its own ([`SubjectKey`]): with all the records are found
 //!   ([`AuditKey::pseudonym`]), and when its own is destroyed nobody can find them any more.
 
 mod contents;
@@ -99,10 +99,13 @@ impl AuditKey {
         }
     }
 
-    /// What the log calls the line with this key.
+    /// What the log calls a line, which has this key.
     #[must_use]
-    pub fn pseudonym(&self, subject: SubjectKey) -> Pseudonym {
-        let tag = hmac::sign(&self.pseudonyms, subject.as_bytes());
+    pub fn pseudonym(&self, line: LineId, subject: SubjectKey) -> Pseudonym {
+        let mut context = hmac::Context::with_key(&self.pseudonyms);
+        context.update(line.as_bytes());
+        context.update(subject.as_bytes());
+        let tag = context.sign();
         let mut half = [0; 16];
         half.copy_from_slice(&tag.as_ref()[..16]);
         Pseudonym(half)
@@ -313,7 +316,7 @@ impl FileAuditLog {
     /// What the log calls a line; `None` when the line is gone.
     #[must_use]
     pub fn pseudonym(&self, line: LineId) -> Option<Pseudonym> {
-        self.subjects.subject_key(line).map(|key| self.shared.key.pseudonym(key))
+        self.subjects.subject_key(line).map(|key| self.shared.key.pseudonym(line, key))
     }
 
     /// The newest `limit` records that pass the filter; with `after`, those that come after it in this
@@ -363,8 +366,7 @@ impl FileAuditLog {
 impl AuditLog for FileAuditLog {
     async fn record(&self, record: AuditRecord<'_>) -> Result<(), AuditError> {
         // A line that is gone has no pseudonym any more.
-        let subject = record.subject.and_then(|line| self.subjects.subject_key(line));
-        let subject = subject.map(|key| self.shared.key.pseudonym(key));
+        let subject = record.subject.and_then(|line| self.pseudonym(line));
         let outcome = lock(&self.shared.open).add(&record, subject);
         // The other tasks that are ready on this worker add their records before this one goes on.
         tokio::task::yield_now().await;
@@ -739,7 +741,7 @@ mod tests {
 
     impl Subjects for TwoLines {
         fn subject_key(&self, line: LineId) -> Option<SubjectKey> {
-            matches!(line.as_bytes()[0], 1 | 2).then(|| SubjectKey::from_bytes(*line.as_bytes()))
+            matches!(line.as_bytes()[0], 1 | 2).then(|| SubjectKey::from_bytes([line.as_bytes()[0]; 8]))
         }
     }
 
@@ -834,7 +836,7 @@ mod tests {
             "publisher": "camara",
             "client_id": "shop",
             "action": "/device-roaming-status/v1/retrieve",
-            "subject": key().pseudonym(SubjectKey::from_bytes([1; 16])).to_string(),
+            "subject": key().pseudonym(line(1), SubjectKey::from_bytes([1; 8])).to_string(),
             "purpose": "dpv:FraudPreventionAndDetection",
             "legal_basis": "consent",
             "correlator": "c-1",
@@ -862,13 +864,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pseudonym_hangs_on_the_key_of_the_line_and_on_that_of_the_log() {
-        let pseudonym = |log: &[u8], line: u8| AuditKey::new(log).pseudonym(SubjectKey::from_bytes([line; 16]));
-        assert_eq!(pseudonym(b"a", 1), pseudonym(b"a", 1));
-        assert_ne!(pseudonym(b"a", 1), pseudonym(b"b", 1));
-        assert_ne!(pseudonym(b"a", 1), pseudonym(b"a", 2));
-        let text = pseudonym(b"a", 1).to_string();
-        assert_eq!(text.parse(), Ok(pseudonym(b"a", 1)));
+    fn a_pseudonym_hangs_on_the_line_on_its_key_and_on_that_of_the_log() {
+        let pseudonym =
+            |log: &[u8], id: u8, own: u8| AuditKey::new(log).pseudonym(line(id), SubjectKey::from_bytes([own; 8]));
+        assert_eq!(pseudonym(b"a", 1, 1), pseudonym(b"a", 1, 1));
+        assert_ne!(pseudonym(b"a", 1, 1), pseudonym(b"b", 1, 1));
+        assert_ne!(pseudonym(b"a", 1, 1), pseudonym(b"a", 2, 1));
+        assert_ne!(pseudonym(b"a", 1, 1), pseudonym(b"a", 1, 2));
+        let text = pseudonym(b"a", 1, 1).to_string();
+        assert_eq!(text.parse(), Ok(pseudonym(b"a", 1, 1)));
         for wrong in ["", "a", &text[1..], &text.to_uppercase(), "+33699901032"] {
             assert_eq!(wrong.parse::<Pseudonym>(), Err(PseudonymError), "{wrong}");
         }

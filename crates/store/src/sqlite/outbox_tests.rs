@@ -43,7 +43,7 @@ fn client(id: u8) -> Client {
 fn line(serving: &str, confirmed: i64) -> Line {
     Line {
         id: LineId::from_bytes([9; 16]),
-        subject_key: SubjectKey::from_bytes([9; 16]),
+        subject_key: SubjectKey::from_bytes([9; 8]),
         phone_number: "+33699901032".parse().unwrap(),
         home: "20801".parse().unwrap(),
         status: Some(Status {
