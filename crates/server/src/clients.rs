@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use arc_swap::ArcSwap;
 use attache_core::{Client, ClientId, Clients, Problem, PublisherName, StoreError};
 
-use crate::limit::Limiter;
+use crate::{limit::Limiter, verification_key::VerificationKey};
 
 /// A registered client.
 #[derive(Clone)]
@@ -14,11 +14,17 @@ struct Registered {
     client: Arc<Client>,
     /// What it may still ask; `None` where its plan limits nothing.
     limiter: Option<Arc<Limiter>>,
+    /// The keys that it has registered, ready to verify with.
+    keys: Arc<[VerificationKey]>,
 }
 
 impl Registered {
     fn new(client: Client) -> Self {
-        Self { limiter: Limiter::of(&client.plan).map(Arc::new), client: Arc::new(client) }
+        Self {
+            limiter: Limiter::of(&client.plan).map(Arc::new),
+            keys: VerificationKey::registered_by(&client),
+            client: Arc::new(client),
+        }
     }
 }
 
@@ -68,6 +74,12 @@ impl ClientRegistry {
     pub(crate) fn limiter(&self, id: ClientId) -> Result<Option<Arc<Limiter>>, Problem> {
         let snapshot = self.snapshot.load();
         snapshot.by_id.get(&id).map(|registered| registered.limiter.clone()).ok_or(Problem::CredentialsInvalid)
+    }
+
+    /// The keys that a client has registered; none once it is gone.
+    pub(crate) fn verification_keys(&self, id: ClientId) -> Arc<[VerificationKey]> {
+        let snapshot = self.snapshot.load();
+        snapshot.by_id.get(&id).map_or_else(|| Arc::from([]), |registered| Arc::clone(&registered.keys))
     }
 
     /// A client by its record.
@@ -123,9 +135,10 @@ impl ClientRegistry {
             return Err(StoreError::Changed);
         }
         self.store.replace(client.clone()).await?;
-        let limiter =
-            if before.client.plan == client.plan { before.limiter } else { Limiter::of(&client.plan).map(Arc::new) };
-        let registered = Registered { client: Arc::new(client), limiter };
+        let mut registered = Registered::new(client);
+        if before.client.plan == registered.client.plan {
+            registered.limiter = before.limiter;
+        }
         let client = Arc::clone(&registered.client);
         let snapshot = self.snapshot.load();
         let others = snapshot.by_id.values().filter(|other| other.client.id != client.id).cloned();

@@ -44,6 +44,7 @@ mod telemetry;
 mod throttle;
 mod token;
 mod used_once;
+mod verification_key;
 mod visitor;
 
 pub use attache_store::{Finding, SegmentReport, Verification};

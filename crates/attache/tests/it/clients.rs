@@ -11,6 +11,7 @@ use aws_lc_rs::{
     digest,
     encoding::{AsDer as _, Pkcs8V1Der},
     rsa,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, get_current_timestamp, jwk::Jwk};
@@ -268,6 +269,57 @@ fn an_assertion_is_used_once_also_by_a_server_that_was_killed() {
     is_oauth_error(&token_with(&attache, &by(&assertion)).says(401), "invalid_client");
     claims["jti"] = json!("2");
     token_with(&attache, &by(&signer.sign(&claims))).says(200);
+}
+
+#[test]
+fn an_assertion_is_signed_by_each_algorithm_with_a_key_for_it_and_by_a_key_as_long_as_it_is_registered() {
+    let attache = Attache::sandbox();
+    let algorithms = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
+    let keys = algorithms.map(|algorithm| (algorithm, key_for(algorithm)));
+    let public = keys.each_ref().map(|(_, (_, public))| public);
+    register_shop(&attache, &json!({"keys": public}));
+    let sign = |algorithm, key: &EncodingKey, id: &str| {
+        let mut claims = assertion(&attache.url(CAMARA.token_path), id);
+        claims["iss"] = json!("shop");
+        claims["sub"] = json!("shop");
+        jsonwebtoken::encode(&Header::new(algorithm), &claims, key).unwrap()
+    };
+    let refused = |assertion: &str| is_oauth_error(&token_with(&attache, &by(assertion)).says(401), "invalid_client");
+    for (algorithm, (key, _)) in &keys {
+        let good = sign(*algorithm, key, &format!("good {algorithm:?}"));
+        let (text, _) = good.rsplit_once('.').unwrap();
+        let other = sign(*algorithm, key, &format!("other {algorithm:?}"));
+        let (_, signature) = other.rsplit_once('.').unwrap();
+        refused(&format!("{text}.{signature}"));
+        refused(&sign(*algorithm, &key_for(*algorithm).0, &format!("stranger {algorithm:?}")));
+        // What was refused has used nothing up.
+        token_with(&attache, &by(&good)).says(200);
+        refused(&good);
+    }
+    // A key that is registered for one algorithm serves no other.
+    let [plain, salted, kept, removed] = keys.map(|(_, key)| key);
+    refused(&sign(Algorithm::PS256, &plain.0, "crossed"));
+    refused(&sign(Algorithm::RS256, &salted.0, "crossed"));
+    patch(&attache, "*", &json!({"keys": [kept.1]})).says(200);
+    refused(&sign(Algorithm::EdDSA, &removed.0, "removed"));
+    token_with(&attache, &by(&sign(Algorithm::ES256, &kept.0, "kept"))).says(200);
+}
+
+/// A new key, and its public half for this algorithm alone.
+fn key_for(algorithm: Algorithm) -> (EncodingKey, Value) {
+    let key = match algorithm {
+        Algorithm::ES256 => {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+            EncodingKey::from_ec_der(pair.to_pkcs8v1().unwrap().as_ref())
+        }
+        Algorithm::EdDSA => {
+            let pair = Ed25519KeyPair::generate().unwrap();
+            EncodingKey::from_ed_der(pair.to_pkcs8v1().unwrap().as_ref())
+        }
+        _ => rsa_key().0,
+    };
+    let public = serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap();
+    (key, public)
 }
 
 /// A web server that answers everything with one text, which can be changed.

@@ -7,12 +7,14 @@ use std::{
 
 use attache_core::Timestamp;
 use http::StatusCode;
-use jsonwebtoken::{DecodingKey, jwk::Jwk};
 use quick_cache::sync::Cache;
 use serde::Deserialize;
 use url::Url;
 
-use crate::outbound::{Limits, Outbound};
+use crate::{
+    outbound::{Limits, Outbound},
+    verification_key::VerificationKey,
+};
 
 /// As long as this, keys are taken as they were fetched.
 const FRESH: Duration = Duration::from_mins(5);
@@ -46,7 +48,7 @@ struct KeySet {
 
 #[derive(Clone)]
 struct Known {
-    keys: Arc<[Jwk]>,
+    keys: Arc<[VerificationKey]>,
     /// When these keys were fetched.
     fetched_at: Option<Timestamp>,
     /// When it was tried last, with or without success.
@@ -61,13 +63,13 @@ impl Default for Known {
 
 impl Known {
     /// The keys, as far as they can be used still.
-    fn usable(&self, now: Timestamp) -> Arc<[Jwk]> {
+    fn usable(&self, now: Timestamp) -> Arc<[VerificationKey]> {
         if self.is_younger(self.fetched_at, USABLE, now) { Arc::clone(&self.keys) } else { Arc::from([]) }
     }
 
     /// Whether there is nothing to gain from a fetch.
     fn is_enough_for(&self, kid: Option<&str>, now: Timestamp) -> bool {
-        let has_kid = kid.is_none_or(|kid| self.keys.iter().any(|key| key.common.key_id.as_deref() == Some(kid)));
+        let has_kid = kid.is_none_or(|kid| self.keys.iter().any(|key| key.id() == Some(kid)));
         (has_kid && self.is_younger(self.fetched_at, FRESH, now))
             || self.is_younger(self.tried_at, BETWEEN_FETCHES, now)
     }
@@ -91,7 +93,7 @@ impl PublishedKeys {
 
     /// The keys at an address; fetched again if they are old, or the one that is meant is not among them.
     /// None if they cannot be had.
-    pub(super) async fn at(&self, uri: &str, kid: Option<&str>, now: Timestamp) -> Arc<[Jwk]> {
+    pub(super) async fn at(&self, uri: &str, kid: Option<&str>, now: Timestamp) -> Arc<[VerificationKey]> {
         let made: Result<_, std::convert::Infallible> = self.sets.get_or_insert_with(uri, || Ok(Arc::default()));
         let Ok(set) = made;
         let known = set.known();
@@ -116,7 +118,7 @@ impl PublishedKeys {
         keys
     }
 
-    async fn fetch(&self, uri: &str) -> Result<Vec<Jwk>, String> {
+    async fn fetch(&self, uri: &str) -> Result<Vec<VerificationKey>, String> {
         let url: Url = uri.parse().map_err(|_| "it is no URL".to_owned())?;
         let answer = self.outbound.get(&url, LIMITS).await.map_err(|error| {
             let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
@@ -141,14 +143,14 @@ impl KeySet {
 
 /// Reads a JSON Web Key Set (RFC 7517 section 5). Keys of kinds that are not known here are left out, as it
 /// asks.
-fn read(body: &[u8]) -> Option<Vec<Jwk>> {
+fn read(body: &[u8]) -> Option<Vec<VerificationKey>> {
     #[derive(Deserialize)]
     struct Set {
         keys: Vec<serde_json::Value>,
     }
     let set: Set = serde_json::from_slice(body).ok()?;
     let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
-    Some(keys.filter(|key| DecodingKey::from_jwk(key).is_ok()).collect())
+    Some(keys.filter_map(VerificationKey::of).collect())
 }
 
 #[cfg(test)]
@@ -171,7 +173,8 @@ mod tests {
 
     #[test]
     fn keys_are_fetched_when_they_are_old_or_one_is_missing_and_never_too_often() {
-        let keys: Arc<[Jwk]> = Arc::from([serde_json::from_str::<Jwk>(ED25519).unwrap()]);
+        let keys: Arc<[VerificationKey]> =
+            Arc::from([VerificationKey::of(serde_json::from_str(ED25519).unwrap()).unwrap()]);
         let known = Known { keys, fetched_at: Some(at(0)), tried_at: Some(at(0)) };
         for (kid, now, is_enough) in [
             (Some("a"), 0, true),

@@ -2,10 +2,7 @@
 
 use attache_core::{Client, ClientKeys};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation,
-    jwk::{Jwk, PublicKeyUse},
-};
+use jsonwebtoken::{Algorithm, Validation};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::app::App;
@@ -58,26 +55,14 @@ pub(super) async fn claims<Claims: DeserializeOwned>(
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     let kid = header.kid.as_deref();
-    let verified = |key: &Jwk| {
-        if !may_sign(key, kid, header.alg) {
-            return None;
-        }
-        let key = DecodingKey::from_jwk(key).ok()?;
-        Some(jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims)
+    let keys = match &client.keys {
+        ClientKeys::Registered(_) => app.clients.verification_keys(client.id),
+        ClientKeys::Published(uri) => app.published_keys.at(uri, kid, app.clock.now()).await,
     };
-    match &client.keys {
-        ClientKeys::Registered(keys) => keys.iter().find_map(|key| verified(&serde_json::from_str(&key.0).ok()?)),
-        ClientKeys::Published(uri) => app.published_keys.at(uri, kid, app.clock.now()).await.iter().find_map(verified),
-    }
-}
-
-/// Whether a key is meant for a signature with this `kid` and algorithm.
-fn may_sign(key: &Jwk, kid: Option<&str>, algorithm: Algorithm) -> bool {
-    let common = &key.common;
-    let is_named = common.key_id.is_none() || kid.is_none() || common.key_id.as_deref() == kid;
-    let is_for_signatures = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
-    let is_for_algorithm = common.key_algorithm.is_none_or(|own| own.to_string().parse() == Ok(algorithm));
-    is_named && is_for_signatures && is_for_algorithm
+    let fitting = keys.iter().filter(|key| key.is_for(kid, header.alg));
+    fitting
+        .map(|key| jsonwebtoken::decode(token, key.key(), &validation))
+        .find_map(|decoded| Some(decoded.ok()?.claims))
 }
 
 /// What a token claims, to find the client whose keys it must be signed with. Nothing else may be made
