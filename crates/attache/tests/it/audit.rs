@@ -123,6 +123,25 @@ fn the_way_of_a_token_is_told_step_by_step_and_found_by_subject_and_by_client() 
 }
 
 #[test]
+fn an_identification_tells_on_which_legal_basis_it_rests() {
+    let attache = Attache::with(&["--legal-basis=*/connected-network-type=contract"]);
+    let caller = camara(&attache);
+    identify(&attache, &caller, NUMBER, "by CIBA");
+    for scope in [SCOPE, "connected-network-type:read"] {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("response_type", "code"), ("client_id", caller.id.as_str())])
+            .append_pair("scope", &format!("dpv:FraudPreventionAndDetection {scope}"))
+            .append_pair("login_hint", &format!("tel:{NUMBER}"))
+            .append_pair("redirect_uri", "http://localhost:3000/callback")
+            .finish();
+        attache.get(&format!("/oauth2/authorize?{query}")).says(302);
+    }
+    let records = exported(&attache, &["--event", "identification"]);
+    assert_eq!(fields(&records, "action"), ["bc-authorize", "authorize", "authorize"]);
+    assert_eq!(fields(&records, "legal_basis"), ["consent", "consent", "contract"]);
+}
+
+#[test]
 fn what_the_operator_does_is_told_with_the_line_that_it_is_about() {
     let attache = Attache::sandbox();
     attache.line(NUMBER);

@@ -156,7 +156,9 @@ async fn authorize(
         nonce: parameters.get("nonce").map(str::to_owned),
     };
     let line = identify(app, publisher, visitor, parameters).await?;
-    trail.line = line;
+    if let Some(line) = line {
+        trail.is_about(app, Use { client, line, purpose: &asked.purpose, scopes: &asked.scopes }).await;
+    }
     let outcome = match line {
         Some(line) => continue_with(app, client, line, &asked, &redirect, prompt).await?,
         None if prompt.none => {

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use attache_core::{Backchannel, Grant, GrantKind, GrantType, LegalBasis, LineId, Problem, RequestId};
+use attache_core::{Backchannel, Grant, GrantKind, GrantType, LineId, Problem, RequestId};
 use attache_wire::{
     Publisher,
     oauth::{Acknowledgement, OAuthErrorCode},
@@ -60,9 +60,8 @@ async fn begin(
     let now = app.clock.now();
     let line = match login_hint::identify(app, publisher, hint).await {
         Ok(line) => {
-            trail.line = Some(line);
             let wanted = Use { client: &caller.client, line, purpose: &asked.purpose, scopes: &asked.scopes };
-            trail.legal_basis = consent::basis(app, wanted).await.map(LegalBasis::as_str);
+            trail.is_about(app, wanted).await;
             if consent::settle(app, wanted).await? == Standing::Refused {
                 return Err(OAuthErrorCode::AccessDenied.because("the subscriber does not want this use").into());
             }

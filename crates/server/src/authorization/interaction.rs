@@ -190,8 +190,9 @@ async fn identified(
 ) -> Result<Outcome, Refused> {
     let mut trail = Trail::begin(app, interaction.publisher, None, &Parameters::none());
     trail.client = Some(std::sync::Arc::clone(client));
-    trail.line = Some(line);
-    trail.asks_for(&interaction.asked.scopes, &interaction.asked.purpose);
+    let Admitted { scopes, purpose, .. } = &interaction.asked;
+    trail.asks_for(scopes, purpose);
+    trail.is_about(app, Use { client, line, purpose, scopes }).await;
     let outcome = continue_with(app, client, line, &interaction.asked, &interaction.redirect, interaction.prompt).await;
     trail.end_with_identification(app, "authorize", outcome).await
 }

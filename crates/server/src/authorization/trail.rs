@@ -1,11 +1,15 @@
 use std::sync::Arc;
 
-use attache_core::{AuditEvent, AuditRecord, Client, LineId, Purpose, Scope};
+use attache_core::{AuditEvent, AuditRecord, Client, LegalBasis, LineId, Purpose, Scope};
 use attache_wire::{Publisher, oauth::OAuthErrorCode};
 use http::{HeaderMap, header};
 
 use super::{Refused, client_authentication::read_basic, parameters::Parameters};
-use crate::{app::App, query};
+use crate::{
+    app::App,
+    consent::{self, Use},
+    query,
+};
 
 /// What is learned about a request on its way, for its record in the audit log. Each step notes what it
 /// has found out; what is not known yet when a request is refused is not in the record.
@@ -21,7 +25,7 @@ pub(super) struct Trail<'a> {
     /// Why.
     pub(super) purpose: Option<Purpose>,
     /// On which legal basis.
-    pub(super) legal_basis: Option<&'static str>,
+    legal_basis: Option<&'static str>,
 }
 
 impl<'a> Trail<'a> {
@@ -50,6 +54,12 @@ impl<'a> Trail<'a> {
     pub(super) fn asks_for(&mut self, scopes: &[Scope], purpose: &Purpose) {
         self.scopes = scopes.to_vec();
         self.purpose = Some(purpose.clone());
+    }
+
+    /// Notes about whom it is asked, and on which legal basis.
+    pub(super) async fn is_about(&mut self, app: &App, wanted: Use<'_>) {
+        self.line = Some(wanted.line);
+        self.legal_basis = consent::basis(app, wanted).await.map(LegalBasis::as_str);
     }
 
     /// Records that a token was issued or refused. A client that is told to wait is refused nothing.
