@@ -73,7 +73,7 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
         let sandbox_app = Arc::clone(app);
         router = router.route("/sandbox", any(move |request| async move { tell_sandbox(&sandbox_app, &request) }));
     }
-    for path in [interaction::PATH, self_care::PATH, pages::STYLE_PATH] {
+    for path in [interaction::PATH, self_care::PATH, self_care::consents::PATH, pages::STYLE_PATH] {
         let app = Arc::clone(app);
         router = router.route(path, any(move |request| answer_page(Arc::clone(&app), path, request)));
     }
@@ -219,22 +219,27 @@ fn tell_sandbox(app: &App, request: &Request<Body>) -> Response {
     answer_beside_faces(app, request, "/sandbox", outcome)
 }
 
-/// The pages that subscribers see.
+/// The pages that subscribers see, and what programs of theirs ask instead.
 async fn answer_page(app: Arc<App>, path: &'static str, request: Request<Body>) -> Response {
     let (parts, body) = lingering(&app.settings, request).into_parts();
     let head = Request::from_parts(parts.clone(), Body::empty());
     let request = Request::from_parts(parts, body);
-    let admitted = query::admit_host_and_target(&app, &head).and_then(|()| match *head.method() {
-        Method::GET | Method::HEAD => Ok(()),
-        Method::POST if path != pages::STYLE_PATH => Ok(()),
-        _ if path == pages::STYLE_PATH => Err(Problem::MethodNotAllowed { allow: "GET" }),
-        _ => Err(Problem::MethodNotAllowed { allow: "GET, POST" }),
+    let (changing, allow) = match path {
+        pages::STYLE_PATH => (None, "GET"),
+        self_care::consents::PATH => (Some(Method::DELETE), "GET, DELETE"),
+        _ => (Some(Method::POST), "GET, POST"),
+    };
+    let admitted = query::admit_host_and_target(&app, &head).and_then(|()| match head.method() {
+        &Method::GET | &Method::HEAD => Ok(()),
+        method if Some(method) == changing.as_ref() => Ok(()),
+        _ => Err(Problem::MethodNotAllowed { allow }),
     });
     let answer = async {
         admitted?;
         match path {
             interaction::PATH => interaction::answer(&app, request).await,
             self_care::PATH => self_care::answer(&app, request).await,
+            self_care::consents::PATH => self_care::consents::answer(&app, request).await,
             _ => Ok(pages::style()),
         }
     };

@@ -68,6 +68,8 @@ fn a_withdrawn_consent_ends_its_tokens_at_once_and_no_others() {
     assert_eq!(ask(&attache, &token).status, 200);
 
     assert_eq!(withdraw(&attache, LINE, &json!({"client_id": "nobody"})), Vec::<Value>::new());
+    let path = format!("/admin/v1/lines/{LINE}/consents/withdraw");
+    attache.admin(Method::POST, &path).json(&json!([])).says(400);
     assert_eq!(ask(&attache, &token).status, 200);
     let withdrawn = withdraw(&attache, LINE, &json!({"purpose": "dpv:FraudPreventionAndDetection"}));
     assert_eq!((withdrawn.len(), &withdrawn[0]["state"]), (1, &json!("withdrawn")));
@@ -528,6 +530,82 @@ fn a_subscriber_sees_answers_and_withdraws_on_a_page() {
     assert!(page.body.contains("Wartet auf Ihre Antwort"), "{}", page.body);
     browser.press(&page, &[("answer", "grant")]);
     poll(&attache, &CAMARA, &id).says(200);
+}
+
+#[test]
+fn a_subscribers_own_programs_list_and_withdraw() {
+    let attache = Attache::with(&["--legal-basis=*/connected-network-type=contract"]);
+    let from =
+        |method: Method, line: &str| attache.request(method, "/self-care/consents").header("x-sandbox-line", line);
+    let list = |line: &str| from(Method::GET, line).says(200).json()["consents"].as_array().unwrap().clone();
+    assert_eq!(list(LINE), Vec::<Value>::new());
+    let token = CAMARA.three_legged(&attache, LINE, SCOPE);
+    CAMARA.three_legged(&attache, LINE, "dpv:ServiceProvision connected-network-type:read");
+    let of_another_line = CAMARA.three_legged(&attache, "+33639980004", SCOPE);
+
+    let [consent, contract] = &list(LINE)[..] else { panic!("two uses are there") };
+    for (field, value) in [
+        ("publisher", "camara"),
+        ("client_id", CAMARA.id),
+        ("purpose", "dpv:FraudPreventionAndDetection"),
+        ("scope", "device-roaming-status:read"),
+        ("basis", "consent"),
+        ("state", "granted"),
+    ] {
+        assert_eq!(consent[field], value);
+    }
+    assert!(consent["client"].is_string() && consent["granted_at"].is_string(), "{consent}");
+    assert!(consent.get("ended_at").is_none() && consent.get("phone_number").is_none(), "{consent}");
+    assert_eq!((&consent["can_be_withdrawn"], &contract["can_be_withdrawn"]), (&json!(true), &json!(false)));
+
+    let withdraw = |meant: &Value| from(Method::DELETE, LINE).json(meant);
+    assert_eq!(withdraw(&json!({"client_id": "nobody"})).says(200).json(), json!({"withdrawn": []}));
+    assert_eq!(ask(&attache, &token).status, 200);
+    let withdrawn = withdraw(&json!({"client_id": CAMARA.id, "scope": "device-roaming-status:read"})).says(200).json();
+    assert_eq!(withdrawn["withdrawn"][0]["state"], "withdrawn");
+    assert_eq!(ask(&attache, &token).status, 401, "it ends at once");
+    assert_eq!(ask(&attache, &of_another_line).status, 200);
+    assert_eq!(withdraw(&json!({})).says(200).json(), json!({"withdrawn": []}), "a contract is not ended here");
+    let ended = list(LINE);
+    let ended = ended.iter().find(|consent| consent["state"] == "withdrawn").unwrap();
+    assert!(ended["ended_at"].is_string() && ended["can_be_withdrawn"] == false, "{ended}");
+}
+
+#[test]
+fn another_sites_page_withdraws_nothing_in_a_subscribers_name() {
+    let attache = Attache::sandbox();
+    let token = CAMARA.three_legged(&attache, LINE, SCOPE);
+    let path = "/self-care/consents";
+    let from = |method: Method| attache.request(method, path).header("x-sandbox-line", LINE);
+    for (header, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://b.example"),
+        ("origin", "null"),
+    ] {
+        for method in [Method::GET, Method::DELETE] {
+            let refused = from(method).header(header, value).json(&json!({})).says(403);
+            assert_eq!(refused.text("code"), "PERMISSION_DENIED");
+        }
+    }
+    // Its browser asks first whether it may send this, and may not.
+    let asked =
+        from(Method::OPTIONS).header("origin", "https://b.example").header("access-control-request-method", "DELETE");
+    assert_eq!(asked.says(405).header("access-control-allow-origin"), "");
+    // What its browser sends without asking is not taken.
+    from(Method::POST).json(&json!({})).says(405);
+    from(Method::DELETE).body("text/plain", "{}").says(415);
+    for body in ["", "[]", "{", r#"{"clientId": "camara-demo"}"#] {
+        from(Method::DELETE).body("application/json", body).says(400);
+    }
+    attache.request(Method::DELETE, path).json(&json!({})).says(403);
+    attache.request(Method::GET, path).header("x-sandbox-line", "+33600000001").says(403);
+    assert_eq!(ask(&attache, &token).status, 200);
+    for (header, value) in [("sec-fetch-site", "same-origin"), ("origin", attache.url("").as_str())] {
+        from(Method::GET).header(header, value).says(200);
+    }
+    from(Method::DELETE).header("sec-fetch-site", "same-origin").json(&json!({})).says(200);
+    assert_eq!(ask(&attache, &token).status, 401);
 }
 
 /// The pages in a browser, as people have it.

@@ -107,6 +107,17 @@ pub(super) async fn withdraw(
     JsonBody(meant): JsonBody<Withdrawal>,
 ) -> Result<Json<Withdrawn>, AdminError> {
     let line = line_of(&app, number).await?;
+    let withdrawn = withdraw_meant(&app, line, meant).await.map_err(AdminError::internal)?;
+    let withdrawn = withdrawn.iter().filter_map(|consent| shown(&app, number, consent)).collect();
+    Ok(Json(Withdrawn { withdrawn }))
+}
+
+/// Withdraws those consents of a line that are meant, and returns them.
+pub(crate) async fn withdraw_meant(
+    app: &App,
+    line: LineId,
+    meant: Withdrawal,
+) -> Result<Vec<attache_core::Consent>, Problem> {
     let clients: Vec<_> = app
         .clients
         .list()
@@ -115,15 +126,12 @@ pub(super) async fn withdraw(
         .filter(|client| meant.client_id.as_ref().is_none_or(|client_id| *client_id == client.client_id))
         .map(|client| client.id)
         .collect();
-    let withdrawn = consent::withdraw(&app, line, move |consent| {
+    consent::withdraw(app, line, move |consent| {
         clients.contains(&consent.client)
             && meant.purpose.as_ref().is_none_or(|purpose| *purpose == consent.purpose)
             && meant.scope.as_ref().is_none_or(|scope| *scope == consent.scope)
     })
     .await
-    .map_err(AdminError::internal)?;
-    let withdrawn = withdrawn.iter().filter_map(|consent| shown(&app, number, consent)).collect();
-    Ok(Json(Withdrawn { withdrawn }))
 }
 
 async fn line_of(app: &App, number: PhoneNumber) -> Result<LineId, AdminError> {

@@ -31,6 +31,8 @@ use axum::{
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 
+pub(crate) use consent::withdraw_meant as withdraw_consents;
+
 use crate::{
     app::App,
     linger::lingering,
@@ -287,9 +289,13 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
             return Err(AdminError::MediaType("application/json"));
         }
         let body = read_body(app, request).await?;
-        serde_json::from_slice(&body)
-            .map(Self)
-            .map_err(|error| AdminError::Invalid(format!("the body is not what is needed here: {error}")))
+        let read = serde_json::from_slice(&body)
+            .map_err(|error| AdminError::Invalid(format!("the body is not what is needed here: {error}")))?;
+        // An array would be taken for the fields in their order, and an empty one for none of them.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(AdminError::Invalid("the body is not what is needed here: send a JSON object".to_owned()));
+        }
+        Ok(Self(read))
     }
 }
 

@@ -3,6 +3,8 @@
 //! Who the subscriber is, the network says, each time anew. In a sandbox a visitor picks a line, which then
 //! stands in the address.
 
+pub(crate) mod consents;
+
 use std::fmt::Write as _;
 
 use attache_core::{Consent, ConsentState, LineId, Problem};
