@@ -10,7 +10,7 @@ use axum::{
     body::Body,
     extract::Path,
     response::{IntoResponse as _, Response},
-    routing::{any, get},
+    routing::{MethodRouter, any, get},
 };
 use futures_util::FutureExt as _;
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -32,6 +32,20 @@ use crate::{
 /// Where a publisher's keys are published, below its root.
 pub(crate) const KEYS_PATH: &str = "/.well-known/jwks.json";
 
+/// The one way to put something at a path, so that the log can tell every path there is.
+pub(crate) trait Serve<S>: Sized {
+    /// Answers at a path, in axum's notation, and tells the log of it.
+    fn serve(self, path: &str, methods: MethodRouter<S>) -> Self;
+}
+
+impl<S: Clone + Send + Sync + 'static> Serve<S> for Router<S> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one way")]
+    fn serve(self, path: &str, methods: MethodRouter<S>) -> Self {
+        tracing::debug!(path, "serves");
+        self.route(path, methods)
+    }
+}
+
 /// Everything for applications: faces and authorization servers.
 pub(crate) fn public(app: &Arc<App>) -> Router {
     let mut router = Router::new();
@@ -42,7 +56,7 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
                 let app = Arc::clone(app);
                 let path = format!("{root}{}", mount.path);
                 let handler = move |request| answer_face(Arc::clone(&app), publisher, Arc::clone(&mount), request);
-                router = router.route(&path, any(handler));
+                router = router.serve(&path, any(handler));
             }
             for face in publisher.subscriptions {
                 let of_all = Arc::clone(app);
@@ -52,12 +66,12 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
                     answer_subscription(Arc::clone(&of_one), publisher, face, Some(id), request)
                 };
                 let path = format!("{root}{}", face.path);
-                router = router.route(&path, any(all)).route(&format!("{path}/{{id}}"), any(one));
+                router = router.serve(&path, any(all)).serve(&format!("{path}/{{id}}"), any(one));
             }
             for (endpoint, path) in endpoint_paths(publisher) {
                 let app = Arc::clone(app);
                 let handler = move |request| answer_endpoint(Arc::clone(&app), publisher, endpoint, path, request);
-                router = router.route(&format!("{root}{path}"), any(handler));
+                router = router.serve(&format!("{root}{path}"), any(handler));
             }
         }
         // RFC 8414 section 3.1 puts the well-known part before the path of the issuer.
@@ -66,22 +80,22 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
             let path = "/.well-known/oauth-authorization-server";
             let handler =
                 move |request| answer_endpoint(Arc::clone(&app), publisher, Endpoint::Metadata, path, request);
-            router = router.route(&format!("{path}{}", publisher.root), any(handler));
+            router = router.serve(&format!("{path}{}", publisher.root), any(handler));
         }
     }
     if app.settings.mode == Mode::Sandbox {
         let sandbox_app = Arc::clone(app);
-        router = router.route("/sandbox", any(move |request| async move { tell_sandbox(&sandbox_app, &request) }));
+        router = router.serve("/sandbox", any(move |request| async move { tell_sandbox(&sandbox_app, &request) }));
     }
     for path in [interaction::PATH, self_care::PATH, self_care::consents::PATH, pages::STYLE_PATH] {
         let app = Arc::clone(app);
-        router = router.route(path, any(move |request| answer_page(Arc::clone(&app), path, request)));
+        router = router.serve(path, any(move |request| answer_page(Arc::clone(&app), path, request)));
     }
     for resource in docs::resources(&app.settings) {
         let app = Arc::clone(app);
         let path = resource.path.clone();
         let handler = move |request| async move { tell_about_itself(&app, &resource, &request) };
-        router = router.route(&path, any(handler));
+        router = router.serve(&path, any(handler));
     }
     let app = Arc::clone(app);
     router.fallback(move |request| async move { answer_unknown(&app, &lingering(&app.settings, request)) })
@@ -116,9 +130,9 @@ pub(crate) fn operator(app: &Arc<App>) -> Router {
         move |headers: HeaderMap| async move { tell_metrics(&app, &headers) }
     };
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ready\n" }))
-        .route("/metrics", get(metrics))
+        .serve("/healthz", get(|| async { "ok\n" }))
+        .serve("/readyz", get(|| async { "ready\n" }))
+        .serve("/metrics", get(metrics))
         .merge(admin::router(Arc::clone(app)))
 }
 

@@ -38,3 +38,4 @@ mod telefonica_samples;
 mod tokens;
 mod versions;
 mod vonage;
+mod walk;
