@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The paths that answer without a credential, and why. `*` stands for any text.
-const PUBLIC: [(&str, &str); 13] = [
+const PUBLIC: [(&str, &str); 14] = [
     ("*/.well-known/openid-configuration", "clients discover a server before they know it"),
     ("*/.well-known/oauth-authorization-server", "the same by RFC 8414"),
     ("/.well-known/oauth-authorization-server/*", "the same, where RFC 8414 section 3.1 looks"),
@@ -26,6 +26,7 @@ const PUBLIC: [(&str, &str); 13] = [
     ("*/authorize", "a browser comes with no credential; nothing is given before the subscriber is known"),
     ("/consent", "a subscriber's page: the network, and what only the browser knows, say who it is"),
     ("/self-care", "a subscriber's page, as above"),
+    ("/self-care/consents", "the same for programs; whom the network does not know is told nothing"),
     ("/pages.css", "the look of these pages"),
     ("/docs*", "the documentation"),
     ("/sandbox", "in a sandbox only: its demo credentials are for everyone"),
