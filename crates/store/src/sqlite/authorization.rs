@@ -13,6 +13,11 @@ use super::{
     failed,
 };
 
+/// Refresh tokens with what they rest on, as [`refresh_token`] reads them.
+const REFRESH_TOKENS: &str = "SELECT id, publisher, client, line, scopes, openid, purpose, authenticated_at, bound_to,
+            is_used, expires_at
+     FROM refresh_token JOIN authorization ON id = authorization";
+
 #[async_trait]
 impl Authorizations for SqliteStore {
     fn revoked(&self) -> Result<Vec<(RevocationKey, Timestamp)>, StoreError> {
@@ -65,16 +70,7 @@ impl Authorizations for SqliteStore {
 
     async fn find(&self, token: RefreshTokenHash) -> Result<Option<RefreshToken>, StoreError> {
         self.read("read a refresh token", move |connection| {
-            connection
-                .query_row(
-                    "SELECT id, publisher, client, line, scopes, openid, purpose, authenticated_at, bound_to, is_used,
-                            expires_at
-                     FROM refresh_token JOIN authorization ON id = authorization
-                     WHERE hash = ?1",
-                    [token],
-                    refresh_token,
-                )
-                .optional()
+            connection.query_row(&format!("{REFRESH_TOKENS} WHERE hash = ?1"), [token], refresh_token).optional()
         })
         .await
     }
@@ -82,12 +78,7 @@ impl Authorizations for SqliteStore {
     async fn about(&self, line: LineId) -> Result<Vec<RefreshToken>, StoreError> {
         self.read("read the refresh tokens of a line", move |connection| {
             connection
-                .prepare(
-                    "SELECT id, publisher, client, line, scopes, openid, purpose, authenticated_at, bound_to, is_used,
-                            expires_at
-                     FROM refresh_token JOIN authorization ON id = authorization
-                     WHERE line = ?1 ORDER BY expires_at",
-                )?
+                .prepare(&format!("{REFRESH_TOKENS} WHERE line = ?1 ORDER BY expires_at"))?
                 .query_map([line.as_bytes()], refresh_token)?
                 .collect()
         })
