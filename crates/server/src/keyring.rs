@@ -145,9 +145,10 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use attache_core::{ClientId, ClientKeys, Plan, PublisherName, Timestamp};
+    use attache_core::{ClientId, PublisherName};
 
     use super::*;
+    use crate::clients::any_client;
 
     fn keyring(byte: u8) -> Keyring {
         Keyring::new(&Key32::from_bytes([byte; 32]), None)
@@ -165,24 +166,9 @@ mod tests {
     fn client(id: u8, publisher: &'static str, sector: Option<&str>) -> Client {
         Client {
             id: ClientId::from_bytes([id; 16]),
-            revision: 1,
             publisher: PublisherName::new_static(publisher),
-            client_id: String::new(),
-            name: None,
-            organisation: None,
-            secrets: Vec::new(),
-            keys: ClientKeys::Registered(Vec::new()),
-            authentication_methods: Vec::new(),
-            redirect_uris: Vec::new(),
-            origins: Vec::new(),
-            grants: Vec::new(),
-            scopes: Vec::new(),
-            purposes: Vec::new(),
-            plan: Plan::default(),
-            dpop_required: false,
-            signed_requests_required: false,
             sector: sector.map(str::to_owned),
-            registered_at: Timestamp::from_unix_seconds(0),
+            ..any_client("shop")
         }
     }
 

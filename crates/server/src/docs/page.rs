@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Answers, Entry, Standing};
+use crate::pages::escape;
 
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 pub(super) const STYLE: &str = "/docs/docs.css";
@@ -15,22 +16,6 @@ macro_rules! push {
     ($html:expr, $($arguments:tt)*) => {{
         let _ = write!($html, $($arguments)*);
     }};
-}
-
-/// A text as it stands in HTML, in an attribute as well.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 fn page(title: &str, body: &str) -> String {
