@@ -20,7 +20,7 @@ use crate::{
     revocations::Revocations,
     sandbox::{self, Entitlement},
     settings::{Mode, Settings},
-    telemetry::{Metrics, RequestLog},
+    telemetry::{Metrics, RequestLine, RequestLog},
     throttle::Throttle,
     token::Tokens,
     used_once::UsedOnce,
@@ -74,6 +74,12 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// Counts an answered request and writes it into the request log.
+    pub(crate) fn answered(&self, line: &RequestLine<'_>) {
+        self.metrics.request(line.labels, line.duration);
+        self.request_log.add(line);
+    }
+
     /// Whether this server plays.
     pub(crate) fn is_sandbox(&self) -> bool {
         self.settings.mode == Mode::Sandbox

@@ -299,8 +299,7 @@ fn answer_beside_faces(
         version: "none",
         status: response.status().as_u16(),
     };
-    app.metrics.request(&labels, std::time::Duration::ZERO);
-    app.request_log.add(&RequestLine {
+    app.answered(&RequestLine {
         at: app.clock.now(),
         method: query::known_method(request.method()),
         path,

@@ -152,9 +152,7 @@ pub(crate) async fn answer(
         version: endpoint.name(),
         status: response.status().as_u16(),
     };
-    let duration = began.elapsed();
-    app.metrics.request(&labels, duration);
-    app.request_log.add(&RequestLine {
+    app.answered(&RequestLine {
         at: app.clock.now(),
         method: query::known_method(&method),
         path,
@@ -162,7 +160,7 @@ pub(crate) async fn answer(
         problem,
         client_id: None,
         correlator: None,
-        duration,
+        duration: began.elapsed(),
     });
     response
 }

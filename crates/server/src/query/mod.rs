@@ -111,9 +111,7 @@ pub(crate) async fn answer(
         version: face.version,
         status: response.status().as_u16(),
     };
-    let duration = began.elapsed();
-    app.metrics.request(&labels, duration);
-    app.request_log.add(&RequestLine {
+    app.answered(&RequestLine {
         at: app.clock.now(),
         method: known_method(&method),
         path: face.path,
@@ -121,7 +119,7 @@ pub(crate) async fn answer(
         problem: problem.as_ref().map(Problem::name),
         client_id: trail.token.as_ref().map(|token| token.client_id.as_str()),
         correlator: Some(correlator_text),
-        duration,
+        duration: began.elapsed(),
     });
     response
 }
