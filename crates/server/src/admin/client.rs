@@ -395,13 +395,9 @@ fn keys(app: &App, registration: &Registration) -> Result<ClientKeys, String> {
             Err("jwks_uri: a client has registered keys or publishes them; leave one out".to_owned())
         }
         Some(uri) => {
-            let url: Url = uri.parse().map_err(|_| format!("jwks_uri: `{uri}` is no URL"))?;
-            match app.published_keys.outbound().check(&url) {
-                Ok(()) => Ok(ClientKeys::Published(uri.clone())),
-                Err(refusal) => {
-                    Err(format!("jwks_uri: `{uri}` is {refusal}, which is not asked; see outbound_networks"))
-                }
-            }
+            let refused = |refusal| format!("jwks_uri: `{uri}` is not asked: {refusal}; see jwks_networks");
+            app.published_keys.admit(uri).map_err(refused)?;
+            Ok(ClientKeys::Published(uri.clone()))
         }
     }
 }
