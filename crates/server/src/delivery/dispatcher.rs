@@ -390,8 +390,12 @@ impl Exchange {
         let (sent, permit) = if let Ok(sent) = in_time {
             (sent.ok(), Some(permit))
         } else {
-            let among_slow =
-                if self.is_slow { Some(permit) } else { Arc::clone(&self.slow_permits).try_acquire_owned().ok() };
+            let among_slow = if self.is_slow {
+                Some(permit)
+            } else {
+                drop(permit);
+                Arc::clone(&self.slow_permits).try_acquire_owned().ok()
+            };
             // Nobody listens any more when the server has stopped.
             let _ = self.tell.send(News::Late(sink.clone()));
             if among_slow.is_some() { (sending.await.ok(), among_slow) } else { (None, None) }

@@ -6,6 +6,8 @@ use attache_core::{DeliveryId, Timestamp};
 
 /// How many deliveries are sent to a sink at a time, at most.
 const WIDEST: u32 = 64;
+/// So many that are not answered for long take nobody else's place, as long as others are answered.
+const LATE: u32 = 8;
 /// After so many failures, one after the other, a sink is left alone for a while.
 const FAILURES: u32 = 5;
 /// For how long at first, and at most.
@@ -69,8 +71,9 @@ impl Lane {
         if now < self.rests_until {
             return 0;
         }
-        let room = self.width.saturating_sub(self.sending);
-        if room * 2 >= self.width.saturating_sub(self.overdue) { room } else { 0 }
+        let late = if self.failures == 0 { self.overdue.min(LATE) } else { 0 };
+        let room = (self.width + late).saturating_sub(self.sending);
+        if room * 2 >= self.width { room } else { 0 }
     }
 
     /// Until when it is left alone, if it is.
@@ -190,11 +193,25 @@ mod tests {
         for _ in 0..3 {
             lane.wait_long();
         }
-        assert_eq!((lane.is_prompt(), lane.room(at(0))), (false, 1));
+        assert_eq!((lane.is_prompt(), lane.room(at(0))), (false, 4));
+        lane.fail(at(0), lane.round());
+        assert_eq!(lane.room(at(0)), 0, "nothing is answered");
         for _ in 0..3 {
             lane.settle(true);
         }
-        assert_eq!((lane.is_prompt(), lane.room(at(0))), (true, 4));
+        assert_eq!((lane.is_prompt(), lane.room(at(0))), (false, 1));
+    }
+
+    #[test]
+    fn a_sink_that_answers_nothing_is_not_sent_more_and_more() {
+        let mut lane = Lane::default();
+        let mut sent = 0;
+        while lane.room(at(0)) > 0 {
+            lane.send(id(sent));
+            lane.wait_long();
+            sent += 1;
+        }
+        assert_eq!(sent, u64::from(1 + LATE));
     }
 
     #[test]

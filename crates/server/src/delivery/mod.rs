@@ -22,7 +22,6 @@ mod courier;
 mod dispatcher;
 #[cfg(test)]
 mod dispatcher_tests;
-pub(crate) mod guard;
 mod lane;
 
 use std::{
@@ -34,14 +33,15 @@ use attache_core::{Attempt, Clock, Deliveries, Due, Outcome, Subscriptions};
 use attache_wire::event_id;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use courier::{Courier, HttpCourier};
+pub(crate) use courier::Courier;
 
 use crate::{
     delivery::{
-        courier::{Letter, PostError, Reply},
+        courier::{Letter, Reply},
         dispatcher::{Bounds, Dispatcher},
     },
     keyring::Keyring,
+    outbound::OutboundError,
     subscription::face_of,
     telemetry::{AttemptOutcome, DeliveryMetrics},
 };
@@ -53,7 +53,7 @@ pub(crate) const CREDENTIAL_LEAD: Duration = Duration::from_mins(1);
 pub(crate) struct Delivering {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     pub(crate) subscriptions: Arc<dyn Subscriptions>,
-    pub(crate) courier: Arc<dyn Courier>,
+    pub(crate) courier: Arc<Courier>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) metrics: DeliveryMetrics,
@@ -90,8 +90,7 @@ impl Delivering {
 
     /// An attempt that was not waited for to its end.
     fn broken_off(&self, due: &Due) -> Attempt {
-        let reply = Err(PostError::NoAnswer("it did not answer soon, and too many others did not either".to_owned()));
-        let (outcome, description) = self.judge(&reply, due.delivery.attempts);
+        let (outcome, description) = self.judge(&Err(OutboundError::TimedOut), due.delivery.attempts);
         self.attempted(due, outcome, description, Duration::ZERO)
     }
 
@@ -129,7 +128,7 @@ impl Delivering {
     }
 
     /// What came of an attempt that was preceded by others.
-    fn judge(&self, reply: &Result<Reply, PostError>, before: u32) -> (Outcome, String) {
+    fn judge(&self, reply: &Result<Reply, OutboundError>, before: u32) -> (Outcome, String) {
         let now = self.clock.now();
         let again = |description: String, retry_after: Option<Duration>| match backoff::pause(before, retry_after) {
             Some(pause) => (Outcome::Again { at: now.plus(pause) }, description),
@@ -145,8 +144,8 @@ impl Delivering {
                     _ => (Outcome::Dead, description),
                 }
             }
-            Err(PostError::Refused(refused)) => (Outcome::Dead, refused.to_string()),
-            Err(PostError::NoAnswer(cause)) => again(cause.clone(), None),
+            Err(error @ OutboundError::Refused(_)) => (Outcome::Dead, error.description()),
+            Err(error) => again(error.description(), None),
         }
     }
 }
