@@ -22,7 +22,7 @@ use url::Url;
 
 use super::{
     AdminError, JsonBody,
-    api::{self, ClientList, NewClient, NewSecret, Registration, Removed},
+    api::{self, ClientList, NewClient, NewSecret, Registration, RemovedClient},
 };
 use crate::{
     app::{App, publisher_named},
@@ -153,13 +153,14 @@ pub(super) async fn remove(
     State(app): State<Arc<App>>,
     path: ClientPath,
     headers: HeaderMap,
-) -> Result<Json<Removed>, AdminError> {
+) -> Result<Json<RemovedClient>, AdminError> {
     let client = find(&app, path)?;
     admit_revision(&headers, &client)?;
-    match app.clients.remove(&client.publisher, &client.client_id).await.map_err(AdminError::internal)? {
-        Some(client) => {
+    let removed = app.clients.remove(&client.publisher, &client.client_id, app.clock.now()).await;
+    match removed.map_err(AdminError::internal)? {
+        Some((client, ended_subscriptions)) => {
             app.consents.end_client(client.id);
-            Ok(Json(Removed { removed: true }))
+            Ok(Json(RemovedClient { removed: true, ended_subscriptions }))
         }
         None => Err(unknown_client(&client.publisher.to_string(), client.client_id.clone())),
     }
