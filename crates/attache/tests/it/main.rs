@@ -4,6 +4,7 @@
 
 mod attacks;
 mod audit;
+mod authority;
 mod authorization;
 mod by_hand;
 mod callers;
