@@ -23,13 +23,14 @@ mod dispatcher;
 #[cfg(test)]
 mod dispatcher_tests;
 mod lane;
+mod retry_after;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use attache_core::{Attempt, Clock, Deliveries, Due, Outcome, Subscriptions};
+use attache_core::{Attempt, Clock, Deliveries, Delivery, Due, Outcome, Subscriptions};
 use attache_wire::event_id;
 use tokio_util::sync::CancellationToken;
 
@@ -78,37 +79,46 @@ impl Delivering {
     /// Sends one delivery, once.
     async fn send(&self, due: &Due) -> Attempt {
         let began = Instant::now();
+        let mut is_refused = false;
         let (outcome, description) = match self.letter(due) {
             Err(why) => (Outcome::Dropped, why.to_owned()),
             Ok(letter) => {
                 let reply = self.courier.post(letter).await;
+                is_refused = matches!(reply, Err(OutboundError::Refused(_)));
                 self.judge(&reply, due.delivery.attempts)
             }
         };
-        self.attempted(due, outcome, description, began.elapsed())
+        let labelled = match outcome {
+            Outcome::Delivered => AttemptOutcome::Delivered,
+            Outcome::Again { .. } => AttemptOutcome::Failed,
+            Outcome::Dead if is_refused => AttemptOutcome::Refused,
+            Outcome::Dead => AttemptOutcome::Dead,
+            Outcome::Dropped | Outcome::Gone => AttemptOutcome::Dropped,
+        };
+        self.count(due, labelled, began.elapsed());
+        self.attempt(due, outcome, description)
     }
 
     /// An attempt that was not waited for to its end.
     fn broken_off(&self, due: &Due) -> Attempt {
         let (outcome, description) = self.judge(&Err(OutboundError::TimedOut), due.delivery.attempts);
-        self.attempted(due, outcome, description, Duration::ZERO)
+        self.count(due, AttemptOutcome::Failed, Duration::ZERO);
+        self.attempt(due, outcome, description)
     }
 
-    /// An attempt that took so long, counted.
-    fn attempted(&self, due: &Due, outcome: Outcome, description: String, took: Duration) -> Attempt {
+    fn attempt(&self, due: &Due, outcome: Outcome, description: String) -> Attempt {
+        let Delivery { subscription, sequence, .. } = due.delivery;
+        Attempt { subscription, sequence, at: self.clock.now(), outcome, description }
+    }
+
+    /// Counts an attempt that took so long.
+    fn count(&self, due: &Due, outcome: AttemptOutcome, took: Duration) {
         let (delivery, at) = (&due.delivery, self.clock.now());
-        let labelled = match outcome {
-            Outcome::Delivered => AttemptOutcome::Delivered,
-            Outcome::Again { .. } => AttemptOutcome::Failed,
-            Outcome::Dead => AttemptOutcome::Dead,
-            Outcome::Dropped | Outcome::Gone => AttemptOutcome::Dropped,
-        };
         let lag = (delivery.attempts == 0)
             .then(|| at.unix_nanoseconds().saturating_sub(delivery.made_at.unix_nanoseconds()))
             .and_then(|lag| u64::try_from(lag).ok())
             .map(|lag| Duration::from_nanos(lag).saturating_sub(took));
-        self.metrics.attempt(labelled, took, lag);
-        Attempt { subscription: delivery.subscription, sequence: delivery.sequence, at, outcome, description }
+        self.metrics.attempt(outcome, took, lag);
     }
 
     /// What is sent, or why nothing is.
@@ -139,7 +149,9 @@ impl Delivering {
                 let description = format!("HTTP {status}");
                 match status {
                     200..=299 => (Outcome::Delivered, description),
-                    408 | 425 | 429 | 500..=599 => again(description, *retry_after),
+                    408 | 425 | 429 | 500..=599 => {
+                        again(description, retry_after.as_deref().and_then(|value| retry_after::pause(value, now)))
+                    }
                     410 => (Outcome::Gone, description),
                     _ => (Outcome::Dead, description),
                 }

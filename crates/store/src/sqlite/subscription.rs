@@ -338,7 +338,10 @@ pub(super) fn forget(writer: &Writer, line: LineId, now: Timestamp) -> rusqlite:
             .execute([id.as_bytes()])?;
         go_on(writer, id, None)?;
         writer
-            .prepare_cached("UPDATE subscription SET line = zeroblob(16), device = NULL WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE subscription SET line = zeroblob(16), device = NULL, idempotency_key = NULL, request = NULL
+                 WHERE id = ?1",
+            )?
             .execute([id.as_bytes()])?;
     }
     Ok(())
