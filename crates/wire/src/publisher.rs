@@ -27,6 +27,21 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    /// Every version of its APIs, each once, those of questions first.
+    #[must_use]
+    pub fn versions(&self) -> Vec<ApiVersion> {
+        let of_questions = self.faces.iter().map(|face| ApiVersion::of(face.api, face.contract, face.version));
+        let of_subscriptions =
+            self.subscriptions.iter().map(|face| ApiVersion::of(face.api, face.contract, face.version));
+        let mut versions: Vec<ApiVersion> = Vec::new();
+        for version in of_questions.chain(of_subscriptions) {
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
+        versions
+    }
+
     /// Every scope that its APIs need, each once, in order.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {
@@ -36,6 +51,35 @@ impl Publisher {
         scopes.sort();
         scopes.dedup();
         scopes
+    }
+}
+
+/// A version of an API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ApiVersion {
+    /// The name of the API, such as `device-roaming-status`.
+    pub api: &'static str,
+    /// The version of its contract, such as `1.1`.
+    pub contract: &'static str,
+    /// The version as its paths have it, such as `v1`.
+    pub version: &'static str,
+}
+
+impl ApiVersion {
+    const fn of(api: &'static str, contract: &'static str, version: &'static str) -> Self {
+        Self { api, contract, version }
+    }
+
+    /// Whether a face of questions is of this version.
+    #[must_use]
+    pub fn is_of(self, face: &Face) -> bool {
+        (self.api, self.contract) == (face.api, face.contract)
+    }
+
+    /// Whether a face of subscriptions is of this version.
+    #[must_use]
+    pub fn is_of_subscriptions(self, face: &SubscriptionFace) -> bool {
+        (self.api, self.contract) == (face.api, face.contract)
     }
 }
 
