@@ -21,6 +21,7 @@ mod faces;
 mod fuzz;
 mod harness;
 mod hostile_input;
+mod hostile_sinks;
 mod interoperability;
 mod lifecycle;
 mod limits;

@@ -17,7 +17,6 @@
 mod backoff;
 mod breaker;
 mod courier;
-pub(crate) mod guard;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,7 +30,7 @@ use futures_util::future::join_all;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use courier::{Courier, HttpCourier};
+pub(crate) use courier::Courier;
 
 use crate::{
     delivery::{
@@ -39,6 +38,7 @@ use crate::{
         courier::{Letter, Reply},
     },
     keyring::Keyring,
+    outbound::OutboundError,
     subscription::face_of,
     telemetry::{AttemptOutcome, DeliveryMetrics},
 };
@@ -57,7 +57,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 pub(crate) struct Delivering {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     pub(crate) subscriptions: Arc<dyn Subscriptions>,
-    pub(crate) courier: Arc<dyn Courier>,
+    pub(crate) courier: Arc<Courier>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) metrics: DeliveryMetrics,
@@ -263,7 +263,7 @@ impl Delivering {
     }
 
     /// What came of an attempt that was preceded by others.
-    fn judge(&self, reply: &Result<Reply, courier::PostError>, before: u32) -> (Outcome, String, bool) {
+    fn judge(&self, reply: &Result<Reply, OutboundError>, before: u32) -> (Outcome, String, bool) {
         let now = self.clock.now();
         let again = |description: String, retry_after: Option<Duration>| match backoff::pause(before, retry_after) {
             Some(pause) => (Outcome::Again { at: now.plus(pause) }, description, false),
@@ -279,8 +279,8 @@ impl Delivering {
                     _ => (Outcome::Dead, description, false),
                 }
             }
-            Err(courier::PostError::Refused(refused)) => (Outcome::Dead, refused.to_string(), false),
-            Err(courier::PostError::NoAnswer(cause)) => again(cause.clone(), None),
+            Err(error @ OutboundError::Refused(_)) => (Outcome::Dead, error.description(), false),
+            Err(error) => again(error.description(), None),
         }
     }
 }
