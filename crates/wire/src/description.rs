@@ -100,8 +100,8 @@ pub fn documents(publisher: &'static Publisher) -> Vec<Document> {
     let of = |version: ApiVersion| Document {
         publisher,
         version,
-        faces: publisher.faces.iter().copied().filter(|face| version.is_of(face)).collect(),
-        subscriptions: publisher.subscriptions.iter().copied().find(|face| version.is_of_subscriptions(face)),
+        faces: publisher.faces.iter().copied().filter(|face| version == ApiVersion::from(*face)).collect(),
+        subscriptions: publisher.subscriptions.iter().copied().find(|face| version == ApiVersion::from(*face)),
     };
     publisher.versions().into_iter().map(of).collect()
 }

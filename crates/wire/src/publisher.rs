@@ -30,9 +30,8 @@ impl Publisher {
     /// Every version of its APIs, each once, those of questions first.
     #[must_use]
     pub fn versions(&self) -> Vec<ApiVersion> {
-        let of_questions = self.faces.iter().map(|face| ApiVersion::of(face.api, face.contract, face.version));
-        let of_subscriptions =
-            self.subscriptions.iter().map(|face| ApiVersion::of(face.api, face.contract, face.version));
+        let of_questions = self.faces.iter().copied().map(ApiVersion::from);
+        let of_subscriptions = self.subscriptions.iter().copied().map(ApiVersion::from);
         let mut versions: Vec<ApiVersion> = Vec::new();
         for version in of_questions.chain(of_subscriptions) {
             if !versions.contains(&version) {
@@ -65,21 +64,15 @@ pub struct ApiVersion {
     pub version: &'static str,
 }
 
-impl ApiVersion {
-    const fn of(api: &'static str, contract: &'static str, version: &'static str) -> Self {
-        Self { api, contract, version }
+impl From<&Face> for ApiVersion {
+    fn from(face: &Face) -> Self {
+        Self { api: face.api, contract: face.contract, version: face.version }
     }
+}
 
-    /// Whether a face of questions is of this version.
-    #[must_use]
-    pub fn is_of(self, face: &Face) -> bool {
-        (self.api, self.contract) == (face.api, face.contract)
-    }
-
-    /// Whether a face of subscriptions is of this version.
-    #[must_use]
-    pub fn is_of_subscriptions(self, face: &SubscriptionFace) -> bool {
-        (self.api, self.contract) == (face.api, face.contract)
+impl From<&SubscriptionFace> for ApiVersion {
+    fn from(face: &SubscriptionFace) -> Self {
+        Self { api: face.api, contract: face.contract, version: face.version }
     }
 }
 

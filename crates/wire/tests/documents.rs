@@ -176,7 +176,8 @@ fn fold_documents(mut found: BTreeSet<Difference>, documents: &BTreeSet<String>)
     let subscriptions =
         |name: &str| name.contains("-subscriptions ").then(|| format!("{} all subscriptions", publisher(name)));
     for group in [&all as &dyn Fn(&str) -> Option<String>, &subscriptions] {
-        let size = |group_name: &str| documents.iter().filter(|name| group(name).as_deref() == Some(group_name)).count();
+        let size =
+            |group_name: &str| documents.iter().filter(|name| group(name).as_deref() == Some(group_name)).count();
         let folded = |[name, place, official, served]: &Difference| {
             Some([group(name)?, place.clone(), official.clone(), served.clone()])
         };
@@ -518,7 +519,8 @@ fn every_face_is_in_exactly_one_document() {
         ["/connectivity", "/roaming", "/subscriptions", "/subscriptions/{subscriptionId}"]
     );
     let described = PUBLISHERS.iter().flat_map(|publisher| documents(publisher));
-    let described: Vec<&str> = described.filter_map(|document| document.subscriptions()).map(|face| face.path).collect();
+    let described: Vec<&str> =
+        described.filter_map(|document| document.subscriptions()).map(|face| face.path).collect();
     let faces = PUBLISHERS.iter().flat_map(|publisher| publisher.subscriptions);
     let faces: BTreeSet<&str> = faces.map(|face| face.path).collect();
     assert_eq!((described.len(), described.into_iter().collect::<BTreeSet<_>>()), (faces.len(), faces));

@@ -61,19 +61,13 @@ pub(crate) const DESCRIPTION: SubscriptionDescription = SubscriptionDescription 
     instead: &[],
     sink: "{$request.body#/sink}",
     sink_statuses: &[204, 400, 401, 403, 410, 429],
-    statuses: Statuses {
-        create: &[400, 401, 403, 409, 422, 429],
-        list: &[400, 401, 403],
-        one: &[400, 401, 403, 404],
-    },
+    statuses: Statuses { create: &[400, 401, 403, 409, 422, 429], list: &[400, 401, 403], one: &[400, 401, 403, 404] },
     codes: Codes::Enumerated,
 };
 
 /// What those of 0.7 and of connected-network-type-subscriptions 0.1 say.
-pub(crate) const DESCRIPTION_V0_7: SubscriptionDescription = SubscriptionDescription {
-    instead: &[Body::of::<AnySinkUrl>(), Body::of::<OtherDeviceResponse>()],
-    ..DESCRIPTION
-};
+pub(crate) const DESCRIPTION_V0_7: SubscriptionDescription =
+    SubscriptionDescription { instead: &[Body::of::<AnySinkUrl>(), Body::of::<OtherDeviceResponse>()], ..DESCRIPTION };
 
 /// What that of device-roaming-status-subscriptions 0.6 says.
 pub(crate) const DESCRIPTION_V0_6: SubscriptionDescription = SubscriptionDescription {

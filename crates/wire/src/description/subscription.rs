@@ -5,8 +5,8 @@ use std::iter;
 
 use attache_core::{
     ClientId, Country, Delivery, DeliveryState, DeviceIdentifier, EndReason, EventType, Fact, LineId, Mcc, Notice,
-    Problem, PublisherName, Purpose, Scope, Sink, Subscription, SubscriptionId, SubscriptionProblem, SubscriptionStatus, Technology,
-    Timestamp,
+    Problem, PublisherName, Purpose, Scope, Sink, Subscription, SubscriptionId, SubscriptionProblem,
+    SubscriptionStatus, Technology, Timestamp,
 };
 use serde_json::{Map, Value, json};
 
@@ -156,8 +156,7 @@ impl Operations<'_> {
         let problems = Problem::examples().into_iter().map(SubscriptionProblem::from);
         let met = problems.chain(SubscriptionProblem::examples()).filter(|problem| is_met(problem, stage));
         let refusals = met.map(|problem| (problem.name(), (self.face.refuse)(&problem)));
-        let responses =
-            refused(refusals, statuses, self.face.description.codes, self.face.correlator, &self.error);
+        let responses = refused(refusals, statuses, self.face.description.codes, self.face.correlator, &self.error);
         operation["responses"].as_object_mut().into_iter().for_each(|all| all.extend(responses.clone()));
     }
 }
@@ -240,10 +239,7 @@ fn add_events(face: &SubscriptionFace, schemas: &mut Map<String, Value>) {
         let last: String = title(last_part(name)).split(' ').collect();
         let component = format!("Event{last}");
         mapping.insert(name.to_owned(), format!("#/components/schemas/{component}").into());
-        schemas.insert(
-            component,
-            json!({ "allOf": [event, { "type": "object", "properties": { "data": data } }] }),
-        );
+        schemas.insert(component, json!({ "allOf": [event, { "type": "object", "properties": { "data": data } }] }));
     }
     let enumerated = |names: Vec<&str>| json!({ "type": "string", "enum": names });
     let subscribed: Vec<&str> = face.types.iter().map(|subscribed| subscribed.name).collect();
@@ -258,15 +254,20 @@ fn last_part(name: &str) -> &str {
 
 /// What a sink is asked, as the operation that it has.
 fn notification(face: &SubscriptionFace) -> Value {
-    let responses: Map<String, Value> = face.description.sink_statuses.iter().map(|status| {
-        let meaning = match status {
-            200..300 => "The event has arrived",
-            410 => "The sink is gone: the subscription ends",
-            429 | 500.. => "The event is sent again later",
-            _ => "The event is kept for the operator to look at",
-        };
-        (status.to_string(), json!({ "description": meaning }))
-    }).collect();
+    let responses: Map<String, Value> = face
+        .description
+        .sink_statuses
+        .iter()
+        .map(|status| {
+            let meaning = match status {
+                200..300 => "The event has arrived",
+                410 => "The sink is gone: the subscription ends",
+                429 | 500.. => "The event is sent again later",
+                _ => "The event is kept for the operator to look at",
+            };
+            (status.to_string(), json!({ "description": meaning }))
+        })
+        .collect();
     let mut operation = json!({
         "operationId": "postNotification",
         "summary": "What a sink is told. It is implemented by whom the subscription belongs to",
@@ -302,6 +303,7 @@ fn example_subscription(face: &SubscriptionFace) -> Option<Subscription> {
         contract: face.contract.to_owned(),
         client: ClientId::from_bytes([0; 16]),
         purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+        scope: face.types.first()?.create_scope.clone(),
         line: LineId::from_bytes([0; 16]),
         device: Some(DeviceIdentifier::PhoneNumber("+12025550123".parse().ok()?)),
         event_type: face.types.first()?.event_type,
