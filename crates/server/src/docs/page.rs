@@ -127,7 +127,7 @@ fn push_operation(html: &mut String, place: usize, standing: &Standing, json: &V
     if let Some(response) = ["200", "201", "204"].into_iter().find_map(|status| responses.get(status)) {
         match response.pointer("/content/application~1json/schema") {
             Some(schema) if schema["type"] == "array" => {
-                push_fields(html, "Each of the answer", json, &schema["items"])
+                push_fields(html, "Each of the answer", json, &schema["items"]);
             }
             Some(schema) => push_fields(html, "Answer", json, schema),
             None => html.push_str("<h3>Answer</h3>\n<p>Nothing but the status.</p>\n"),
