@@ -175,14 +175,10 @@ impl Heard {
 
     fn summary(&self) -> String {
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-        let mut told = format!("{} arrived", count(self.ids.len(), "event"));
-        if self.again > 0 {
-            told += &format!(", {} again", count(self.again, "time"));
-        }
-        if self.refused > 0 {
-            told += &format!("; {} refused", count(self.refused, "request"));
-        }
-        told + ".\n"
+        let arrived = format!("{} arrived", count(self.ids.len(), "event"));
+        let again = (self.again > 0).then(|| format!(", {} again", count(self.again, "time")));
+        let refused = (self.refused > 0).then(|| format!("; {} refused", count(self.refused, "request")));
+        format!("{arrived}{}{}.\n", again.unwrap_or_default(), refused.unwrap_or_default())
     }
 }
 

@@ -99,9 +99,9 @@ impl Sink {
             issued => issued.with_context(|| format!("no certificate can be made from {}", data_dir.display()))?,
         };
         let certificate = RustlsConfig::from_pem(issued.certificate.into(), issued.key.into()).await?;
-        let taken =
+        let in_use =
             || format!("cannot listen on port {port}; choose another with --port, such as --port 0 for a free one");
-        let socket = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).with_context(taken)?;
+        let socket = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).with_context(in_use)?;
         socket.set_nonblocking(true)?;
         let url = format!("https://localhost:{}/", socket.local_addr()?.port());
         let (sender, arrivals) = unbounded_channel();
