@@ -190,6 +190,11 @@ pub trait Deliveries: Send + Sync {
     /// Lets dead deliveries of a subscription be sent again from `now` on. Returns how many.
     async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError>;
 
+    /// Deletes what was delivered or dropped if it was made before `settled_before`, dead letters that were made
+    /// before `dead_before`, and ended subscriptions of which nothing is left then. In small steps, so that nobody
+    /// waits for it; who stops waiting for it stops it between two of them. Returns how many deliveries it were.
+    async fn sweep(&self, settled_before: Timestamp, dead_before: Timestamp) -> Result<usize, StoreError>;
+
     /// How many deliveries are pending, and how many are dead.
     fn backlog(&self) -> Result<(usize, usize), StoreError>;
 }

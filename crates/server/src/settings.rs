@@ -102,6 +102,10 @@ pub struct Settings {
     pub sinks: OutboundPolicy,
     /// How long a sink may take to answer.
     pub sink_timeout: Duration,
+    /// How long deliveries are kept that were delivered or dropped, and ended subscriptions with them.
+    pub delivery_retention: Duration,
+    /// How long dead letters are kept.
+    pub dead_letter_retention: Duration,
     /// Whether the newest version of each of CAMARA's APIs stands at `/vwip` as well.
     pub vwip: bool,
 }

@@ -327,6 +327,15 @@ impl Server {
             base_url: self.app.base_url.clone(),
         });
         self.tasks.spawn(delivery::run(Arc::clone(&delivering), self.stopping.clone()));
+        let (sweeping, stopping) = (Arc::clone(&delivering), self.stopping.clone());
+        let (settled, dead) = (self.app.settings.delivery_retention, self.app.settings.dead_letter_retention);
+        self.tasks.spawn(every(Duration::from_mins(30), self.stopping.clone(), move || {
+            let (delivering, stopping) = (Arc::clone(&sweeping), stopping.clone());
+            async move {
+                // A stop does not wait for it.
+                let _ = stopping.run_until_cancelled(delivery::sweep(&delivering, settled, dead)).await;
+            }
+        }));
         self.tasks.spawn(every(Duration::from_secs(1), self.stopping.clone(), move || {
             let delivering = Arc::clone(&delivering);
             async move { delivery::end_due(&delivering).await }

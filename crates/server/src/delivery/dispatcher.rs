@@ -22,6 +22,8 @@ use super::{Delivering, lane::Lane};
 const LOOK: u32 = 512;
 /// How long is slept at most: whatever happened to the clock, it is looked at again then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How long it takes from one record of attempts to the next, at least: what is sent in between is recorded together.
+const RECORD_PAUSE: Duration = Duration::from_millis(20);
 /// How long it takes until the store is tried again when it has failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -74,8 +76,10 @@ pub(super) struct Dispatcher {
     /// What came of attempts, to be recorded, and whose they were.
     settled: Vec<(Attempt, Sink)>,
     is_recording: bool,
-    /// When attempts that could not be recorded are tried to be again. Nothing is sent before they are.
-    recording_failed: Option<Instant>,
+    /// When the next record may be made.
+    record_at: Instant,
+    /// Whether attempts could not be recorded. Nothing is sent before they are.
+    recording_failed: bool,
     sending: usize,
     tell: mpsc::UnboundedSender<News>,
     news: mpsc::UnboundedReceiver<News>,
@@ -95,7 +99,8 @@ impl Dispatcher {
             slow_permits: Arc::new(Semaphore::new(bounds.slow)),
             settled: Vec::new(),
             is_recording: false,
-            recording_failed: None,
+            record_at: Instant::now(),
+            recording_failed: false,
             sending: 0,
             tell,
             news,
@@ -114,12 +119,14 @@ impl Dispatcher {
             let sleep = self.wake_due();
             let has_more = self.refill().await;
             self.record();
+            let may_record = !self.is_recording && !self.settled.is_empty();
             tokio::select! {
                 () = stopping.cancelled() => {}
                 Some(news) = self.news.recv() => self.hear(news),
                 sinks = deliveries.made() => sinks.into_iter().for_each(|sink| self.wake(sink)),
                 () = tokio::task::yield_now(), if has_more => {}
                 () = tokio::time::sleep(sleep) => {}
+                () = tokio::time::sleep_until(self.record_at), if may_record => {}
             }
             while let Ok(news) = self.news.try_recv() {
                 self.hear(news);
@@ -150,10 +157,11 @@ impl Dispatcher {
 
     async fn finish(mut self) {
         while self.sending > 0 || self.is_recording || !self.settled.is_empty() {
-            if self.recording_failed.is_some() {
+            if self.recording_failed {
                 // They are sent again after the next start: at least once is what was promised.
                 return;
             }
+            self.record_at = self.record_at.min(Instant::now());
             self.record();
             let Some(news) = self.news.recv().await else { return };
             self.hear(news);
@@ -191,11 +199,12 @@ impl Dispatcher {
 
     /// Records what has been settled, all that has come together while the last record was made.
     fn record(&mut self) {
-        let is_too_early = self.recording_failed.is_some_and(|again_at| Instant::now() < again_at);
-        if self.is_recording || self.settled.is_empty() || is_too_early {
+        let now = Instant::now();
+        if self.is_recording || self.settled.is_empty() || now < self.record_at {
             return;
         }
         self.is_recording = true;
+        self.record_at = now + RECORD_PAUSE;
         let (attempts, sinks): (Vec<_>, Vec<_>) = std::mem::take(&mut self.settled).into_iter().unzip();
         let attempts: Arc<[Attempt]> = attempts.into();
         let (deliveries, tell) = (Arc::clone(&self.delivering.deliveries), self.tell.clone());
@@ -211,10 +220,11 @@ impl Dispatcher {
         if let Err(error) = outcome {
             tracing::error!(error = &error as &dyn std::error::Error, "attempts could not be recorded; trying again");
             self.settled.extend(attempts.iter().cloned().zip(sinks));
-            self.recording_failed = Some(Instant::now() + STORE_PAUSE);
+            self.recording_failed = true;
+            self.record_at = Instant::now() + STORE_PAUSE;
             return;
         }
-        self.recording_failed = None;
+        self.recording_failed = false;
         for (attempt, sink) in attempts.iter().zip(sinks) {
             if let Some(lane) = self.lanes.get_mut(&sink) {
                 lane.under_way.remove(&(attempt.subscription, attempt.sequence));
@@ -280,7 +290,7 @@ impl Dispatcher {
 
     /// Reads what can be sent to those whose turn it is, and sends it. Returns whether it is somebody's turn still.
     async fn refill(&mut self) -> bool {
-        if self.recording_failed.is_some() {
+        if self.recording_failed {
             return false;
         }
         let now = self.delivering.clock.now();

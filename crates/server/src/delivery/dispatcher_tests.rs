@@ -135,6 +135,10 @@ impl Deliveries for Forgetful {
         self.store.replay(subscription, which, now).await
     }
 
+    async fn sweep(&self, settled_before: Timestamp, dead_before: Timestamp) -> Result<usize, StoreError> {
+        self.store.sweep(settled_before, dead_before).await
+    }
+
     fn backlog(&self) -> Result<(usize, usize), StoreError> {
         self.store.backlog()
     }

@@ -75,6 +75,19 @@ pub(crate) async fn end_due(delivering: &Delivering) {
     }
 }
 
+/// Deletes what has been kept as long as these say: deliveries that are settled, and dead letters.
+pub(crate) async fn sweep(delivering: &Delivering, settled: Duration, dead: Duration) {
+    let now = delivering.clock.now();
+    match delivering.deliveries.sweep(now.minus(settled), now.minus(dead)).await {
+        Ok(0) => {}
+        Ok(swept) => tracing::info!(deliveries = swept, "deliveries were deleted for their age"),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "deliveries that are old enough were not deleted");
+        }
+    }
+}
+
 impl Delivering {
     /// Sends one delivery, once.
     async fn send(&self, due: &Due) -> Attempt {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use attache_core::{
-    Attempt, Country, Deliveries, Delivery, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Found, Mcc,
-    Notice, Outcome, Replayed, Sink, StoreError, SubscriptionId, Technology, Timestamp, Wanted,
+    Attempt, Country, Deliveries, Delivery, DeliveryId, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Found,
+    Mcc, Notice, Outcome, Replayed, Sink, StoreError, SubscriptionId, Technology, Timestamp, Wanted,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
@@ -60,6 +60,23 @@ impl Deliveries for SqliteStore {
 
     async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
         self.write(move |writer| replay(writer, subscription, which, now).map_err(failed("replay deliveries"))).await
+    }
+
+    async fn sweep(&self, settled_before: Timestamp, dead_before: Timestamp) -> Result<usize, StoreError> {
+        let (mut swept, mut after) = (0, (SubscriptionId::from_bytes([0; 16]), 0));
+        loop {
+            let step = self
+                .read("look for old deliveries", move |connection| old(connection, after, settled_before, dead_before))
+                .await?;
+            if !step.old.is_empty() {
+                swept +=
+                    self.write(move |writer| forget(writer, &step.old).map_err(failed("sweep deliveries"))).await?;
+            }
+            match step.last {
+                Some(last) => after = last,
+                None => return Ok(swept),
+            }
+        }
     }
 
     fn backlog(&self) -> Result<(usize, usize), StoreError> {
@@ -245,6 +262,55 @@ fn due(connection: &Connection, wanted: &Wanted, now: Timestamp) -> rusqlite::Re
         None
     };
     Ok(Found { due, next_at: next_at.map(Timestamp::from_unix_nanoseconds) })
+}
+
+/// What a step of a sweep has found.
+struct Step {
+    old: Vec<DeliveryId>,
+    /// The last that was looked at; `None` when there was none.
+    last: Option<DeliveryId>,
+}
+
+/// Looks at the deliveries that follow one. No index is kept for this: it would cost every event something.
+fn old(connection: &Connection, after: DeliveryId, settled: Timestamp, dead: Timestamp) -> rusqlite::Result<Step> {
+    let mut statement = connection.prepare_cached(
+        "SELECT subscription, sequence,
+                state IN ('delivered', 'dropped') AND made_at < ?3 OR state = 'dead' AND made_at < ?4
+         FROM delivery WHERE (subscription, sequence) > (?1, ?2) ORDER BY subscription, sequence LIMIT 500",
+    )?;
+    let (settled, dead) = (settled.unix_nanoseconds(), dead.unix_nanoseconds());
+    let mut rows = statement.query(params![after.0.as_bytes(), after.1.cast_signed(), settled, dead])?;
+    let mut step = Step { old: Vec::new(), last: None };
+    while let Some(row) = rows.next()? {
+        let id = (SubscriptionId::from_bytes(row.get(0)?), row.get::<_, i64>(1)?.cast_unsigned());
+        if row.get(2)? {
+            step.old.push(id);
+        }
+        step.last = Some(id);
+    }
+    Ok(step)
+}
+
+/// Deletes deliveries, but for those that are replayed meanwhile, and their subscriptions if those have ended and
+/// have no others.
+fn forget(connection: &Connection, old: &[DeliveryId]) -> rusqlite::Result<usize> {
+    let mut swept = 0;
+    let mut delete = connection
+        .prepare_cached("DELETE FROM delivery WHERE subscription = ?1 AND sequence = ?2 AND state <> 'pending'")?;
+    for (subscription, sequence) in old {
+        swept += delete.execute(params![subscription.as_bytes(), sequence.cast_signed()])?;
+    }
+    let mut end = connection.prepare_cached(
+        "DELETE FROM subscription WHERE id = ?1 AND status NOT IN ('active', 'inactive')
+           AND NOT EXISTS (SELECT 1 FROM delivery WHERE subscription = ?1)",
+    )?;
+    // They come in order.
+    for of_one in old.chunk_by(|one, next| one.0 == next.0) {
+        if let Some((subscription, _)) = of_one.first() {
+            end.execute([subscription.as_bytes()])?;
+        }
+    }
+    Ok(swept)
 }
 
 fn replay(writer: &Writer, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> rusqlite::Result<usize> {

@@ -89,24 +89,16 @@ fn put_and_tell(writer: &Writer, lines: &[Line], now: Timestamp, progress: &dyn 
     if !subscription::are_any_alive(writer).map_err(failed("look for subscriptions"))? {
         return put(writer, lines, progress);
     }
-    let mut about = Vec::new();
-    let mut look = || -> rusqlite::Result<()> {
-        for line in lines {
-            let subscriptions = subscription::active_about(writer, line.id)?;
-            if !subscriptions.is_empty()
-                && let Some(before) = find(writer, line.id)?
-            {
-                about.push((line, before, subscriptions));
-            }
+    let telling = |line: &Line| -> rusqlite::Result<()> {
+        let subscriptions = subscription::active_about(writer, line.id)?;
+        let before = if subscriptions.is_empty() { None } else { find(writer, line.id)? };
+        insert(writer, line)?;
+        match before {
+            Some(before) => subscription::tell_change(writer, &subscriptions, &before, line, now),
+            None => Ok(()),
         }
-        Ok(())
     };
-    look().map_err(failed("look for subscriptions"))?;
-    put(writer, lines, progress)?;
-    for (after, before, subscriptions) in &about {
-        subscription::tell_change(writer, subscriptions, before, after, now).map_err(failed("tell of a change"))?;
-    }
-    Ok(())
+    each(lines, progress, telling).map_err(failed("put lines and tell of their changes"))
 }
 
 /// The line of this identifier.
@@ -116,10 +108,25 @@ pub(super) fn find(connection: &Connection, id: LineId) -> rusqlite::Result<Opti
 }
 
 pub(super) fn put(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> Result<(), StoreError> {
-    insert(connection, lines, progress).map_err(failed("put lines"))
+    each(lines, progress, |line| insert(connection, line)).map_err(failed("put lines"))
 }
 
-fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> rusqlite::Result<()> {
+/// Does something with each line, and tells how it goes.
+fn each(
+    lines: &[Line],
+    progress: &dyn Fn(usize),
+    work: impl Fn(&Line) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    for (done, line) in (1..).zip(lines) {
+        work(line)?;
+        if done % STEP == 0 || done == lines.len() {
+            progress(done);
+        }
+    }
+    Ok(())
+}
+
+fn insert(connection: &Connection, line: &Line) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO line (phone_number, id, home,
                            serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
@@ -136,35 +143,30 @@ fn insert(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> 
             eligible = excluded.eligible, network_access_identifier = excluded.network_access_identifier,
             subject_key = excluded.subject_key",
     )?;
-    for (written, line) in (1..).zip(lines) {
-        let status = line.status.as_ref();
-        let addresses = line.addresses.as_deref();
-        statement.execute(params![
-            line.phone_number.as_integer().cast_signed(),
-            line.id.as_bytes(),
-            line.home.to_string(),
-            status.map(|status| status.serving.to_string()),
-            status.map(|status| status.serving_confirmed_at.unix_nanoseconds()),
-            status.map(|status| status.data),
-            status.map(|status| status.sms),
-            status.map(|status| status.reachability_confirmed_at.unix_nanoseconds()),
-            addresses.and_then(|addresses| addresses.public_ipv4).map(Ipv4Addr::to_bits),
-            addresses.and_then(|addresses| addresses.public_ports).map(|(first, _)| first),
-            addresses.and_then(|addresses| addresses.public_ports).map(|(_, last)| last),
-            addresses.and_then(|addresses| addresses.private_ipv4).map(Ipv4Addr::to_bits),
-            addresses.and_then(|addresses| addresses.ipv6_prefix).map(u64::cast_signed),
-            status.and_then(|status| status.technology).map(Technology::as_str),
-            status.map(|status| status.technology_confirmed_at.unix_nanoseconds()),
-            line.eligible,
-            addresses
-                .and_then(|addresses| addresses.network_access_identifier.as_ref())
-                .map(NetworkAccessIdentifier::as_str),
-            line.subject_key.as_bytes(),
-        ])?;
-        if written % STEP == 0 || written == lines.len() {
-            progress(written);
-        }
-    }
+    let status = line.status.as_ref();
+    let addresses = line.addresses.as_deref();
+    statement.execute(params![
+        line.phone_number.as_integer().cast_signed(),
+        line.id.as_bytes(),
+        line.home.to_string(),
+        status.map(|status| status.serving.to_string()),
+        status.map(|status| status.serving_confirmed_at.unix_nanoseconds()),
+        status.map(|status| status.data),
+        status.map(|status| status.sms),
+        status.map(|status| status.reachability_confirmed_at.unix_nanoseconds()),
+        addresses.and_then(|addresses| addresses.public_ipv4).map(Ipv4Addr::to_bits),
+        addresses.and_then(|addresses| addresses.public_ports).map(|(first, _)| first),
+        addresses.and_then(|addresses| addresses.public_ports).map(|(_, last)| last),
+        addresses.and_then(|addresses| addresses.private_ipv4).map(Ipv4Addr::to_bits),
+        addresses.and_then(|addresses| addresses.ipv6_prefix).map(u64::cast_signed),
+        status.and_then(|status| status.technology).map(Technology::as_str),
+        status.map(|status| status.technology_confirmed_at.unix_nanoseconds()),
+        line.eligible,
+        addresses
+            .and_then(|addresses| addresses.network_access_identifier.as_ref())
+            .map(NetworkAccessIdentifier::as_str),
+        line.subject_key.as_bytes(),
+    ])?;
     Ok(())
 }
 

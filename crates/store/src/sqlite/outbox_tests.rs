@@ -456,6 +456,41 @@ async fn none_begins_after_that_has_ended_which_it_would_rest_on() {
 }
 
 #[tokio::test]
+async fn what_is_old_is_swept_and_an_ended_subscription_with_the_last_of_it() {
+    let world = World::new().await;
+    for id in [1, 2] {
+        world.subscribe(subscription(id, EventType::RoamingOn)).await;
+    }
+    let [first, second] = [1, 2].map(|id| SubscriptionId::from_bytes([id; 16]));
+    world.settle(first, 1, Outcome::Delivered).await;
+    world.settle(second, 1, Outcome::Dead).await;
+    world.put(line("26201", 7)).await;
+    world.settle(first, 2, Outcome::Delivered).await;
+    // The starts were made at 1, the events at 50.
+    assert_eq!(world.store.sweep(at(1), at(1)).await.unwrap(), 0);
+    assert_eq!(world.store.sweep(at(40), at(1)).await.unwrap(), 1);
+    assert_eq!(world.states(1), [(2, DeliveryState::Delivered)]);
+    assert_eq!(world.states(2), [(1, DeliveryState::Dead), (2, DeliveryState::Pending)]);
+    assert_eq!(world.store.sweep(at(90), at(40)).await.unwrap(), 2);
+    assert_eq!((world.states(1), world.states(2)), (vec![], vec![(2, DeliveryState::Pending)]));
+    assert_eq!(world.get(1).status, SubscriptionStatus::Active, "it has nothing to show, but lives");
+
+    // What is counted and ordered does not depend on what was swept.
+    world.put(line("20801", 8)).await;
+    world.put(line("26201", 9)).await;
+    assert_eq!(world.states(1), [(3, DeliveryState::Pending)]);
+    for id in [first, second] {
+        world.store.end(id, EndReason::Deleted, None, at(51)).await.unwrap();
+    }
+    world.send_all().await;
+    world.store.replay(second, Replayed::One(1), at(60)).await.unwrap();
+    assert_eq!(world.store.sweep(at(51), at(51)).await.unwrap(), 3);
+    assert_eq!(world.get(1).status, SubscriptionStatus::Ended(EndReason::Deleted), "its end is not that old");
+    assert_eq!(world.store.sweep(at(52), at(52)).await.unwrap(), 2);
+    assert_eq!(world.store.subscriptions(&SubscriptionFilter::default(), 10).unwrap(), []);
+}
+
+#[tokio::test]
 async fn what_is_under_way_is_not_found_again_and_what_comes_later_is_told() {
     let world = World::new().await;
     for id in 1..=3 {
