@@ -98,10 +98,9 @@ async fn row(program: &Path, sinks: &Sinks, name: &str, count: u64, one_in: u64,
     // As much as it takes when it gets all at once is about what it can keep up with.
     sinks.got.forget();
     let begin = Instant::now();
-    let burst = LINES * 2;
-    subscribed.offer(burst * 10, Duration::from_millis(100)).await?;
+    let offered = subscribed.offer(LINES * 20, Duration::from_millis(100)).await?;
     let expected = |offered: u64| usize::try_from(offered * alive / LINES);
-    until(sinks, expected(burst)?, Duration::from_secs(2)).await;
+    until(sinks, expected(offered)?, Duration::from_secs(2)).await;
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let capacity = sinks.got.events() as f64 / begin.elapsed().as_secs_f64();
     eprintln!("  {capacity:.0} events/s when it gets all at once");

@@ -233,6 +233,13 @@ keys! {
     /// How long a sink may take to answer; one that takes longer is tried again.
     sink_timeout: Duration = ["10s"];
 
+    /// How long events are kept that were delivered or dropped, counted from when they were made; an ended
+    /// subscription is forgotten with the last of its events.
+    delivery_retention: Duration = ["7 days"];
+
+    /// How long dead letters are kept, which can be replayed.
+    dead_letter_retention: Duration = ["30 days"];
+
     /// Whether the newest version of each of CAMARA's APIs stands at `/<api>/vwip` as well.
     vwip: bool = ["false"], flag Flag::Switch("vwip", "true");
 

@@ -91,6 +91,8 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
                 authorities: configuration.sink_ca.into_iter().collect(),
             },
             sink_timeout: configuration.sink_timeout,
+            delivery_retention: configuration.delivery_retention,
+            dead_letter_retention: configuration.dead_letter_retention,
             vwip: configuration.vwip,
         }),
         _ => Err(faults),

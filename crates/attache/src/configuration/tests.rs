@@ -176,6 +176,8 @@ fn addresses_that_others_name_are_public_and_https_but_where_the_operator_says_o
         ("ATTACHE_SINK_NETWORKS", "10.1.0.0/16,fd00::/8"),
         ("ATTACHE_SINK_CA", "sink.pem"),
         ("ATTACHE_SINK_TIMEOUT", "2s"),
+        ("ATTACHE_DELIVERY_RETENTION", "2 days"),
+        ("ATTACHE_DEAD_LETTER_RETENTION", "3 days"),
     ];
     let settings = settings(load_from(None, &given, &[("data_dir", "/data")])).unwrap();
     let networks = |policy: &OutboundPolicy| policy.networks.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -185,6 +187,8 @@ fn addresses_that_others_name_are_public_and_https_but_where_the_operator_says_o
     assert_eq!(settings.jwks.authorities, [Path::new("jwks.pem")]);
     assert_eq!(settings.sinks.authorities, [Path::new("sink.pem")]);
     assert_eq!(settings.sink_timeout.as_secs(), 2);
+    let days = [settings.delivery_retention, settings.dead_letter_retention].map(|kept| kept.as_secs() / 86_400);
+    assert_eq!(days, [2, 3]);
 }
 
 #[test]
