@@ -18,6 +18,7 @@ mod curls;
 mod deprecation;
 mod docs;
 mod faces;
+mod full_disk;
 mod fuzz;
 mod harness;
 mod hostile_input;

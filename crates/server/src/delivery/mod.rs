@@ -53,6 +53,9 @@ const WORKERS: usize = 1024;
 /// How long the dispatcher sleeps at most: whatever happened, it looks again then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
+/// How long nothing is sent to an origin when what came of the last attempts could not be recorded.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Sends what is to be told.
 pub(crate) struct Delivering {
     pub(crate) deliveries: Arc<dyn Deliveries>,
@@ -95,7 +98,8 @@ pub(crate) async fn run(delivering: Arc<Delivering>, stopping: CancellationToken
 pub(crate) async fn end_due(delivering: &Delivering) {
     let now = delivering.clock.now();
     if let Err(error) = delivering.subscriptions.end_due(now, now.plus(CREDENTIAL_LEAD)).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "subscriptions whose time is over were not ended");
+        // The store tells its trouble itself.
+        tracing::debug!(error = &error as &dyn std::error::Error, "subscriptions whose time is over were not ended");
     }
 }
 
@@ -202,8 +206,9 @@ impl Delivering {
             }
             let recorded = self.deliveries.record(sent.into_iter().map(|sent| sent.attempt).collect()).await;
             if let Err(error) = recorded {
-                // They are sent again: at least once is what was promised.
-                tracing::error!(error = &error as &dyn std::error::Error, "attempts could not be recorded");
+                // They are sent again: at least once is what was promised, but not as fast as it goes.
+                tracing::debug!(error = &error as &dyn std::error::Error, "attempts could not be recorded");
+                tokio::time::sleep(STORE_PAUSE).await;
                 breaker.fail(self.clock.now());
                 return breaker;
             }

@@ -130,6 +130,7 @@ async fn ask(
     trail.limiter = caller.limiter;
     authorize(&token, face, &operation)?;
     admit_media_types(request.headers())?;
+    app.can_record()?;
     let outcome = match operation {
         Operation::Create => create::create(app, face, &token, request, trail).await,
         Operation::List => limited(app, trail).and_then(|()| list(app, face, &token)),
@@ -257,9 +258,9 @@ async fn audit(
     app.record(record).await
 }
 
-/// The store failed, which is logged here.
+/// The store failed, which it tells itself.
 fn unavailable(error: &StoreError) -> SubscriptionProblem {
-    tracing::error!(error = error as &dyn std::error::Error, "a request about subscriptions failed");
+    tracing::debug!(error = error as &dyn std::error::Error, "a request about subscriptions failed");
     Problem::StoreUnavailable.into()
 }
 
