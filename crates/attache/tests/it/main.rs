@@ -4,6 +4,7 @@
 
 mod attacks;
 mod audit;
+mod authority;
 mod authorization;
 mod by_hand;
 mod callers;
@@ -33,6 +34,7 @@ mod production;
 mod profile;
 mod properties;
 mod sink;
+mod subject_rights;
 mod subscriptions;
 mod survival;
 mod telefonica;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use attache_core::{Sink, SubscriptionProblem};
-use http::{HeaderMap, StatusCode, header};
+use http::header;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::outbound::{AuthoritiesError, Limits, Outbound, OutboundError, OutboundPolicy};
@@ -30,7 +30,8 @@ pub(crate) struct Letter {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) retry_after: Option<Duration>,
+    /// What it asks for if it is busy, as it says it.
+    pub(crate) retry_after: Option<String>,
 }
 
 impl Courier {
@@ -58,13 +59,7 @@ impl Courier {
             }
         });
         let (status, headers) = answer.await?;
-        Ok(Reply { status: status.as_u16(), retry_after: retry_after(status, &headers) })
+        let retry_after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        Ok(Reply { status: status.as_u16(), retry_after: retry_after.map(str::to_owned) })
     }
-}
-
-/// What a sink that is busy asks for, in seconds (RFC 9110 section 10.2.3). A date is not read: it would be
-/// held against a clock that may be another.
-fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    (!status.is_success()).then(|| Duration::from_secs(seconds))
 }

@@ -17,6 +17,7 @@
 mod backoff;
 mod breaker;
 mod courier;
+mod retry_after;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -228,10 +229,12 @@ impl Delivering {
     async fn send(&self, due: &Due) -> Sent {
         let (delivery, subscription) = (&due.delivery, &due.subscription);
         let began = Instant::now();
+        let mut is_refused = false;
         let (outcome, description, is_gone) = match self.letter(due) {
             Err(why) => (Outcome::Dropped, why.to_owned(), false),
             Ok(letter) => {
                 let reply = self.courier.post(letter).await;
+                is_refused = matches!(reply, Err(OutboundError::Refused(_)));
                 self.judge(&reply, delivery.attempts)
             }
         };
@@ -239,6 +242,7 @@ impl Delivering {
         let labelled = match outcome {
             Outcome::Delivered => AttemptOutcome::Delivered,
             Outcome::Again { .. } => AttemptOutcome::Failed,
+            Outcome::Dead if is_refused => AttemptOutcome::Refused,
             Outcome::Dead => AttemptOutcome::Dead,
             Outcome::Dropped => AttemptOutcome::Dropped,
         };
@@ -279,7 +283,9 @@ impl Delivering {
                 let description = format!("HTTP {status}");
                 match status {
                     200..=299 => (Outcome::Delivered, description, false),
-                    408 | 425 | 429 | 500..=599 => again(description, *retry_after),
+                    408 | 425 | 429 | 500..=599 => {
+                        again(description, retry_after.as_deref().and_then(|value| retry_after::pause(value, now)))
+                    }
                     410 => (Outcome::Dropped, description, true),
                     _ => (Outcome::Dead, description, false),
                 }

@@ -191,8 +191,7 @@ impl Outbound {
     /// Gets what is at an address, as long as that is not too long.
     pub(crate) async fn get(&self, url: &str) -> Result<Answer, OutboundError> {
         let mut response = self.send(url, Client::get).await?;
-        let is_too_long = |length| usize::try_from(length).is_ok_and(|length| length > self.limits.body);
-        if response.content_length().is_some_and(is_too_long) {
+        if self.is_too_long(&response) {
             return Err(OutboundError::TooLong);
         }
         let mut body = BytesMut::new();
@@ -206,8 +205,8 @@ impl Outbound {
     }
 
     /// Posts what `fill` puts into the request. The answer is its head: that says all, even if its body never
-    /// ends. The body is read, and thrown away, so that the connection can be used again; one that is too long
-    /// closes it.
+    /// ends. The body is read, and thrown away, so that the connection can be used again; of one that is too
+    /// long nothing is, and its connection closed.
     pub(crate) async fn post(
         &self,
         url: &str,
@@ -215,13 +214,18 @@ impl Outbound {
     ) -> Result<(StatusCode, HeaderMap), OutboundError> {
         let mut response = self.send(url, |client, url| fill(client.post(url))).await?;
         let head = (response.status(), std::mem::take(response.headers_mut()));
-        let mut read = 0;
+        let mut read = if self.is_too_long(&response) { self.limits.body } else { 0 };
         while read < self.limits.body
             && let Ok(Some(chunk)) = response.chunk().await
         {
             read += chunk.len();
         }
         Ok(head)
+    }
+
+    /// Whether an answer says itself that its body is too long.
+    fn is_too_long(&self, response: &Response) -> bool {
+        response.content_length().is_some_and(|length| length > self.limits.body as u64)
     }
 
     async fn send(
