@@ -13,20 +13,24 @@
 //! - A caller who stops waiting does not stop the job.
 //! - When the disk is full or the database is locked, everybody in the batch hears of it. As long as that lasts
 //!   the writer tries by itself whether it is over, once a second.
+//! - What a job lets be sent is told when it is committed, and not before: whoever is told finds it.
 //! - Readers have connections of their own and, by the write-ahead log, never wait for the writer.
 //! - A database is made for one mode and is not opened in another; one process has it at a time.
 //! - Migrations only go forward; a released one is never edited.
 
 use std::{
+    cell::RefCell,
+    collections::HashSet,
     fs::{File, OpenOptions, TryLockError},
     io,
+    ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
     time::Duration,
 };
 
-use attache_core::{Client, Health, Line, StoreError};
+use attache_core::{Client, Health, Line, Sink, StoreError};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use tokio::sync::{Notify, oneshot};
 
@@ -60,6 +64,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0010_subscription.sql"),
     include_str!("../../migrations/sqlite/0011_key_rotation.sql"),
     include_str!("../../migrations/sqlite/0012_subscription_scope.sql"),
+    include_str!("../../migrations/sqlite/0013_delivery_by_sink.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -87,8 +92,8 @@ pub struct SqliteStore {
     writer: Option<JoinHandle<()>>,
     /// Connections that only read and that nobody uses now.
     readers: Mutex<Vec<Connection>>,
-    /// Told when deliveries may have been made.
-    made: Notify,
+    /// What was let be sent.
+    wakes: Arc<Wakes>,
     trouble: Arc<Trouble>,
     /// Locked for this process as long as the store lives, and let go by the system at any death.
     _lock: File,
@@ -160,7 +165,24 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// Why a batch was not committed, for all who are in it.
 type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
-type Work = Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>;
+type Work = Box<dyn FnOnce(&Writer) -> Result<(), StoreError> + Send>;
+
+/// The connection that writes.
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    /// The sinks that can be sent something once the transaction is committed.
+    woken: RefCell<HashSet<Sink>>,
+    wakes: Arc<Wakes>,
+    trouble: Arc<Trouble>,
+}
+
+/// The sinks that can be sent something since the last time that somebody asked, and how to wait for them.
+#[derive(Debug, Default)]
+struct Wakes {
+    sinks: Mutex<HashSet<Sink>>,
+    told: Notify,
+}
 
 impl SqliteStore {
     /// Opens the database at `path` in the mode of this name, and makes it when it does not exist.
@@ -184,19 +206,18 @@ impl SqliteStore {
         }
         let trouble = Arc::new(Trouble::with("the database"));
         let (jobs, queue) = mpsc::channel();
+        let wakes = Arc::<Wakes>::default();
+        let writer = Writer::new(connection, Arc::clone(&wakes), Arc::clone(&trouble));
         let writer = std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn({
-                let trouble = Arc::clone(&trouble);
-                move || write(&connection, &queue, &trouble)
-            })
+            .spawn(move || writer.run(&queue))
             .map_err(|cause| OpenError::File { path: path.clone(), cause })?;
         Ok(Self {
             path,
             jobs: Some(jobs),
             writer: Some(writer),
             readers: Mutex::default(),
-            made: Notify::new(),
+            wakes,
             trouble,
             _lock: lock,
         })
@@ -252,12 +273,12 @@ impl SqliteStore {
     /// Queues a job and waits until the commit that holds it is done.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Writer) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let gone = || StoreError::Failed { action: "write", cause: "the writer has ended".into() };
         let (done, outcome) = oneshot::channel();
         let (tell, told) = oneshot::channel();
-        let work = Box::new(move |connection: &Connection| {
+        let work = Box::new(move |connection: &Writer| {
             work(connection).map(|value| {
                 // Who has stopped waiting need not hear of it.
                 let _ = tell.send(value);
@@ -387,41 +408,102 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     connection.pragma_update(None, "foreign_keys", true).map_err(in_database)
 }
 
-/// The writer's life: batch after batch, until the store is dropped and the queue is empty.
-fn write(connection: &Connection, queue: &mpsc::Receiver<Job>, trouble: &Trouble) {
-    loop {
-        let first = if trouble.is_now() {
-            match queue.recv_timeout(PROBE_PAUSE) {
-                Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                waiting => waiting.ok(),
-            }
-        } else {
-            match queue.recv() {
-                Err(mpsc::RecvError) => return,
-                first => first.ok(),
-            }
-        };
-        // Jobs may write nothing after all; this one does, so that its commit tells whether the trouble is over.
-        let probe = trouble.is_now().then(Job::probe);
-        let batch = first.into_iter().chain(queue.try_iter()).take(BATCH).chain(probe).collect();
-        match commit_together(connection, batch) {
-            Ok(()) => trouble.succeeded(),
-            Err(cause) => {
-                trouble.failed(&cause);
-                if is_locked(cause.as_ref()) {
-                    // Who has come meanwhile would wait as long for the same.
-                    refuse(queue.try_iter().map(|job| job.done), &cause);
+impl Writer {
+    fn new(connection: Connection, wakes: Arc<Wakes>, trouble: Arc<Trouble>) -> Self {
+        Self { connection, woken: RefCell::default(), wakes, trouble }
+    }
+
+    /// Lets something be sent to a sink, as soon as it is committed.
+    fn wake(&self, sink: Sink) {
+        self.woken.borrow_mut().insert(sink);
+    }
+
+    /// The writer's life: batch after batch, until the store is dropped and the queue is empty.
+    fn run(&self, queue: &mpsc::Receiver<Job>) {
+        while let Some(batch) = self.next_batch(queue) {
+            match self.commit_together(batch) {
+                Ok(()) => self.trouble.succeeded(),
+                Err(cause) => {
+                    self.trouble.failed(&cause);
+                    if is_locked(cause.as_ref()) {
+                        // Who has come meanwhile would wait as long for the same.
+                        refuse(queue.try_iter().map(|job| job.done), &cause);
+                    }
                 }
             }
         }
+    }
+
+    /// Waits for jobs; `None` when nobody can send any more. In trouble it does not wait for long, and there is one more
+    /// that writes in any case, so that the commit tells whether the trouble is over.
+    fn next_batch(&self, queue: &mpsc::Receiver<Job>) -> Option<Vec<Job>> {
+        let (first, probe) = if self.trouble.is_now() {
+            match queue.recv_timeout(PROBE_PAUSE) {
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+                waiting => (waiting.ok(), Some(Job::probe())),
+            }
+        } else {
+            (Some(queue.recv().ok()?), None)
+        };
+        Some(first.into_iter().chain(queue.try_iter()).take(BATCH).chain(probe).collect())
+    }
+
+    /// Does all jobs in one transaction, then tells each caller. The error is why none was done.
+    fn commit_together(&self, batch: Vec<Job>) -> Result<(), Cause> {
+        let (work, callers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.work, job.done)).unzip();
+        let outcomes = self.in_one_transaction(work);
+        let woken = self.woken.take();
+        match outcomes {
+            Ok(outcomes) => {
+                self.wakes.add(woken);
+                for (caller, outcome) in callers.into_iter().zip(outcomes) {
+                    // Who has stopped waiting need not hear of it.
+                    let _ = caller.send(outcome);
+                }
+                Ok(())
+            }
+            Err(cause) => {
+                if !self.is_autocommit() {
+                    // If even that fails, the next BEGIN fails and tells so.
+                    let _ = self.execute_batch("ROLLBACK");
+                }
+                let cause: Cause = cause.into();
+                refuse(callers.into_iter(), &cause);
+                Err(cause)
+            }
+        }
+    }
+
+    /// The outcome of each job, all committed; or why nothing was.
+    fn in_one_transaction(&self, batch: Vec<Work>) -> Result<Vec<Result<(), StoreError>>, AnyError> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let run = |statement| self.prepare_cached(statement)?.execute([]);
+        run("BEGIN IMMEDIATE")?;
+        for work in batch {
+            run("SAVEPOINT job")?;
+            let outcome = match work(self) {
+                // A disk that is full for one is so for all, and SQLite may have given up the whole transaction.
+                Err(StoreError::Failed { cause, .. }) if self.is_autocommit() || is_full(cause.as_ref()) => {
+                    return Err(cause);
+                }
+                outcome => outcome,
+            };
+            if outcome.is_err() {
+                run("ROLLBACK TO job")?;
+            }
+            run("RELEASE job")?;
+            outcomes.push(outcome);
+        }
+        run("COMMIT")?;
+        Ok(outcomes)
     }
 }
 
 impl Job {
     /// A job that nobody waits for, and that writes.
     fn probe() -> Self {
-        let work = |connection: &Connection| -> Result<(), StoreError> {
-            connection
+        let work = |writer: &Writer| -> Result<(), StoreError> {
+            writer
                 .prepare_cached("INSERT INTO meta (name, value) VALUES (?1, x'') ON CONFLICT DO UPDATE SET value = x''")
                 .and_then(|mut statement| statement.execute([PROBE]))
                 .map(drop)
@@ -431,58 +513,11 @@ impl Job {
     }
 }
 
-/// Does all jobs in one transaction, then tells each caller. The error is why none was done.
-fn commit_together(connection: &Connection, batch: Vec<Job>) -> Result<(), Cause> {
-    let (work, callers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.work, job.done)).unzip();
-    match in_one_transaction(connection, work) {
-        Ok(outcomes) => {
-            for (caller, outcome) in callers.into_iter().zip(outcomes) {
-                // Who has stopped waiting need not hear of it.
-                let _ = caller.send(outcome);
-            }
-            Ok(())
-        }
-        Err(cause) => {
-            if !connection.is_autocommit() {
-                // If even that fails, the next BEGIN fails and tells so.
-                let _ = connection.execute_batch("ROLLBACK");
-            }
-            let cause: Cause = cause.into();
-            refuse(callers.into_iter(), &cause);
-            Err(cause)
-        }
-    }
-}
-
 /// Tells callers why their jobs were not done.
 fn refuse(callers: impl Iterator<Item = oneshot::Sender<Result<(), StoreError>>>, cause: &Cause) {
     for caller in callers {
         let _ = caller.send(Err(StoreError::Failed { action: "commit", cause: Box::new(Arc::clone(cause)) }));
     }
-}
-
-/// The outcome of each job, all committed; or why nothing was.
-fn in_one_transaction(connection: &Connection, batch: Vec<Work>) -> Result<Vec<Result<(), StoreError>>, AnyError> {
-    let mut outcomes = Vec::with_capacity(batch.len());
-    let run = |statement| connection.prepare_cached(statement)?.execute([]);
-    run("BEGIN IMMEDIATE")?;
-    for work in batch {
-        run("SAVEPOINT job")?;
-        let outcome = match work(connection) {
-            // A disk that is full for one is so for all, and SQLite may have given up the whole transaction.
-            Err(StoreError::Failed { cause, .. }) if connection.is_autocommit() || is_full(cause.as_ref()) => {
-                return Err(cause);
-            }
-            outcome => outcome,
-        };
-        if outcome.is_err() {
-            run("ROLLBACK TO job")?;
-        }
-        run("RELEASE job")?;
-        outcomes.push(outcome);
-    }
-    run("COMMIT")?;
-    Ok(outcomes)
 }
 
 /// Whether another process has the database to itself.
@@ -497,6 +532,34 @@ fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
 
 fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<ErrorCode> {
     error.downcast_ref::<rusqlite::Error>()?.sqlite_error_code()
+}
+
+impl Deref for Writer {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Wakes {
+    fn add(&self, sinks: HashSet<Sink>) {
+        if !sinks.is_empty() {
+            self.sinks.lock().unwrap_or_else(PoisonError::into_inner).extend(sinks);
+            self.told.notify_one();
+        }
+    }
+
+    /// Waits until there are some, and takes them.
+    async fn take(&self) -> Vec<Sink> {
+        loop {
+            let sinks = std::mem::take(&mut *self.sinks.lock().unwrap_or_else(PoisonError::into_inner));
+            if !sinks.is_empty() {
+                return sinks.into_iter().collect();
+            }
+            self.told.notified().await;
+        }
+    }
 }
 
 fn read_value(connection: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
@@ -534,6 +597,10 @@ mod tests {
 
     fn open(directory: &TempDir) -> SqliteStore {
         SqliteStore::open(directory.path().join("attache.db"), "sandbox").unwrap()
+    }
+
+    fn in_memory() -> Writer {
+        Writer::new(Connection::open_in_memory().unwrap(), Arc::default(), Arc::new(Trouble::with("a database")))
     }
 
     fn line(number: u64, id: u8) -> Line {
@@ -751,7 +818,7 @@ mod tests {
 
     #[test]
     fn a_batch_commits_as_one_and_each_job_has_its_own_outcome() {
-        let connection = Connection::open_in_memory().unwrap();
+        let connection = in_memory();
         connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)").unwrap();
         let insert = |n: i64, then: Result<(), StoreError>| -> Work {
             Box::new(move |connection| {
@@ -760,7 +827,7 @@ mod tests {
             })
         };
         let batch = vec![insert(1, Ok(())), insert(2, Err(StoreError::Exists)), insert(2, Ok(())), insert(2, Ok(()))];
-        let outcomes = in_one_transaction(&connection, batch).unwrap();
+        let outcomes = connection.in_one_transaction(batch).unwrap();
         assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, false]);
         let sum: i64 = connection.query_row("SELECT sum(n) FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(sum, 3);
@@ -768,7 +835,7 @@ mod tests {
 
     #[test]
     fn when_the_commit_fails_every_caller_hears_of_it_and_the_next_batch_goes_on() {
-        let connection = Connection::open_in_memory().unwrap();
+        let connection = in_memory();
         connection
             .execute_batch(
                 "PRAGMA foreign_keys = ON; CREATE TABLE parent (n INTEGER PRIMARY KEY);
@@ -787,7 +854,7 @@ mod tests {
                 })
                 .unzip();
             // The writer is told as the callers are.
-            let told = commit_together(&connection, batch);
+            let told = connection.commit_together(batch);
             let outcomes: Vec<_> = outcomes.into_iter().map(|outcome| outcome.blocking_recv().unwrap()).collect();
             assert_eq!(told.is_ok(), outcomes.iter().all(Result::is_ok));
             outcomes
