@@ -171,7 +171,7 @@ impl ClientRegistry {
 /// A client of CAMARA with nothing but a name.
 #[cfg(test)]
 pub(crate) fn any_client(client_id: &str) -> Client {
-    use attache_core::{ClientKeys, Plan, Timestamp};
+    use attache_core::{ClientKeys, Plan, SigningAlgorithm, Timestamp};
 
     Client {
         id: ClientId::from_bytes([1; 16]),
@@ -191,6 +191,7 @@ pub(crate) fn any_client(client_id: &str) -> Client {
         plan: Plan::default(),
         dpop_required: false,
         signed_requests_required: false,
+        id_token_algorithm: SigningAlgorithm::default(),
         sector: None,
         registered_at: Timestamp::from_unix_seconds(0),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use attache_core::{ClientId, Consent, Consents, LineId, Purpose, Scope, StoreError, Timestamp};
+use attache_core::{ClientId, Consent, ConsentState, Consents, LineId, Purpose, Scope, StoreError, Timestamp};
 use hashbrown::HashMap;
 use tokio::sync::Mutex;
 
@@ -41,13 +41,40 @@ impl ConsentBook {
         Ok(Self(Arc::new(Inner { store, lines: RwLock::new(lines), changing })))
     }
 
-    /// Whether a client may use all that these scopes stand for of a line, for a purpose: each of them is
+    /// Since when a client may use all that these scopes stand for of a line, for a purpose: each of them is
     /// in force. Whatever rests on consents asks this, each time.
-    pub(crate) fn permits(&self, client: ClientId, line: LineId, purpose: &Purpose, scopes: &[Scope]) -> bool {
+    pub(crate) fn permitted_since(
+        &self,
+        client: ClientId,
+        line: LineId,
+        purpose: &Purpose,
+        scopes: &[Scope],
+    ) -> Option<Timestamp> {
         let lines = self.0.lines();
-        let Some(said) = lines.get(&line) else { return false };
-        let is_permitted = |scope| is_about(said, client, purpose, scope).is_some_and(Consent::is_in_force);
-        !scopes.is_empty() && scopes.iter().all(is_permitted)
+        let said = lines.get(&line)?;
+        let mut latest = None;
+        for scope in scopes {
+            let ConsentState::Granted { at } = is_about(said, client, purpose, scope)?.state else { return None };
+            latest = latest.max(Some(at));
+        }
+        latest
+    }
+
+    /// Whether it may now.
+    pub(crate) fn permits(&self, client: ClientId, line: LineId, purpose: &Purpose, scopes: &[Scope]) -> bool {
+        self.permitted_since(client, line, purpose, scopes).is_some()
+    }
+
+    /// Whether it may now what it might at a time, by the same consents: none of them was given anew.
+    pub(crate) fn still_permits(
+        &self,
+        client: ClientId,
+        line: LineId,
+        purpose: &Purpose,
+        scopes: &[Scope],
+        then: Timestamp,
+    ) -> bool {
+        self.permitted_since(client, line, purpose, scopes).is_some_and(|since| since <= then)
     }
 
     /// What was said last about one scope.
@@ -93,7 +120,7 @@ impl ConsentBook {
         let task = tokio::spawn(async move {
             let _order = inner.lane(line).lock().await;
             let said = inner.lines().get(&line).cloned().unwrap_or_default();
-            let changed = next(&said);
+            let changed: Vec<Consent> = next(&said).into_iter().map(|consent| following(consent, &said)).collect();
             if !changed.is_empty() {
                 inner.store.put(changed.clone()).await?;
                 inner.show(line, &changed);
@@ -116,6 +143,14 @@ impl ConsentBook {
             said.retain(|consent| consent.client != client);
             !said.is_empty()
         });
+    }
+}
+
+/// What becomes of a word after what was said before about the same.
+fn following(consent: Consent, said: &[Consent]) -> Consent {
+    match is_about(said, consent.client, &consent.purpose, &consent.scope) {
+        Some(before) => consent.after(before),
+        None => consent,
     }
 }
 
@@ -157,7 +192,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use attache_core::{ConsentState, LegalBasis};
+    use attache_core::LegalBasis;
 
     use super::*;
 
@@ -221,6 +256,30 @@ mod tests {
         assert!(!permits(shop(), line(2), PURPOSE, &[ROAMING]));
         assert!(!permits(ClientId::from_bytes([2; 16]), line(1), PURPOSE, &[ROAMING]));
         assert!(!permits(shop(), line(1), Purpose::new_static("dpv:Marketing"), &[ROAMING]));
+    }
+
+    #[tokio::test]
+    async fn what_rested_on_a_consent_does_not_rest_on_a_later_one_whatever_the_clock_says() {
+        let book = book();
+        let say = |scope: &Scope, state| {
+            let consent = said(scope.clone(), state);
+            let book = book.clone();
+            async move { book.change(line(1), |_| vec![consent]).await.unwrap() }
+        };
+        let both = [ROAMING, REACHABILITY];
+        let since = || book.permitted_since(shop(), line(1), &PURPOSE, &both);
+        say(&ROAMING, ConsentState::Granted { at: second(10) }).await;
+        assert_eq!(since(), None);
+        say(&REACHABILITY, ConsentState::Granted { at: second(20) }).await;
+        assert_eq!(since(), Some(second(20)), "the latest");
+        say(&REACHABILITY, ConsentState::Granted { at: second(30) }).await;
+        assert_eq!(since(), Some(second(20)), "a second yes ends nothing");
+        say(&REACHABILITY, ConsentState::Withdrawn { granted_at: second(20), at: second(5) }).await;
+        assert_eq!(since(), None);
+        say(&REACHABILITY, ConsentState::Granted { at: second(5) }).await;
+        assert!(since().is_some_and(|since| since > second(20)), "{:?}", since());
+        assert!(!book.still_permits(shop(), line(1), &PURPOSE, &both, second(20)));
+        assert!(book.still_permits(shop(), line(1), &PURPOSE, &[ROAMING], second(10)));
     }
 
     #[tokio::test]

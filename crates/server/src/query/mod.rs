@@ -240,8 +240,12 @@ pub(crate) fn verify(
     token: &str,
 ) -> Result<(Arc<Token>, Option<Arc<Limiter>>), Problem> {
     let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
-    let is_permitted = |line| app.consents.permits(token.client, line, &token.purpose, &token.scopes);
-    if token.line.is_none_or(is_permitted) { Ok((token, limiter)) } else { Err(Problem::CredentialsInvalid) }
+    let is_permitted = match (token.line, token.permitted_since) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(line), Some(then)) => app.consents.still_permits(token.client, line, &token.purpose, &token.scopes, then),
+    };
+    if is_permitted { Ok((token, limiter)) } else { Err(Problem::CredentialsInvalid) }
 }
 
 /// Who calls with a token that is bound to a key (RFC 9449 section 7).

@@ -3,8 +3,8 @@
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Deliveries as _, DeliveryState, DeviceIdentifier, Due,
     EndReason, EventType, Fact, IdempotencyKey, Kept, Line, LineId, Lines, Notice, Outcome, Plan, PublisherName,
-    Purpose, Replayed, Sink, SinkCredential, Status, SubjectKey, Subscription, SubscriptionFilter, SubscriptionId,
-    SubscriptionStatus, Subscriptions as _, Timestamp,
+    Purpose, Replayed, SigningAlgorithm, Sink, SinkCredential, Status, SubjectKey, Subscription, SubscriptionFilter,
+    SubscriptionId, SubscriptionStatus, Subscriptions as _, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -35,6 +35,7 @@ fn client(id: u8) -> Client {
         plan: Plan::default(),
         dpop_required: false,
         signed_requests_required: false,
+        id_token_algorithm: SigningAlgorithm::default(),
         sector: None,
         registered_at: at(0),
     }
