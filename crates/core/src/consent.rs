@@ -264,12 +264,15 @@ impl ConsentState {
     }
 }
 
-/// Keeps consents over restarts. Those of a client end with it, those of a line with the line.
+/// Keeps consents over restarts. Those of a client end with it, those of a line with the line; the
+/// subscriptions that rest on one end with it.
 #[async_trait]
 pub trait Consents: Send + Sync {
     /// Calls `each` with every consent.
     fn load(&self, each: &mut dyn FnMut(Consent)) -> Result<(), StoreError>;
-    /// Puts these in the place of what was said before about the same, all or none.
+    /// Puts these in the place of what was said before about the same, all or none. Whatever of them is not in
+    /// force ends, in the same transaction, the subscriptions that rest on it: they are told so, and nothing
+    /// about the line any more, not even what was waiting.
     async fn put(&self, consents: Vec<Consent>) -> Result<(), StoreError>;
 }
 

@@ -34,10 +34,10 @@ use crate::{
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
-    delivery::{self, Delivering, HttpCourier, guard::Guard},
+    delivery::{self, Courier, Delivering},
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
-    outbound::Outbound,
+    outbound::AuthoritiesError,
     revocations::Revocations,
     routes,
     sandbox::{self, Entitlement, Summary},
@@ -86,8 +86,8 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
-    #[error("events cannot be sent")]
-    Sending(#[from] reqwest::Error),
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     #[error("the certificate {} or its key {} cannot be used", files.certificate.display(), files.key.display())]
     Tls {
         files: TlsFiles,
@@ -143,8 +143,8 @@ impl Server {
         let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects);
         let audit = audit.map_err(in_data_dir)?;
 
-        let guard = Guard { allowed: settings.sinks.networks.clone(), allows_loopback: settings.mode == Mode::Sandbox };
-        let courier = HttpCourier::new(guard, settings.sinks.allow_http)?;
+        let published_keys = PublishedKeys::new(settings.jwks.clone())?;
+        let courier = Courier::new(settings.sinks.clone(), settings.sink_timeout)?;
 
         let sockets = listen(&settings)?;
         let admin_socket = settings.admin_listen.map(listen_at).transpose()?;
@@ -164,7 +164,7 @@ impl Server {
                 settings.backchannel_interval,
                 settings.token_lifetime,
             )?,
-            published_keys: PublishedKeys::new(Outbound::new(settings.outbound.clone())),
+            published_keys,
             interactions: Interactions::default(),
             answers: sandbox::Answers::default(),
             consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod audit;
+mod authority;
 mod authorization;
 mod by_hand;
 mod callers;
@@ -21,6 +22,7 @@ mod faces;
 mod fuzz;
 mod harness;
 mod hostile_input;
+mod hostile_sinks;
 mod interoperability;
 mod lifecycle;
 mod limits;

@@ -1020,6 +1020,15 @@ pub struct Removed {
     pub removed: bool,
 }
 
+/// What went with a client that was removed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RemovedClient {
+    /// Always true.
+    pub removed: bool,
+    /// How many subscriptions ended with it; their sinks are told so.
+    pub ended_subscriptions: usize,
+}
+
 /// An error.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Refusal {

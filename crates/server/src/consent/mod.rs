@@ -16,7 +16,7 @@ use attache_wire::{PUBLISHERS, Publisher};
 
 pub(crate) use book::{Answer, ConsentBook};
 
-use crate::{app::App, sandbox, subscription};
+use crate::{app::App, sandbox};
 
 /// What a client wants to use.
 #[derive(Clone, Copy)]
@@ -127,7 +127,6 @@ pub(crate) async fn withdraw(
         said.iter().filter(|consent| is_meant(consent)).filter_map(|consent| consent.withdrawn(at)).collect()
     };
     let withdrawn = app.consents.change(line, withdraw).await?;
-    subscription::end_without_consent(app, line, &withdrawn).await?;
     // What rests on them doesn't begin anew with another yes.
     for consent in &withdrawn {
         app.tokens.withdraw(consent, at).await?;
@@ -138,7 +137,6 @@ pub(crate) async fn withdraw(
 
 async fn record(app: &App, line: LineId, consents: Vec<Consent>) -> Result<(), Problem> {
     let recorded = app.consents.change(line, |_| consents).await?;
-    subscription::end_without_consent(app, line, &recorded).await?;
     audit(app, &recorded).await
 }
 

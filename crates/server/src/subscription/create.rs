@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use attache_core::{
-    Id, IdempotencyKey, Kept, Problem, SinkCredential, Subscription, SubscriptionProblem, SubscriptionStatus, Timestamp,
+    Id, IdempotencyKey, Kept, Problem, Scope, SinkCredential, Subscription, SubscriptionProblem, SubscriptionStatus,
+    Timestamp,
 };
 use attache_wire::{Credential, SubscriptionFace, SubscriptionRequest};
 use axum::body::Body;
@@ -34,7 +35,7 @@ pub(super) async fn create(
     let body = read_body(app, request).await?;
     let wanted = (face.read)(face, &body)?;
     trail.subject = token.line;
-    permit(token, face, &wanted)?;
+    let scope = permit(token, face, &wanted)?;
     let identified =
         identify_line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, &wanted.device)
             .await?;
@@ -64,6 +65,7 @@ pub(super) async fn create(
         contract: face.contract.to_owned(),
         client: token.client,
         purpose: token.purpose.clone(),
+        scope,
         line: identified.line,
         device,
         event_type: wanted.event_type,
@@ -82,14 +84,19 @@ pub(super) async fn create(
             Ok(Done { status: 201, body: Some((face.write)(face, &kept)), name: "subscribed" })
         }
         Kept::OtherRequest => Err(SubscriptionProblem::KeyUsedOtherwise),
+        Kept::LineGone if token.line.is_none() => Err(Problem::UnknownLine.into()),
+        // As with every token whose line, client or consent is gone.
+        Kept::LineGone | Kept::RightGone => Err(Problem::CredentialsInvalid.into()),
     }
 }
 
-/// Whether the token permits subscriptions to this type: it permits some.
-fn permit(token: &Token, face: &SubscriptionFace, wanted: &SubscriptionRequest) -> Result<(), SubscriptionProblem> {
-    let is_permitted =
-        face.type_of(wanted.event_type).is_some_and(|subscribed| token.scopes.contains(&subscribed.create_scope));
-    if is_permitted { Ok(()) } else { Err(SubscriptionProblem::TypeNotPermitted) }
+/// The scope by which the token permits subscriptions to this type: it permits some.
+fn permit(token: &Token, face: &SubscriptionFace, wanted: &SubscriptionRequest) -> Result<Scope, SubscriptionProblem> {
+    face.type_of(wanted.event_type)
+        .map(|subscribed| &subscribed.create_scope)
+        .filter(|scope| token.scopes.contains(scope))
+        .cloned()
+        .ok_or(SubscriptionProblem::TypeNotPermitted)
 }
 
 /// Whether the times that a request names can be kept.

@@ -12,7 +12,7 @@ mod create;
 use std::{sync::Arc, time::Instant};
 
 use attache_core::{
-    AuditEvent, AuditRecord, Consent, EndReason, LineId, Problem, Scope, StoreError, Subscription, SubscriptionFilter,
+    AuditEvent, AuditRecord, EndReason, LineId, Problem, Scope, StoreError, Subscription, SubscriptionFilter,
     SubscriptionId, SubscriptionProblem, SubscriptionStatus,
 };
 use attache_wire::{PUBLISHERS, Publisher, Refusal, SubscriptionFace};
@@ -222,28 +222,6 @@ async fn delete(app: &App, id: SubscriptionId) -> Result<Done, SubscriptionProbl
     let ended = app.subscriptions.end(id, EndReason::Deleted, None, app.clock.now()).await;
     ended.map_err(|error| unavailable(&error))?;
     Ok(Done { status: 204, body: None, name: "deleted" })
-}
-
-/// Ends the subscriptions about a line that rest on consents which are not in force any more. They are told
-/// so, and nothing else about the line.
-pub(crate) async fn end_without_consent(app: &App, line: LineId, changed: &[Consent]) -> Result<(), Problem> {
-    let ended: Vec<&Consent> = changed.iter().filter(|consent| !consent.is_in_force()).collect();
-    if ended.is_empty() {
-        return Ok(());
-    }
-    let filter = SubscriptionFilter { line: Some(line), ..SubscriptionFilter::default() };
-    for subscription in app.subscriptions.subscriptions(&filter, u32::MAX)? {
-        let scope = face_of(&subscription).and_then(|(_, face)| face.type_of(subscription.event_type));
-        let rests_on = |consent: &&Consent| {
-            (consent.client, &consent.purpose) == (subscription.client, &subscription.purpose)
-                && scope.is_some_and(|subscribed| subscribed.create_scope == consent.scope)
-        };
-        if !subscription.status.has_ended() && ended.iter().any(rests_on) {
-            let why = Some("the subscriber does not consent any more".to_owned());
-            app.subscriptions.end(subscription.id, EndReason::NetworkTerminated, why, app.clock.now()).await?;
-        }
-    }
-    Ok(())
 }
 
 /// The version that a subscription was made by.
