@@ -108,8 +108,8 @@ pub struct PolicyRule {
 }
 
 impl PolicyRule {
-    fn fits(&self, home: &[&str], api: &str, purpose: &Purpose) -> bool {
-        self.country.as_deref().is_none_or(|country| home.contains(&country))
+    fn fits(&self, home: Plmn, api: &str, purpose: &Purpose) -> bool {
+        self.country.as_deref().is_none_or(|country| countries(home.mcc()).contains(&country))
             && self.api.as_deref().is_none_or(|own| own == api)
             && self.purpose.as_ref().is_none_or(|own| own == purpose)
     }
@@ -165,7 +165,6 @@ impl Policy {
     /// share fits the rule of any of them.
     #[must_use]
     pub fn basis(&self, home: Plmn, api: &str, purpose: &Purpose) -> LegalBasis {
-        let home = countries(home.mcc());
         self.0.iter().find(|rule| rule.fits(home, api, purpose)).map_or(LegalBasis::Consent, |rule| rule.basis)
     }
 }

@@ -56,6 +56,9 @@ const HEAD_LIMIT: usize = 64 * 1024;
 /// more than any client needs.
 const FIELD_LIMIT: usize = 256;
 
+/// The name under which the database remembers the segment of the audit log that the last start began.
+const AUDIT_SEGMENT: &str = "audit_segment";
+
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each is told by its message")]
@@ -140,8 +143,10 @@ impl Server {
             simulator.trouble(sandbox::troubled_lines());
         }
         let subjects = Arc::clone(&simulator) as Arc<dyn Subjects>;
-        let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects);
+        let known = store.value(AUDIT_SEGMENT)?.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects, known);
         let audit = audit.map_err(in_data_dir)?;
+        store.put_value(AUDIT_SEGMENT, audit.segment().to_be_bytes().to_vec()).await?;
 
         let published_keys = PublishedKeys::new(settings.jwks.clone())?;
         let courier = Courier::new(settings.sinks.clone(), settings.sink_timeout)?;

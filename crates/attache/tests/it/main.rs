@@ -33,6 +33,7 @@ mod production;
 mod profile;
 mod properties;
 mod sink;
+mod subject_rights;
 mod subscriptions;
 mod survival;
 mod telefonica;

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use attache_core::{ClientId, Consent, ConsentState, Consents, LineId, Purpose, Scope, StoreError, Timestamp};
+use attache_core::{
+    ClientId, Consent, ConsentState, Consents, LegalBasis, LineId, Purpose, Scope, StoreError, Timestamp,
+};
 use hashbrown::HashMap;
 use tokio::sync::Mutex;
 
@@ -32,6 +34,22 @@ pub(crate) enum Answer {
     None,
 }
 
+/// What makes that a client may use what it asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Permission {
+    /// By what right: consent, if any of it needs that.
+    pub(crate) basis: LegalBasis,
+    /// Since when all of it is in force without a break: what was issued earlier rested on something else.
+    pub(crate) since: Timestamp,
+}
+
+impl Permission {
+    fn and(self, other: Self) -> Self {
+        let basis = if other.basis.needs_consent() { other.basis } else { self.basis };
+        Self { basis, since: self.since.max(other.since) }
+    }
+}
+
 impl ConsentBook {
     /// Reads it from its store.
     pub(crate) fn load(store: Arc<dyn Consents>) -> Result<Self, StoreError> {
@@ -41,40 +59,41 @@ impl ConsentBook {
         Ok(Self(Arc::new(Inner { store, lines: RwLock::new(lines), changing })))
     }
 
-    /// Since when a client may use all that these scopes stand for of a line, for a purpose: each of them is
+    /// Whether a client may use all that these scopes stand for of a line, for a purpose: each of them is
     /// in force. Whatever rests on consents asks this, each time.
-    pub(crate) fn permitted_since(
+    pub(crate) fn permits(&self, client: ClientId, line: LineId, purpose: &Purpose, scopes: &[Scope]) -> bool {
+        self.permission(client, line, purpose, scopes).is_some()
+    }
+
+    /// As [`Self::permits`], and by what right.
+    pub(crate) fn basis(
         &self,
         client: ClientId,
         line: LineId,
         purpose: &Purpose,
         scopes: &[Scope],
-    ) -> Option<Timestamp> {
+    ) -> Option<LegalBasis> {
+        self.permission(client, line, purpose, scopes).map(|permission| permission.basis)
+    }
+
+    /// As [`Self::permits`], by what right, and since when.
+    pub(crate) fn permission(
+        &self,
+        client: ClientId,
+        line: LineId,
+        purpose: &Purpose,
+        scopes: &[Scope],
+    ) -> Option<Permission> {
         let lines = self.0.lines();
         let said = lines.get(&line)?;
-        let mut latest = None;
+        let mut all: Option<Permission> = None;
         for scope in scopes {
-            let ConsentState::Granted { at } = is_about(said, client, purpose, scope)?.state else { return None };
-            latest = latest.max(Some(at));
+            let consent = is_about(said, client, purpose, scope)?;
+            let ConsentState::Granted { at } = consent.state else { return None };
+            let own = Permission { basis: consent.basis, since: at };
+            all = Some(all.map_or(own, |all| all.and(own)));
         }
-        latest
-    }
-
-    /// Whether it may now.
-    pub(crate) fn permits(&self, client: ClientId, line: LineId, purpose: &Purpose, scopes: &[Scope]) -> bool {
-        self.permitted_since(client, line, purpose, scopes).is_some()
-    }
-
-    /// Whether it may now what it might at a time, by the same consents: none of them was given anew.
-    pub(crate) fn still_permits(
-        &self,
-        client: ClientId,
-        line: LineId,
-        purpose: &Purpose,
-        scopes: &[Scope],
-        then: Timestamp,
-    ) -> bool {
-        self.permitted_since(client, line, purpose, scopes).is_some_and(|since| since <= then)
+        all
     }
 
     /// What was said last about one scope.
@@ -192,7 +211,6 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use attache_core::LegalBasis;
 
     use super::*;
 
@@ -267,7 +285,7 @@ mod tests {
             async move { book.change(line(1), |_| vec![consent]).await.unwrap() }
         };
         let both = [ROAMING, REACHABILITY];
-        let since = || book.permitted_since(shop(), line(1), &PURPOSE, &both);
+        let since = || book.permission(shop(), line(1), &PURPOSE, &both).map(|permission| permission.since);
         say(&ROAMING, ConsentState::Granted { at: second(10) }).await;
         assert_eq!(since(), None);
         say(&REACHABILITY, ConsentState::Granted { at: second(20) }).await;
@@ -278,8 +296,8 @@ mod tests {
         assert_eq!(since(), None);
         say(&REACHABILITY, ConsentState::Granted { at: second(5) }).await;
         assert!(since().is_some_and(|since| since > second(20)), "{:?}", since());
-        assert!(!book.still_permits(shop(), line(1), &PURPOSE, &both, second(20)));
-        assert!(book.still_permits(shop(), line(1), &PURPOSE, &[ROAMING], second(10)));
+        let of_the_other = book.permission(shop(), line(1), &PURPOSE, &[ROAMING]);
+        assert_eq!(of_the_other.map(|permission| permission.since), Some(second(10)));
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use http::{HeaderMap, Request};
 use super::{Done, Trail, unavailable};
 use crate::{
     app::App,
+    consent,
     delivery::CREDENTIAL_LEAD,
     entropy,
     query::{identify_line, read_body},
@@ -48,6 +49,9 @@ pub(super) async fn create(
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid.into()),
         observed => observed?,
     };
+    if token.line.is_none() {
+        trail.basis = consent::basis_unasked(app, line.home, face.api, &token.purpose);
+    }
     if !line.eligible {
         return Err(Problem::LineNotEligible.into());
     }
@@ -81,6 +85,7 @@ pub(super) async fn create(
     let key = key.map(|key| IdempotencyKey { key, request: fingerprint(face, token, &body) });
     match app.subscriptions.begin(new, key).await.map_err(|error| unavailable(&error))? {
         Kept::New(kept) | Kept::Again(kept) => {
+            trail.subscription = Some(kept.id);
             Ok(Done { status: 201, body: Some((face.write)(face, &kept)), name: "subscribed" })
         }
         Kept::OtherRequest => Err(SubscriptionProblem::KeyUsedOtherwise),

@@ -12,8 +12,8 @@ mod create;
 use std::{sync::Arc, time::Instant};
 
 use attache_core::{
-    AuditEvent, AuditRecord, EndReason, LineId, Problem, Scope, StoreError, Subscription, SubscriptionFilter,
-    SubscriptionId, SubscriptionProblem, SubscriptionStatus,
+    AuditEvent, AuditRecord, EndReason, LegalBasis, LineId, Problem, Scope, StoreError, Subscription,
+    SubscriptionFilter, SubscriptionId, SubscriptionProblem, SubscriptionStatus,
 };
 use attache_wire::{PUBLISHERS, Publisher, Refusal, SubscriptionFace};
 use axum::{body::Body, response::Response};
@@ -55,6 +55,16 @@ struct Trail {
     token: Option<Arc<Token>>,
     limiter: Option<Arc<Limiter>>,
     subject: Option<LineId>,
+    /// By what right the subject's data are used.
+    basis: Option<LegalBasis>,
+    subscription: Option<SubscriptionId>,
+}
+
+impl Trail {
+    fn is_about(&mut self, subscription: &Subscription) {
+        self.subject = Some(subscription.line);
+        self.subscription = Some(subscription.id);
+    }
 }
 
 /// Answers one request about subscriptions: about all of them, or about the one that the path names.
@@ -128,6 +138,7 @@ async fn ask(
     let token = Arc::clone(&caller.token);
     trail.token = Some(caller.token);
     trail.limiter = caller.limiter;
+    trail.basis = caller.basis;
     authorize(&token, face, &operation)?;
     admit_media_types(request.headers())?;
     let outcome = match operation {
@@ -135,18 +146,18 @@ async fn ask(
         Operation::List => limited(app, trail).and_then(|()| list(app, face, &token)),
         Operation::Read(id) => limited(app, trail).and_then(|()| {
             let subscription = find(app, face, &token, id)?;
-            trail.subject = Some(subscription.line);
+            trail.is_about(&subscription);
             Ok(Done { status: 200, body: Some((face.write)(face, &subscription)), name: "read" })
         }),
         Operation::Delete(id) => match limited(app, trail).and_then(|()| find(app, face, &token, id)) {
             Ok(subscription) => {
-                trail.subject = Some(subscription.line);
+                trail.is_about(&subscription);
                 delete(app, subscription.id).await
             }
             Err(problem) => Err(problem),
         },
     };
-    audit(app, face, &token, trail.subject, correlator, &outcome).await?;
+    audit(app, face, &token, trail, correlator, &outcome).await?;
     outcome
 }
 
@@ -237,7 +248,7 @@ async fn audit(
     app: &App,
     face: &SubscriptionFace,
     token: &Token,
-    subject: Option<LineId>,
+    trail: &Trail,
     correlator: &str,
     outcome: &Result<Done, SubscriptionProblem>,
 ) -> Result<(), Problem> {
@@ -249,8 +260,10 @@ async fn audit(
         publisher: Some(&token.publisher),
         client_id: Some(&token.client_id),
         action: face.path,
-        subject,
+        subject: trail.subject,
         purpose: Some(&token.purpose),
+        legal_basis: trail.basis,
+        subscription: trail.subscription,
         correlator: Some(correlator),
         ..AuditRecord::new(app.clock.now(), AuditEvent::Subscription, outcome)
     };

@@ -40,6 +40,8 @@ mod outbox_tests;
 mod subscription;
 mod used_token;
 
+pub use line::TABLES_ABOUT_A_LINE;
+
 /// Every version of the schema, oldest first. `user_version` is how many of them a database has.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -629,11 +631,21 @@ mod tests {
             .unwrap();
         for table in tables {
             let columns = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
-            if columns.column_names().any(|column| column == "line") {
+            let names_a_line = columns.column_names().any(|column| column == "line");
+            if names_a_line {
                 // What is left of a subscription names no line any more: tests of its own hold that.
                 let is_deleted = line::ABOUT_A_LINE.contains(&(table.as_str(), "line")) || table == "subscription";
                 assert!(is_deleted, "{table} is about lines: it belongs into ABOUT_A_LINE");
             }
+            let belongs_to_one = connection
+                .prepare(&format!(r#"SELECT "table" FROM pragma_foreign_key_list('{table}')"#))
+                .unwrap()
+                .query_map([], |row| row.get::<_, String>(0))
+                .unwrap()
+                .any(|owner| TABLES_ABOUT_A_LINE.contains(&owner.unwrap().as_str()));
+            let is_listed = TABLES_ABOUT_A_LINE.contains(&table.as_str());
+            let is_about_one = names_a_line || belongs_to_one || table == "line";
+            assert_eq!(is_listed, is_about_one, "{table}: does it belong into TABLES_ABOUT_A_LINE?");
         }
     }
 

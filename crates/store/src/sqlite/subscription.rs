@@ -356,7 +356,10 @@ pub(super) fn forget(connection: &Connection, line: LineId, now: Timestamp) -> r
             .execute([id.as_bytes()])?;
         go_on(connection, id, None)?;
         connection
-            .prepare_cached("UPDATE subscription SET line = zeroblob(16), device = NULL WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE subscription SET line = zeroblob(16), device = NULL, idempotency_key = NULL, request = NULL
+                 WHERE id = ?1",
+            )?
             .execute([id.as_bytes()])?;
     }
     Ok(())
