@@ -18,6 +18,7 @@ mod backoff;
 mod breaker;
 mod courier;
 mod retry_after;
+mod signer;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -32,6 +33,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use courier::Courier;
+pub(crate) use signer::{RotateError, Signer};
 
 use crate::{
     delivery::{
@@ -59,6 +61,7 @@ pub(crate) struct Delivering {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     pub(crate) subscriptions: Arc<dyn Subscriptions>,
     pub(crate) courier: Arc<Courier>,
+    pub(crate) signer: Arc<Signer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) metrics: DeliveryMetrics,
@@ -263,7 +266,9 @@ impl Delivering {
                 Some(token.ok_or("its credential cannot be read with this secrets key")?.into())
             }
         };
-        Ok(Letter { sink: subscription.sink.clone(), token, correlator: event_id(delivery), body })
+        let id = event_id(delivery);
+        let signature = self.signer.sign(subscription.client, &id, &body, self.clock.now());
+        Ok(Letter { sink: subscription.sink.clone(), token, id, signature, body })
     }
 
     /// What came of an attempt that was preceded by others.

@@ -39,6 +39,7 @@ mod line;
 mod outbox_tests;
 mod subscription;
 mod used_token;
+mod webhook_secret;
 
 pub use line::TABLES_ABOUT_A_LINE;
 
@@ -56,6 +57,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0010_subscription.sql"),
     include_str!("../../migrations/sqlite/0011_key_rotation.sql"),
     include_str!("../../migrations/sqlite/0012_subscription_scope.sql"),
+    include_str!("../../migrations/sqlite/0014_webhook_secret.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
