@@ -150,7 +150,11 @@ impl Server {
 
         let published_keys = PublishedKeys::new(settings.jwks.clone())?;
         let signer = Signer::load(Arc::clone(&store) as Arc<dyn WebhookSecrets>, Arc::clone(&keyring))?;
-        let courier = Courier::new(settings.sinks.clone(), settings.sink_timeout)?;
+        let mut sinks = settings.sinks.clone();
+        if settings.mode == Mode::Sandbox {
+            sinks.authorities.push(sandbox::certification_authority(&data_dir).map_err(in_data_dir)?);
+        }
+        let courier = Courier::new(sinks, settings.sink_timeout)?;
 
         let sockets = listen(&settings)?;
         let admin_socket = settings.admin_listen.map(listen_at).transpose()?;

@@ -57,7 +57,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0010_subscription.sql"),
     include_str!("../../migrations/sqlite/0011_key_rotation.sql"),
     include_str!("../../migrations/sqlite/0012_subscription_scope.sql"),
-    include_str!("../../migrations/sqlite/0014_webhook_secret.sql"),
+    include_str!("../../migrations/sqlite/0013_webhook_secret.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
