@@ -35,6 +35,7 @@ mod subscription;
 mod subscription_problem;
 mod technology;
 mod timestamp;
+mod webhook_secret;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
 pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, SubjectKey, Subjects};
@@ -74,3 +75,4 @@ pub use subscription::{
 pub use subscription_problem::SubscriptionProblem;
 pub use technology::{Technology, TechnologyError};
 pub use timestamp::Timestamp;
+pub use webhook_secret::{WebhookSecret, WebhookSecrets};

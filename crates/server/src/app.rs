@@ -16,7 +16,7 @@ use crate::{
     authorization::{GrantBook, Interactions, PublishedKeys},
     clients::ClientRegistry,
     consent::ConsentBook,
-    delivery::Courier,
+    delivery::{Courier, Signer},
     keyring::Keyring,
     revocations::Revocations,
     sandbox::{self, Entitlement},
@@ -69,6 +69,8 @@ pub(crate) struct App {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     /// Takes events to their sinks.
     pub(crate) courier: Arc<Courier>,
+    /// Signs them for clients that want it.
+    pub(crate) signer: Arc<Signer>,
     pub(crate) audit: Arc<FileAuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

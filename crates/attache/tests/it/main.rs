@@ -34,6 +34,7 @@ mod privacy;
 mod production;
 mod profile;
 mod properties;
+mod signed_events;
 mod sink;
 mod subject_rights;
 mod subscriptions;

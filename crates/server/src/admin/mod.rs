@@ -82,6 +82,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .serve("/admin/v1/clients/{publisher}/{client_id}/secrets", post(client::rotate_secret))
         .serve("/admin/v1/clients/{publisher}/{client_id}/secrets/previous", delete(client::end_previous_secret))
+        .serve(
+            "/admin/v1/clients/{publisher}/{client_id}/webhook-secrets",
+            post(client::rotate_webhook_secret).delete(client::end_webhook_secrets),
+        )
+        .serve(
+            "/admin/v1/clients/{publisher}/{client_id}/webhook-secrets/previous",
+            delete(client::end_previous_webhook_secret),
+        )
         .serve("/admin/v1/audit", get(audit::list))
         .serve("/admin/v1/audit/export", get(audit::export))
         .serve("/admin/v1/audit/retain", post(audit::retain))

@@ -47,6 +47,7 @@ mod line;
 mod outbox_tests;
 mod subscription;
 mod used_token;
+mod webhook_secret;
 
 pub use line::TABLES_ABOUT_A_LINE;
 
@@ -66,6 +67,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0012_subscription_scope.sql"),
     include_str!("../../migrations/sqlite/0013_delivery_by_sink.sql"),
     include_str!("../../migrations/sqlite/0014_id_token_algorithm.sql"),
+    include_str!("../../migrations/sqlite/0015_webhook_secret.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
