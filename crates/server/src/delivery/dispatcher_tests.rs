@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Clock as _, Deliveries, Delivery, DeliveryState,
     DeviceIdentifier, DueSink, EventType, Found, Kept, Line, LineId, Lines, Plan, PublisherName, Purpose, Replayed,
-    Scope, Sink, StoreError, SubjectKey, Subscription, SubscriptionId, SubscriptionStatus, Subscriptions as _,
-    Timestamp, Wanted,
+    Scope, SigningAlgorithm, Sink, StoreError, SubjectKey, Subscription, SubscriptionId, SubscriptionStatus,
+    Subscriptions as _, Timestamp, Wanted,
 };
 use attache_store::SqliteStore;
 use tempfile::TempDir;
@@ -26,7 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Delivering,
+    Delivering, Signer,
     courier::Courier,
     dispatcher::{Bounds, Dispatcher},
 };
@@ -172,6 +172,7 @@ impl World {
             plan: Plan::default(),
             dpop_required: false,
             signed_requests_required: false,
+            id_token_algorithm: SigningAlgorithm::default(),
             sector: None,
             registered_at: SystemClock.now(),
         };
@@ -227,12 +228,14 @@ impl World {
         let stopping = CancellationToken::new();
         let networks = vec!["127.0.0.0/8".parse().unwrap()];
         let policy = OutboundPolicy { networks, allow_http: true, authorities: vec![] };
+        let keyring = Arc::new(Keyring::new(&Key32::from_bytes([1; 32]), None));
         let delivering = Delivering {
             deliveries,
             subscriptions: Arc::clone(&self.store) as Arc<_>,
             courier: Arc::new(Courier::new(policy, Duration::from_secs(10)).unwrap()),
             clock: Arc::new(SystemClock),
-            keyring: Arc::new(Keyring::new(&Key32::from_bytes([1; 32]), None)),
+            signer: Arc::new(Signer::load(Arc::clone(&self.store) as Arc<_>, Arc::clone(&keyring)).unwrap()),
+            keyring,
             metrics: Metrics::new().delivery,
             base_url: "https://attache.example".to_owned(),
         };
