@@ -124,6 +124,7 @@ fn delivery(notice: Notice) -> Delivery {
         attempts: 0,
         state: DeliveryState::Pending,
         last_outcome: None,
+        due_at: None,
     }
 }
 

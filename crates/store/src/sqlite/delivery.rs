@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use attache_core::{
     Attempt, Country, Deliveries, Delivery, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Mcc, Notice,
-    Outcome, Replayed, StoreError, SubscriptionId, Technology, Timestamp,
+    Outcome, Replayed, StoreError, Subscription, SubscriptionId, Technology, Timestamp,
 };
 use rusqlite::{Connection, Row, params, types::Type};
 
@@ -17,8 +17,8 @@ const UPDATED: &str = "subscription-updated";
 const ENDED: &str = "subscription-ended";
 
 /// How many columns a delivery has, as [`delivery`] reads them.
-const WIDTH: usize = 10;
-const DELIVERY_COLUMNS: &str = "d.subscription, d.sequence, d.notice, d.detail, d.description, d.at, d.made_at, d.attempts, d.state, d.last_outcome";
+const WIDTH: usize = 11;
+const DELIVERY_COLUMNS: &str = "d.subscription, d.sequence, d.notice, d.detail, d.description, d.at, d.made_at, d.attempts, d.state, d.last_outcome, d.due_at";
 
 #[async_trait]
 impl Deliveries for SqliteStore {
@@ -57,10 +57,24 @@ impl Deliveries for SqliteStore {
         .map_err(failed("read deliveries"))
     }
 
-    async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
-        let replayed = self
-            .write(move |connection| replay(connection, subscription, which, now).map_err(failed("replay deliveries")))
-            .await?;
+    fn dead(&self, since: Timestamp, limit: u32) -> Result<Vec<(Delivery, Subscription)>, StoreError> {
+        self.read_now(|connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d JOIN subscription s ON s.id = d.subscription
+                     WHERE d.state = 'dead' AND d.made_at >= ?1 ORDER BY d.made_at DESC LIMIT ?2"
+                ))?
+                .query_map(params![since.unix_nanoseconds(), limit], |row| {
+                    Ok((delivery(row)?, subscription::subscription(row, WIDTH)?))
+                })?
+                .collect()
+        })
+        .map_err(failed("read dead letters"))
+    }
+
+    async fn replay(&self, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
+        let replayed =
+            self.write(move |connection| replay(connection, which, now).map_err(failed("replay deliveries"))).await?;
         self.made.notify_one();
         Ok(replayed)
     }
@@ -214,23 +228,18 @@ fn due(connection: &Connection, origin: &str, now: Timestamp, limit: u32) -> rus
         .collect()
 }
 
-fn replay(
-    connection: &Connection,
-    subscription: SubscriptionId,
-    which: Replayed,
-    now: Timestamp,
-) -> rusqlite::Result<usize> {
-    let (sequence, since) = match which {
-        Replayed::One(sequence) => (Some(sequence.cast_signed()), None),
-        Replayed::Since(since) => (None, Some(since.unix_nanoseconds())),
+fn replay(connection: &Connection, which: Replayed, now: Timestamp) -> rusqlite::Result<usize> {
+    let (subscription, sequence, since) = match which {
+        Replayed::One(subscription, sequence) => (Some(subscription), Some(sequence.cast_signed()), None),
+        Replayed::Since(subscription, since) => (subscription, None, Some(since.unix_nanoseconds())),
     };
     connection
         .prepare_cached(
             "UPDATE delivery SET state = 'pending', is_replay = 1, attempts = 0, due_at = ?4
-             WHERE subscription = ?1 AND state = 'dead' AND (?2 IS NULL OR sequence = ?2)
+             WHERE state = 'dead' AND (?1 IS NULL OR subscription = ?1) AND (?2 IS NULL OR sequence = ?2)
                AND (?3 IS NULL OR made_at >= ?3)",
         )?
-        .execute(params![subscription.as_bytes(), sequence, since, now.unix_nanoseconds()])
+        .execute(params![subscription.map(|id| *id.as_bytes()), sequence, since, now.unix_nanoseconds()])
 }
 
 /// The name of a notice, what it tells beside that, and its description.
@@ -290,6 +299,7 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         attempts: row.get(7)?,
         state: DeliveryState::named(row.get_ref(8)?.as_str()?).ok_or_else(|| unknown(8, "delivery state"))?,
         last_outcome: row.get(9)?,
+        due_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_unix_nanoseconds),
     })
 }
 
