@@ -125,6 +125,7 @@ fn delivery(notice: Notice) -> Delivery {
         state: DeliveryState::Pending,
         last_outcome: None,
         due_at: None,
+        is_replay: false,
     }
 }
 

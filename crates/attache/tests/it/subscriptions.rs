@@ -448,7 +448,7 @@ fn a_sink_that_is_busy_is_tried_again_in_order_and_one_that_refuses_is_not() {
         let text = attache.get("/metrics").says(200).body;
         text.contains("attache_deliveries_dead 1").then_some(text)
     });
-    assert!(metrics.contains(r#"attache_delivery_attempts_total{outcome="Delivered"}"#), "{metrics}");
+    assert!(metrics.contains(r#"attache_delivery_attempts_total{outcome="delivered"}"#), "{metrics}");
 }
 
 #[test]
