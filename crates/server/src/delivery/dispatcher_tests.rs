@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Clock as _, Deliveries, Delivery, DeliveryState,
     DeviceIdentifier, DueSink, EventType, Found, Kept, Line, LineId, Lines, Plan, PublisherName, Purpose, Replayed,
-    Scope, Sink, StoreError, SubjectKey, Subscription, SubscriptionId, SubscriptionStatus, Subscriptions as _,
-    Timestamp, Wanted,
+    Scope, SigningAlgorithm, Sink, StoreError, SubjectKey, Subscription, SubscriptionId, SubscriptionStatus,
+    Subscriptions as _, Timestamp, Wanted,
 };
 use attache_store::SqliteStore;
 use tempfile::TempDir;
@@ -172,6 +172,7 @@ impl World {
             plan: Plan::default(),
             dpop_required: false,
             signed_requests_required: false,
+            id_token_algorithm: SigningAlgorithm::default(),
             sector: None,
             registered_at: SystemClock.now(),
         };
