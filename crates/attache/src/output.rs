@@ -15,6 +15,15 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     write_to(io::stdout(), text)
 }
 
+/// Prints a text on standard output. Returns whether anybody still reads there.
+pub(crate) fn print_to_reader(text: &str) -> io::Result<bool> {
+    let mut output = io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
 /// Prints a value as JSON on standard output.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(print(&format!("{}\n", serde_json::to_string_pretty(value)?))?)

@@ -149,7 +149,11 @@ impl Server {
         store.put_value(AUDIT_SEGMENT, audit.segment().to_be_bytes().to_vec()).await?;
 
         let published_keys = PublishedKeys::new(settings.jwks.clone())?;
-        let courier = Courier::new(settings.sinks.clone(), settings.sink_timeout)?;
+        let mut sinks = settings.sinks.clone();
+        if settings.mode == Mode::Sandbox {
+            sinks.authorities.push(sandbox::certification_authority(&data_dir).map_err(in_data_dir)?);
+        }
+        let courier = Courier::new(sinks, settings.sink_timeout)?;
 
         let sockets = listen(&settings)?;
         let admin_socket = settings.admin_listen.map(listen_at).transpose()?;

@@ -26,6 +26,7 @@ mod hostile_sinks;
 mod interoperability;
 mod lifecycle;
 mod limits;
+mod listen;
 mod network_faults;
 mod orange;
 mod privacy;

@@ -191,6 +191,10 @@ fn production_has_nothing_of_the_sandbox() {
     }
     assert!(!attache.data_dir().join("admin-token").exists(), "the credential is the operator's to keep");
     assert!(!attache.data_dir().join("secrets.key").exists(), "and so is the key");
+    assert!(!attache.data_dir().join("sandbox-ca.key").exists(), "and nobody vouches for sinks");
+    let told = attache.command(&["listen", "--port", "0"]).stderr;
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("is no sandbox: only a sandbox trusts"), "{told}");
 }
 
 #[test]
