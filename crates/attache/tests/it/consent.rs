@@ -202,6 +202,20 @@ fn where_another_legal_basis_holds_nobody_is_asked_and_some_may_object() {
 }
 
 #[test]
+fn a_rule_about_an_api_of_subscriptions_holds_for_each_of_its_scopes() {
+    let attache = Attache::with(&["--legal-basis=*/device-roaming-status-subscriptions=contract"]);
+    let api = "device-roaming-status-subscriptions";
+    let scope = format!(
+        "dpv:FraudPreventionAndDetection {api}:read {api}:delete \
+         {api}:org.camaraproject.device-roaming-status-subscriptions.v0.roaming-on:create"
+    );
+    CAMARA.three_legged(&attache, SILENT, &scope);
+    let known = consents(&attache, SILENT);
+    let bases: Vec<_> = known.iter().map(|consent| consent["basis"].as_str().unwrap()).collect();
+    assert_eq!(bases, ["contract"; 3], "nobody was asked");
+}
+
+#[test]
 fn a_code_is_worth_nothing_once_the_consent_is_withdrawn() {
     let attache = Attache::sandbox();
     let query = url::form_urlencoded::Serializer::new(String::new())
