@@ -9,7 +9,7 @@ use attache_core::{
 };
 use rusqlite::{Connection, ErrorCode, Row, named_params, params, types::Type};
 
-use super::{SqliteStore, damaged, failed, subscription};
+use super::{SqliteStore, Writer, damaged, failed, subscription};
 
 #[async_trait]
 impl Clients for SqliteStore {
@@ -28,10 +28,7 @@ impl Clients for SqliteStore {
     }
 
     async fn remove(&self, id: ClientId, now: Timestamp) -> Result<usize, StoreError> {
-        let ended =
-            self.write(move |connection| remove(connection, id, now).map_err(failed("remove a client"))).await?;
-        self.made.notify_one();
-        Ok(ended)
+        self.write(move |writer| remove(writer, id, now).map_err(failed("remove a client"))).await
     }
 }
 
@@ -78,9 +75,9 @@ fn update(connection: &Connection, client: &Client) -> Result<(), StoreError> {
 }
 
 /// Returns how many subscriptions have ended with it.
-fn remove(connection: &Connection, id: ClientId, now: Timestamp) -> rusqlite::Result<usize> {
-    let ended = subscription::end_of_client(connection, id, now)?;
-    connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_bytes()])?;
+fn remove(writer: &Writer, id: ClientId, now: Timestamp) -> rusqlite::Result<usize> {
+    let ended = subscription::end_of_client(writer, id, now)?;
+    writer.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_bytes()])?;
     Ok(ended)
 }
 
