@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     faces::CAMARA,
-    harness::{Answer, Attache},
+    harness::{Answer, Attache, eventually},
     sink::Sink,
 };
 
@@ -25,7 +25,8 @@ fn subscribe(attache: &Attache, token: &str, sink: &Sink, detail: &Value) -> Str
     let body = json!({
         "protocol": "HTTP", "sink": sink.url(), "types": [EVENT], "config": { "subscriptionDetail": detail },
     });
-    let request = attache.post(SUBSCRIPTIONS).bearer(token).header("idempotency-key", &format!("{}{detail}", sink.url()));
+    let request =
+        attache.post(SUBSCRIPTIONS).bearer(token).header("idempotency-key", &format!("{}{detail}", sink.url()));
     request.json(&body).says(201).text("id")
 }
 
@@ -134,6 +135,44 @@ fn one_withdrawal_ends_tokens_refresh_tokens_codes_and_subscriptions_at_once() {
     fetch();
     attache.post("/device-roaming-status/v1/retrieve").bearer(&access).json(&json!({})).says(401);
     CAMARA.token(&attache, &[("grant_type", "refresh_token"), ("refresh_token", &refresh)]).says(400);
+}
+
+#[test]
+fn an_event_that_leaves_is_told_in_the_audit_log_with_its_subscription_and_its_right() {
+    let attache = Attache::with(&["--allow-http-sinks"]);
+    let sink = Sink::answering(|event, before| {
+        let is_change = event["type"] == EVENT;
+        (
+            if is_change && before < 2 {
+                503
+            } else if is_change {
+                400
+            } else {
+                204
+            },
+            "retry-after: 0\r\n",
+        )
+    });
+    let create = format!("dpv:FraudPreventionAndDetection device-roaming-status-subscriptions:{EVENT}:create");
+    let id = subscribe(&attache, &CAMARA.three_legged(&attache, LINE, &create), &sink, &json!({}));
+    sink.received(1);
+    attache.change(LINE, "roam", &json!({ "country": "DE" }));
+    let events = sink.received(3);
+    let exported = || -> Vec<Value> {
+        let text = told(&attache.command(&["audit", "export", "--subject", LINE, "--event", "delivery"]));
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let records = eventually("the dead letter is told", || Some(exported()).filter(|records| records.len() == 4));
+    let text = |record: &Value, name: &str| record[name].as_str().unwrap_or("-").to_owned();
+    let said: Vec<_> = records.iter().map(|it| [text(it, "action"), text(it, "outcome")]).collect();
+    let expected = [("subscription-started", "sent"), ("roaming-status", "sent"), ("roaming-status", "sent")];
+    assert_eq!(said[..3], expected.map(|(action, outcome)| [action.to_owned(), outcome.to_owned()]));
+    assert_eq!(said[3], ["roaming-status", "dead"]);
+    for (record, event) in records.iter().zip([&events[0], &events[1], &events[2], &events[2]]) {
+        assert_eq!((&record["subscription"], &record["legal_basis"]), (&json!(id), &json!("consent")), "{record}");
+        assert_eq!((text(record, "correlator").as_str(), &record["client_id"]), (event.id(), &json!(CAMARA.id)));
+        assert_eq!(record["scopes"], json!([create.split(' ').nth(1)]));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attache_core::{Notice, Replayed, StoreError, SubscriptionFilter, SubscriptionId, SubscriptionStatus};
+use attache_core::{Replayed, StoreError, SubscriptionFilter, SubscriptionId, SubscriptionStatus};
 use attache_wire::event_id;
 use axum::{
     Json,
@@ -13,7 +13,7 @@ use super::{
     AdminError, JsonBody,
     api::{self, Replay, ReplayedEvents, SubscriptionList, SubscriptionQuery},
 };
-use crate::app::App;
+use crate::{app::App, delivery::told};
 
 /// How many are told at once if nothing else is asked for, and at most.
 const PAGE: u32 = 100;
@@ -127,17 +127,10 @@ async fn shown(app: &App, subscription: &attache_core::Subscription) -> api::Sub
 }
 
 pub(super) fn delivery(delivery: &attache_core::Delivery) -> api::Delivery {
-    let event = match &delivery.notice {
-        Notice::Event(fact) => fact.event_type().as_str().to_owned(),
-        Notice::Started => "subscription-started".to_owned(),
-        Notice::Updated { is_active: true } => "subscription-updated (active)".to_owned(),
-        Notice::Updated { is_active: false } => "subscription-updated (inactive)".to_owned(),
-        Notice::Ended { reason, .. } => format!("subscription-ended ({})", reason.as_str()),
-    };
     api::Delivery {
         sequence: delivery.sequence,
         event_id: event_id(delivery),
-        event,
+        event: told(&delivery.notice).into_owned(),
         at: delivery.at,
         made_at: delivery.made_at,
         attempts: delivery.attempts,
