@@ -43,7 +43,7 @@ pub use authorization::{
 };
 pub use client::{
     AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecret, Clients, GrantType, NameError, PublicKey,
-    SecretHash, UsedTokens,
+    SecretHash, SigningAlgorithm, UsedTokens,
 };
 pub use clock::Clock;
 pub use consent::{Consent, ConsentState, Consents, LegalBasis, Policy, PolicyError, PolicyRule};

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Clock as _, Deliveries, Delivery, DeliveryState,
     DeviceIdentifier, Due, DueSink, EventType, Found, Kept, Line, LineId, Lines, Plan, Problem, PublisherName, Purpose,
-    Replayed, Scope, Sink, StoreError, SubjectKey, Subscription, SubscriptionId, SubscriptionStatus,
+    Replayed, Scope, SigningAlgorithm, Sink, StoreError, SubjectKey, Subscription, SubscriptionId, SubscriptionStatus,
     Subscriptions as _, Timestamp, Wanted,
 };
 use attache_store::SqliteStore;
@@ -178,6 +178,7 @@ impl World {
             plan: Plan::default(),
             dpop_required: false,
             signed_requests_required: false,
+            id_token_algorithm: SigningAlgorithm::default(),
             sector: None,
             registered_at: SystemClock.now(),
         };

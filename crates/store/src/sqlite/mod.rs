@@ -61,6 +61,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0011_key_rotation.sql"),
     include_str!("../../migrations/sqlite/0012_subscription_scope.sql"),
     include_str!("../../migrations/sqlite/0013_delivery_by_sink.sql"),
+    include_str!("../../migrations/sqlite/0014_id_token_algorithm.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -495,7 +496,7 @@ mod tests {
         AuthenticationMethod, Authorization, AuthorizationId, Authorizations, Backchannel, ClientId, ClientKeys,
         ClientSecret, Clients, CodeChallenge, Consent, ConsentState, Consents, Grant, GrantKind, GrantType, Grants,
         LegalBasis, LineId, Lines, PublisherName, Purpose, Redirect, RefreshToken, RequestId, Scope, SealedKey,
-        SealedKeys, SecretHash, Status, Technology, Timestamp, UsedTokens,
+        SealedKeys, SecretHash, SigningAlgorithm, Status, Technology, Timestamp, UsedTokens,
     };
     use tempfile::TempDir;
 
@@ -559,6 +560,7 @@ mod tests {
             },
             dpop_required: true,
             signed_requests_required: false,
+            id_token_algorithm: SigningAlgorithm::Es256,
             sector: Some("shop.example".into()),
             registered_at: Timestamp::from_unix_seconds(1_700_000_000),
         }

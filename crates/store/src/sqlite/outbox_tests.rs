@@ -9,8 +9,9 @@ use std::{
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Consent, ConsentState, Consents, Deliveries as _,
     DeliveryState, DeviceIdentifier, Due, EndReason, EventType, Fact, IdempotencyKey, Kept, LegalBasis, Line, LineId,
-    Lines, Notice, Outcome, Plan, PublisherName, Purpose, Replayed, Scope, Sink, SinkCredential, Status, SubjectKey,
-    Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Subscriptions as _, Timestamp, Wanted,
+    Lines, Notice, Outcome, Plan, PublisherName, Purpose, Replayed, Scope, SigningAlgorithm, Sink, SinkCredential,
+    Status, SubjectKey, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Subscriptions as _,
+    Timestamp, Wanted,
 };
 use tempfile::TempDir;
 
@@ -41,6 +42,7 @@ fn client(id: u8) -> Client {
         plan: Plan::default(),
         dpop_required: false,
         signed_requests_required: false,
+        id_token_algorithm: SigningAlgorithm::default(),
         sector: None,
         registered_at: at(0),
     }
