@@ -35,6 +35,7 @@ mod profile;
 mod properties;
 mod sink;
 mod subject_rights;
+mod subscription_contracts;
 mod subscriptions;
 mod survival;
 mod telefonica;
