@@ -67,7 +67,7 @@ pub use problem::Problem;
 pub use scope::{PublisherName, Purpose, Scope, ScopeError};
 pub use signing_key::{SealedKey, SealedKeys};
 pub use status::Status;
-pub use store::StoreError;
+pub use store::{Health, StoreError};
 pub use subscription::{
     EndReason, IdempotencyKey, Kept, Sink, SinkCredential, SinkError, Subscription, SubscriptionFilter, SubscriptionId,
     SubscriptionStatus, Subscriptions,

@@ -4,7 +4,8 @@ use std::{
 };
 
 use attache_core::{
-    AuthenticationMethod, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
+    AuthenticationMethod, Authorizations, Clock, Deliveries, Health, LineId, Network, OperatorTokens, Policy,
+    Subscriptions,
 };
 use attache_network::Simulator;
 use attache_store::FileAuditLog;
@@ -62,6 +63,8 @@ pub(crate) struct App {
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
     pub(crate) throttle: Throttle,
+    /// Whether the database can be written.
+    pub(crate) database: Arc<dyn Health>,
     pub(crate) subscriptions: Arc<dyn Subscriptions>,
     pub(crate) deliveries: Arc<dyn Deliveries>,
     /// Takes events to their sinks.

@@ -10,8 +10,8 @@ use std::{
 };
 
 use attache_core::{
-    Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, SealedKeys, StoreError,
-    Subjects, Subscriptions, UsedTokens, WebhookSecrets,
+    Authorizations, Clients, Clock, Consents, Grants, Health, Lines, Network, OperatorTokens, Policy, SealedKeys,
+    StoreError, Subjects, Subscriptions, UsedTokens, WebhookSecrets,
 };
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, Verification, VerifyError};
@@ -189,6 +189,7 @@ impl Server {
             simulator,
             operator_tokens: entitlement.clone().map(|entitlement| entitlement as Arc<dyn OperatorTokens>),
             entitlement,
+            database: Arc::clone(&store) as Arc<dyn Health>,
             subscriptions: Arc::clone(&store) as Arc<dyn Subscriptions>,
             deliveries: store,
             courier: Arc::new(courier),

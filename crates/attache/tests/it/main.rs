@@ -19,6 +19,7 @@ mod curls;
 mod deprecation;
 mod docs;
 mod faces;
+mod full_disk;
 mod fuzz;
 mod harness;
 mod hostile_input;

@@ -74,7 +74,8 @@ pub(crate) async fn run(delivering: Arc<Delivering>, stopping: CancellationToken
 pub(crate) async fn end_due(delivering: &Delivering) {
     let now = delivering.clock.now();
     if let Err(error) = delivering.subscriptions.end_due(now, now.plus(CREDENTIAL_LEAD)).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "subscriptions whose time is over were not ended");
+        // The store tells its trouble itself.
+        tracing::debug!(error = &error as &dyn std::error::Error, "subscriptions whose time is over were not ended");
     }
 }
 
