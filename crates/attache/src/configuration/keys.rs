@@ -155,8 +155,8 @@ keys! {
     /// Lets a sandbox's subscribers be asked for consent, rather than agree at once. Production always asks.
     ask_consent: bool = ["false"], flag Flag::Switch("ask-consent", "true");
 
-    /// Answers a CIBA request about an unknown subscriber as one about a known subscriber who has yet to consent,
-    /// so that nobody learns by it who is a subscriber. It then expires.
+    /// Answers a CIBA request or a signed statement about an unknown subscriber as one about a known subscriber who
+    /// has yet to consent, so that nobody learns by it who is a subscriber. The request then expires.
     conceal_unknown_subscribers: bool = ["false"], flag Flag::Switch("conceal-unknown-subscribers", "true");
 
     /// On what legal basis the clients of an API may use what is known of a line, such as `FR=consent`,
