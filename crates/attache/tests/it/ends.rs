@@ -78,7 +78,7 @@ fn in_seconds(seconds: u32) -> String {
 
 fn sandbox() -> Attache {
     let attache = Attache::with(&["--allow-http-sinks"]);
-    let doomed = json!({"phone_number": DOOMED, "home_plmn": "26201", "serving_plmn": "26201"});
+    let doomed = json!({"phone_number": DOOMED, "home_plmn": "26201"});
     attache.admin(Method::POST, "/admin/v1/lines").json(&doomed).says(201);
     attache
 }
@@ -193,7 +193,7 @@ fn who_has_a_number_next_is_nobody_whom_a_subscription_knows() {
     itself.subscribe(&ROAMING.body("roaming-on", &sink.url(), Some(DOOMED)));
     with_token.subscribe(&ROAMING.body("roaming-on", &sink.url(), None));
     remove_doomed(&attache);
-    let next = json!({"phone_number": DOOMED, "home_plmn": "26201", "serving_plmn": "26201"});
+    let next = json!({"phone_number": DOOMED, "home_plmn": "26201"});
     attache.admin(Method::POST, "/admin/v1/lines").json(&next).says(201);
     let later = Sink::open();
     let id = id_of(&itself.subscribe(&ROAMING.body("roaming-on", &later.url(), Some(DOOMED))));

@@ -152,7 +152,8 @@ struct World {
 
 impl World {
     fn begin() -> Self {
-        let attache = Attache::with(&["--allow-http-sinks"]);
+        // Whoever is sent an event again knows it by its source, too, which is the public address.
+        let attache = Attache::with(&["--allow-http-sinks", "--public-url", "https://attache.example"]);
         let sinks = vec![
             Sink::open(),
             Sink::answering(|_, before| if before % 61 == 60 { (503, "") } else { (204, "") }),
@@ -164,7 +165,7 @@ impl World {
             Self { attache, sinks, http, token, lines: Vec::new(), made: HashMap::new(), passing: Vec::new() };
         for index in 0..LINES {
             let number = format!("+49151123456{index:02}");
-            let new = json!({"phone_number": number, "home_plmn": "26201", "serving_plmn": "26201"});
+            let new = json!({"phone_number": number, "home_plmn": "20801"});
             world.attache.admin(Method::POST, "/admin/v1/lines").json(&new).says(201);
             let confirmed_at =
                 world.attache.line(&number)["serving_confirmed_at"].as_str().unwrap_or_default().to_owned();
