@@ -39,6 +39,7 @@ mod properties;
 mod signed_events;
 mod sink;
 mod subject_rights;
+mod subscription_contracts;
 mod subscriptions;
 mod survival;
 mod telefonica;
