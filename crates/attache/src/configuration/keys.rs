@@ -124,6 +124,10 @@ keys! {
     /// How long audit records are kept, such as `400 days`. Absent, for ever, or until `attache audit retain`.
     audit_retention: Option<Duration> = [];
 
+    /// How long a subscription lasts at most, such as `90 days`; one that names no end ends then. Absent, for ever, and
+    /// an end that is named is within ten years.
+    subscription_lifetime: Option<Duration> = [];
+
     /// The operator's credential, for the admin API. A sandbox without one makes its own and keeps it
     /// in `admin-token` in the data directory; production needs one of 128 random bits or more.
     admin_token: Option<SecretString> = [], secret true;
