@@ -24,7 +24,8 @@ pub(crate) fn banner(server: &Server, data_dir: &Path, makes_admin_token: bool) 
     if let Some(summary) = server.summary() {
         parts.push(newcomers_part(&summary));
         parts.push(format!(
-            "Change a line, and paste it again:\n{} line roam +33699901032 --country DE --data-dir '{}'",
+            "Change a line, and paste it again:\n{0} line roam +33699901032 --country DE --data-dir '{1}'\n\n\
+             Hear of each change, in another terminal:\n{0} listen +33699901032 --data-dir '{1}'",
             program(),
             data_dir.display()
         ));
@@ -34,7 +35,7 @@ pub(crate) fn banner(server: &Server, data_dir: &Path, makes_admin_token: bool) 
 }
 
 /// This program as it was started, which need not be on the path.
-fn program() -> String {
+pub(crate) fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "attache".to_owned())
 }
 
@@ -154,6 +155,6 @@ impl Sample {
 }
 
 /// A command that takes a member of type string out of a JSON object.
-fn member(name: &str) -> String {
+pub(crate) fn member(name: &str) -> String {
     format!(r#"sed -n 's/.*"{name}":"\([^"]*\)".*/\1/p'"#)
 }

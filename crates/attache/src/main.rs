@@ -6,6 +6,7 @@ mod configuration;
 mod logs;
 mod operator;
 mod output;
+mod signals;
 
 use std::process::ExitCode;
 

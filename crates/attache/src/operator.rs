@@ -13,7 +13,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::{Host, Url};
 
-use crate::configuration::{self, Configuration, Given, URL_VARIABLE};
+use crate::{
+    banner,
+    configuration::{self, Configuration, Given, URL_VARIABLE},
+};
 
 /// Which server a command talks to, and how it prints.
 #[derive(Args)]
@@ -44,14 +47,17 @@ pub(crate) struct Running {
     pub(crate) url: Url,
     /// The operator's credential.
     pub(crate) token: SecretString,
+    /// The directory.
+    pub(crate) data_dir: PathBuf,
 }
 
 impl Running {
     /// The one on a data directory; by default on that of this user.
-    pub(crate) fn on(data_dir: Option<String>) -> anyhow::Result<Self> {
-        let connection = Connection { url: None, data_dir, config: None, json: false };
+    pub(crate) fn on(directory: Option<String>) -> anyhow::Result<Self> {
+        let connection = Connection { url: None, data_dir: directory, config: None, json: false };
         let configuration = connection.configuration()?;
-        Ok(Self { url: running_on(data_dir_of(&configuration)?)?, token: token(configuration)?.0 })
+        let data_dir = data_dir(&configuration)?.to_owned();
+        Ok(Self { url: running_on(&data_dir)?, token: token(configuration)?.0, data_dir })
     }
 
     /// Whether it has this address. A machine has several names for itself.
@@ -82,10 +88,7 @@ impl Connection {
         let configuration = self.configuration()?;
         let server = self.server(&configuration)?;
         let (token, token_origin) = token(configuration)?;
-        // The system's certificates are read only if they are needed: a small container has none.
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let http = if server.scheme() == "http" { http.tls_certs_only([]) } else { http };
-        Ok(Operator { http: http.build().context("can't prepare an HTTP client")?, server, token, token_origin })
+        Ok(Operator { http: http_client(&server)?, server, token, token_origin })
     }
 
     /// The configuration that the server has, as far as this user can read it.
@@ -102,7 +105,14 @@ impl Connection {
         Ok(loaded.configuration)
     }
 
-    fn server(&self, configuration: &Configuration) -> anyhow::Result<Url> {
+    /// A command to the same server, as it is to be typed.
+    pub(crate) fn hint(&self, command: &str) -> String {
+        let data_dir = self.data_dir.as_ref().map(|directory| format!(" --data-dir '{directory}'"));
+        format!("{} {command}{}", banner::program(), data_dir.unwrap_or_default())
+    }
+
+    /// The address of the server.
+    pub(crate) fn server(&self, configuration: &Configuration) -> anyhow::Result<Url> {
         if let Some(url) = &self.url {
             return Ok(url.clone());
         }
@@ -110,7 +120,7 @@ impl Connection {
             let url = url.to_str().and_then(|url| url.parse().ok());
             return url.with_context(|| format!("{URL_VARIABLE} is no address such as http://127.0.0.1:9091"));
         }
-        running_on(data_dir_of(configuration)?)
+        running_on(data_dir(configuration)?)
     }
 }
 
@@ -123,7 +133,27 @@ fn running_on(directory: &Path) -> anyhow::Result<Url> {
     written.url.parse().with_context(damaged)
 }
 
-fn data_dir_of(configuration: &Configuration) -> anyhow::Result<&Path> {
+/// A client to ask a server with.
+pub(crate) fn http_client(server: &Url) -> anyhow::Result<reqwest::Client> {
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    // The system's certificates are read only if they are needed: a small container has none.
+    let http = if server.scheme() == "http" { http.tls_certs_only([]) } else { http };
+    http.build().context("can't prepare an HTTP client")
+}
+
+/// Sends a request to a server that should run.
+pub(crate) async fn send(request: RequestBuilder, server: &Url) -> anyhow::Result<Response> {
+    request.send().await.map_err(|error| {
+        if is_refused(&error) {
+            not_running(&format!("at {server}"))
+        } else {
+            anyhow!(error.without_url()).context(format!("{server} can't be asked"))
+        }
+    })
+}
+
+/// The server's data directory.
+pub(crate) fn data_dir(configuration: &Configuration) -> anyhow::Result<&Path> {
     configuration
         .data_dir
         .as_deref()
@@ -134,7 +164,7 @@ fn token(configuration: Configuration) -> anyhow::Result<(SecretString, String)>
     if let Some(token) = configuration.admin_token {
         return Ok((token, "the configured admin_token".to_owned()));
     }
-    let path = data_dir_of(&configuration)?.join("admin-token");
+    let path = data_dir(&configuration)?.join("admin-token");
     let text = fs::read_to_string(&path).with_context(|| {
         format!(
             "no credential: set ATTACHE_ADMIN_TOKEN to the server's admin token, since {} can't be read",
@@ -180,11 +210,7 @@ impl Operator {
 
     /// Sends a request. The error of an unsuccessful one says what to do.
     pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) if is_refused(&error) => return Err(not_running(&format!("at {}", self.server))),
-            Err(error) => return Err(anyhow!(error.without_url()).context(format!("{} can't be asked", self.server))),
-        };
+        let response = send(request, &self.server).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

@@ -8,11 +8,20 @@ use std::{
 use anyhow::Context;
 use reqwest::Response;
 use serde::Serialize;
-use tokio::{fs::File, io::AsyncWriteExt};
+use tokio::{fs::OpenOptions, io::AsyncWriteExt};
 
 /// Prints a text on standard output.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     write_to(io::stdout(), text)
+}
+
+/// Prints a text on standard output. Returns whether anybody still reads there.
+pub(crate) fn print_to_reader(text: &str) -> io::Result<bool> {
+    let mut output = io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
+    }
 }
 
 /// Prints a value as JSON on standard output.
@@ -21,7 +30,8 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Writes an answer to a file, or without one on standard output, and tells how many lines it has. The file
-/// is written beside the one that is asked for, which so is either whole or not there.
+/// is written beside the one that is asked for, which so is either whole or not there; it is for its owner alone,
+/// because what is saved is about people.
 pub(crate) async fn save(mut answer: Response, path: Option<&Path>) -> anyhow::Result<usize> {
     const STOPPED: &str = "the server stopped answering";
     let count = |chunk: &[u8]| chunk.split(|&byte| byte == b'\n').count() - 1;
@@ -36,7 +46,16 @@ pub(crate) async fn save(mut answer: Response, path: Option<&Path>) -> anyhow::R
     let cant_write = || format!("{} can't be written", path.display());
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    let mut file = File::create(&partial).await.with_context(cant_write)?;
+    // One that was left behind may be open to others.
+    match tokio::fs::remove_file(&partial).await {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(cant_write),
+        Ok(()) | Err(_) => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let mut file = options.open(&partial).await.with_context(cant_write)?;
     while let Some(chunk) = answer.chunk().await.context(STOPPED)? {
         lines += count(&chunk);
         file.write_all(&chunk).await.with_context(cant_write)?;

@@ -81,6 +81,16 @@ fn known() -> Vec<String> {
     known
 }
 
+/// Whether a version is to be tried.
+enum Choice {
+    /// It was named.
+    Taken,
+    /// It was not, for this reason.
+    Left(String),
+    /// If the server has it.
+    IfThere,
+}
+
 /// Why nothing can be tried.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
@@ -201,9 +211,10 @@ impl Runner {
         place: usize,
         only: &[Only],
     ) -> ContractReport {
-        let skipped = match self.is_chosen(contract.api, contract.version, only) {
-            Some(reason) => reason,
-            None => self.probe_subscriptions(contract).await,
+        let skipped = match self.choice(contract.api, contract.version, only) {
+            Choice::Taken => None,
+            Choice::Left(reason) => Some(reason),
+            Choice::IfThere => self.probe_subscriptions(contract).await,
         };
         let scenarios = if skipped.is_none() { subscription::run(self, contract, place).await } else { Vec::new() };
         let (api, version) = (contract.api.to_owned(), contract.version.to_owned());
@@ -245,21 +256,26 @@ impl Runner {
         Some(client_id)
     }
 
-    /// Whether a version was chosen: outright, not at all (with the reason), or if it is there.
-    fn is_chosen(&self, api: &str, version: &str, only: &[Only]) -> Option<Option<String>> {
+    /// Whether a version is to be tried.
+    fn choice(&self, api: &str, version: &str, only: &[Only]) -> Choice {
         let named = format!("{api}/{version}");
         let is_named = |only: &Only| only.version.is_some() && only.is_about(api, version);
         if only.iter().any(is_named) || self.target.versions.contains(&named) {
-            return Some(None);
+            return Choice::Taken;
         }
-        let others = !self.target.versions.is_empty();
-        others.then(|| Some(format!("`versions` does not name {named}")))
+        if self.target.versions.is_empty() {
+            Choice::IfThere
+        } else {
+            Choice::Left(format!("`versions` does not name {named}"))
+        }
     }
 
     /// Why a contract isn't tried at all, if it isn't.
     async fn reason_to_skip(&self, contract: &Contract, only: &[Only]) -> Option<String> {
-        if let Some(reason) = self.is_chosen(contract.api, contract.version, only) {
-            return reason;
+        match self.choice(contract.api, contract.version, only) {
+            Choice::Taken => return None,
+            Choice::Left(reason) => return Some(reason),
+            Choice::IfThere => {}
         }
         let version = format!("{}/{}", contract.api, contract.version);
         match self.target.offers(contract) {

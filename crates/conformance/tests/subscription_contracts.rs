@@ -62,7 +62,7 @@ fn write(document: &Value, schema: &Value, path: &str, lines: &mut BTreeSet<Stri
         let mark = if is_required { " required" } else { "" };
         let shape = match (field["type"].as_str(), field["format"].as_str(), field["enum"].as_array()) {
             (Some("array"), ..) => format!("list of {}", shape(&Value::Object(merged(document, &field["items"])))),
-            (Some("object"), ..) | (None, ..) if !name.starts_with("ipv6") => "object".to_owned(),
+            (Some("object") | None, ..) if !name.starts_with("ipv6") => "object".to_owned(),
             _ => shape(&field),
         };
         // It is told as it was sent, whatever its pattern.

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::{LineId, PublisherName, Purpose, Scope, Timestamp};
+use crate::{LegalBasis, LineId, PublisherName, Purpose, Scope, SubscriptionId, Timestamp};
 
 /// One entry of the audit log: who did what about whom, why, when, and what came of it.
 ///
@@ -36,8 +36,8 @@ pub struct AuditRecord<'a> {
     pub publisher: Option<&'a PublisherName>,
     /// The `client_id` of the client that asked, once it is known to be registered.
     pub client_id: Option<&'a str>,
-    /// What in particular: the path of a face, the grant type of a token, the route of an operator's
-    /// request; empty where the event says it all.
+    /// What in particular: the path of a face, the grant type of a token, the type of an event, the cause of
+    /// a revocation, the route of an operator's request; empty where the event says it all.
     pub action: &'a str,
     /// About whom. The line's pseudonym is what is written down.
     pub subject: Option<LineId>,
@@ -45,8 +45,12 @@ pub struct AuditRecord<'a> {
     pub scopes: &'a [Scope],
     /// Why.
     pub purpose: Option<&'a Purpose>,
-    /// On which legal basis, such as `consent` or `contract`.
-    pub legal_basis: Option<&'a str>,
+    /// On which legal basis.
+    pub legal_basis: Option<LegalBasis>,
+    /// Which subscription was told.
+    pub subscription: Option<SubscriptionId>,
+    /// How many things it happened to, where that is not one.
+    pub count: Option<u64>,
     /// The correlator of the request.
     pub correlator: Option<&'a str>,
     /// What came of it: such as `answered` or `issued`, else the name of the [`crate::Problem`] or the
@@ -68,6 +72,8 @@ impl AuditRecord<'_> {
             scopes: &[],
             purpose: None,
             legal_basis: None,
+            subscription: None,
+            count: None,
             correlator: None,
             outcome,
         }
@@ -81,6 +87,8 @@ pub enum AuditEvent {
     Query,
     /// A subscription to events about a line was made, read or ended by its client.
     Subscription,
+    /// An event about a line, or about a subscription to such, was sent to a sink.
+    Delivery,
     /// An authorization server was asked who a subscriber is: CIBA, or the authorization code flow.
     Identification,
     /// A token was issued.
@@ -107,9 +115,10 @@ pub enum AuditEvent {
 
 impl AuditEvent {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Query,
         Self::Subscription,
+        Self::Delivery,
         Self::Identification,
         Self::TokenIssued,
         Self::TokenRefused,
@@ -129,6 +138,7 @@ impl AuditEvent {
         match self {
             Self::Query => "query",
             Self::Subscription => "subscription",
+            Self::Delivery => "delivery",
             Self::Identification => "identification",
             Self::TokenIssued => "token_issued",
             Self::TokenRefused => "token_refused",
@@ -167,6 +177,9 @@ pub struct AuditError(#[source] pub std::sync::Arc<std::io::Error>);
 pub trait AuditLog: Send + Sync {
     /// Returns when the record would outlive the process.
     async fn record(&self, record: AuditRecord<'_>) -> Result<(), AuditError>;
+
+    /// Returns when all the records would outlive the process: they share one write.
+    async fn record_all(&self, records: &[AuditRecord<'_>]) -> Result<(), AuditError>;
 }
 
 /// What the pseudonym of a line is made from, beside the key of the audit log and the line's

@@ -234,8 +234,9 @@ pub trait Clients: Send + Sync {
     /// # Errors
     /// [`StoreError::Changed`] when there is none: it was changed or removed meanwhile.
     async fn replace(&self, client: Client) -> Result<(), StoreError>;
-    /// Removes one.
-    async fn remove(&self, id: ClientId) -> Result<(), StoreError>;
+    /// Removes one at `now`. Its subscriptions end in the same transaction: their sinks are told so, and nothing
+    /// about a line any more. Returns how many.
+    async fn remove(&self, id: ClientId, now: Timestamp) -> Result<usize, StoreError>;
 }
 
 /// Keeps over restarts what may be used once and has been: assertions and proofs, by a hash of who made

@@ -108,8 +108,8 @@ pub struct PolicyRule {
 }
 
 impl PolicyRule {
-    fn fits(&self, home: &[&str], api: &str, purpose: &Purpose) -> bool {
-        self.country.as_deref().is_none_or(|country| home.contains(&country))
+    fn fits(&self, home: Plmn, api: &str, purpose: &Purpose) -> bool {
+        self.country.as_deref().is_none_or(|country| countries(home.mcc()).contains(&country))
             && self.api.as_deref().is_none_or(|own| own == api)
             && self.purpose.as_ref().is_none_or(|own| own == purpose)
     }
@@ -165,7 +165,6 @@ impl Policy {
     /// share fits the rule of any of them.
     #[must_use]
     pub fn basis(&self, home: Plmn, api: &str, purpose: &Purpose) -> LegalBasis {
-        let home = countries(home.mcc());
         self.0.iter().find(|rule| rule.fits(home, api, purpose)).map_or(LegalBasis::Consent, |rule| rule.basis)
     }
 }
@@ -249,12 +248,15 @@ impl ConsentState {
     }
 }
 
-/// Keeps consents over restarts. Those of a client end with it, those of a line with the line.
+/// Keeps consents over restarts. Those of a client end with it, those of a line with the line; the
+/// subscriptions that rest on one end with it.
 #[async_trait]
 pub trait Consents: Send + Sync {
     /// Calls `each` with every consent.
     fn load(&self, each: &mut dyn FnMut(Consent)) -> Result<(), StoreError>;
-    /// Puts these in the place of what was said before about the same, all or none.
+    /// Puts these in the place of what was said before about the same, all or none. Whatever of them is not in
+    /// force ends, in the same transaction, the subscriptions that rest on it: they are told so, and nothing
+    /// about the line any more, not even what was waiting.
     async fn put(&self, consents: Vec<Consent>) -> Result<(), StoreError>;
 }
 

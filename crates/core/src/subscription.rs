@@ -2,7 +2,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::{ClientId, DeviceIdentifier, EventType, Id, LineId, Notice, PublisherName, Purpose, StoreError, Timestamp};
+use crate::{
+    ClientId, DeviceIdentifier, EventType, Id, LineId, Notice, PublisherName, Purpose, Scope, StoreError, Timestamp,
+};
 
 /// The identifier of a [`Subscription`].
 pub type SubscriptionId = Id<Subscription>;
@@ -22,6 +24,8 @@ pub struct Subscription {
     pub client: ClientId,
     /// Why it wants to know.
     pub purpose: Purpose,
+    /// What it was made by: it rests on the consent to this scope.
+    pub scope: Scope,
     /// About whom.
     pub line: LineId,
     /// What the request named the line by. `None` where the token told it: then the client is never told.
@@ -76,7 +80,7 @@ pub enum EndReason {
     Deleted,
     /// The credential of its sink is about to expire.
     CredentialExpired,
-    /// We ended it: the line is gone, or its subscriber does not consent any more.
+    /// We ended it: the line or the client is gone, or the subscriber does not consent any more.
     NetworkTerminated,
     /// Its sink said that it is gone. There is nobody to be told of it.
     SinkGone,
@@ -193,6 +197,11 @@ pub enum Kept {
     Again(Subscription),
     /// Another request had been sent under the same key.
     OtherRequest,
+    /// The line has ended meanwhile.
+    LineGone,
+    /// Its client was removed meanwhile; or it was made with a token for the line, whose subscriber has withdrawn
+    /// consent.
+    RightGone,
 }
 
 /// Which subscriptions a list shall have: those that meet every condition that is set.
@@ -214,7 +223,8 @@ pub struct SubscriptionFilter {
 /// transaction, for [`crate::Deliveries`] to be found.
 #[async_trait]
 pub trait Subscriptions: Send + Sync {
-    /// Keeps a new one, and that it has started; and how things stand, if it wants to be told that.
+    /// Keeps a new one, and that it has started; and how things stand, if it wants to be told that. What it
+    /// rests on is looked at in the same transaction, so that none begins after that has ended.
     async fn begin(&self, new: Subscription, key: Option<IdempotencyKey>) -> Result<Kept, StoreError>;
 
     /// The subscription of this identifier.

@@ -42,6 +42,14 @@ impl Timestamp {
         timestamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
+    /// The instant of an HTTP date in any of its three forms, of which two are obsolete but must be read.
+    #[must_use]
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        const FORMS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+        let read = |form| jiff::civil::DateTime::strptime(form, text).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+        FORMS.into_iter().find_map(read).map(|date| date.timestamp().into())
+    }
+
     /// This instant moved into the future.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
@@ -100,6 +108,18 @@ mod tests {
         assert_eq!(timestamp.to_string(), "2024-07-22T12:23:21.112125501Z");
         assert_eq!(format!("{timestamp:.3}"), "2024-07-22T12:23:21.112Z");
         assert_eq!(format!("{:.9}", Timestamp::from_unix_seconds(0)), "1970-01-01T00:00:00.000000000Z");
+    }
+
+    #[test]
+    fn an_http_date_is_read_in_each_of_its_forms() {
+        let date = Timestamp::from_unix_seconds(784_111_777);
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(Timestamp::from_http_date(text), Some(date), "{text}");
+        }
+        assert_eq!(Timestamp::from_http_date(&date.http_date()), Some(date));
+        for text in ["", "tomorrow", "Mon, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 +0100", "1994-11-06"] {
+            assert_eq!(Timestamp::from_http_date(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(crate) struct App {
     pub(crate) subscriptions: Arc<dyn Subscriptions>,
     pub(crate) deliveries: Arc<dyn Deliveries>,
     /// Takes events to their sinks.
-    pub(crate) courier: Arc<dyn Courier>,
+    pub(crate) courier: Arc<Courier>,
     pub(crate) audit: Arc<FileAuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use attache_core::{Client, ClientId, Clients, Problem, PublisherName, StoreError};
+use attache_core::{Client, ClientId, Clients, Problem, PublisherName, StoreError, Timestamp};
 
 use crate::{limit::Limiter, verification_key::VerificationKey};
 
@@ -146,15 +146,17 @@ impl ClientRegistry {
         Ok(client)
     }
 
-    /// Removes a client; its tokens stop at once. `None` when there is none of that name.
+    /// Removes a client at `now`; its tokens stop and its subscriptions end at once. Returns it with how many
+    /// those were; `None` when there is none of that name.
     pub(crate) async fn remove(
         &self,
         publisher: &PublisherName,
         name: &str,
-    ) -> Result<Option<Arc<Client>>, StoreError> {
+        now: Timestamp,
+    ) -> Result<Option<(Arc<Client>, usize)>, StoreError> {
         let _changing = self.changing.lock().await;
         let Some(client) = self.find(publisher, name) else { return Ok(None) };
-        self.store.remove(client.id).await?;
+        let ended = self.store.remove(client.id, now).await?;
         let clients = self
             .snapshot
             .load()
@@ -164,14 +166,14 @@ impl ClientRegistry {
             .cloned()
             .collect::<Vec<_>>();
         self.snapshot.store(Arc::new(Snapshot::of(clients)));
-        Ok(Some(client))
+        Ok(Some((client, ended)))
     }
 }
 
 /// A client of CAMARA with nothing but a name.
 #[cfg(test)]
 pub(crate) fn any_client(client_id: &str) -> Client {
-    use attache_core::{ClientKeys, Plan, Timestamp};
+    use attache_core::{ClientKeys, Plan};
 
     Client {
         id: ClientId::from_bytes([1; 16]),

@@ -2,7 +2,7 @@ use attache_core::{Clock, Timestamp};
 
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SystemClock;
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else asks")]

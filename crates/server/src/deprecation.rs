@@ -4,7 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use attache_core::Timestamp;
-use attache_wire::{Face, camara};
+use attache_wire::{ApiVersion, camara};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
@@ -14,8 +14,7 @@ const SUNSET: HeaderName = HeaderName::from_static("sunset");
 /// `device-roaming-status/0.6=2026-01-01..2026-12-31`. A day begins at midnight UTC.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deprecation {
-    api: &'static str,
-    contract: &'static str,
+    version: ApiVersion,
     deprecated_at: Timestamp,
     ends_at: Option<Timestamp>,
 }
@@ -41,7 +40,7 @@ impl Deprecation {
     /// Whether both are about the same version.
     #[must_use]
     pub fn is_about_same(self, other: Self) -> bool {
-        (self.api, self.contract) == (other.api, other.contract)
+        self.version == other.version
     }
 }
 
@@ -54,19 +53,20 @@ impl FromStr for Deprecation {
         let deprecated_at = midnight(from)?;
         let ends_at = to.map(midnight).transpose()?;
         let (api, contract) = version.split_once('/').ok_or(DeprecationError::Version)?;
-        let mut faces = camara::PUBLISHER.faces.iter();
-        let face = faces.find(|face| (face.api, face.contract) == (api, contract)).ok_or(DeprecationError::Version)?;
+        let mut versions = camara::PUBLISHER.versions().into_iter();
+        let version = versions.find(|known| (known.api, known.contract) == (api, contract));
+        let version = version.ok_or(DeprecationError::Version)?;
         if ends_at.is_some_and(|ends_at| ends_at < deprecated_at) {
             return Err(DeprecationError::Order);
         }
-        Ok(Self { api: face.api, contract: face.contract, deprecated_at, ends_at })
+        Ok(Self { version, deprecated_at, ends_at })
     }
 }
 
 impl fmt::Display for Deprecation {
     /// The version alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.api, self.contract)
+        write!(f, "{}/{}", self.version.api, self.version.contract)
     }
 }
 
@@ -77,34 +77,32 @@ fn midnight(day: &str) -> Result<Timestamp, DeprecationError> {
 }
 
 fn known_versions() -> String {
-    let mut versions: Vec<String> =
-        camara::PUBLISHER.faces.iter().map(|face| format!("{}/{}", face.api, face.contract)).collect();
-    versions.dedup();
-    versions.join(", ")
+    let versions = camara::PUBLISHER.versions();
+    versions.iter().map(|known| format!("{}/{}", known.api, known.contract)).collect::<Vec<_>>().join(", ")
 }
 
 /// What the answers of one version tell.
 #[derive(Debug)]
 pub(crate) struct Notice {
-    contract: &'static str,
+    version: ApiVersion,
     deprecation: HeaderValue,
     sunset: Option<HeaderValue>,
 }
 
 impl Notice {
-    /// What is to be told of a face, if it is deprecated.
-    pub(crate) fn of(face: &Face, deprecations: &[Deprecation]) -> Option<Self> {
-        let known = deprecations.iter().find(|known| (known.api, known.contract) == (face.api, face.contract))?;
+    /// What is to be told of a version, if it is deprecated.
+    pub(crate) fn of(version: ApiVersion, deprecations: &[Deprecation]) -> Option<Self> {
+        let known = deprecations.iter().find(|known| known.version == version)?;
         Some(Self {
-            contract: known.contract,
+            version,
             deprecation: HeaderValue::try_from(format!("@{}", known.deprecated_at.unix_seconds())).ok()?,
             sunset: known.ends_at.and_then(|ends_at| HeaderValue::try_from(ends_at.http_date()).ok()),
         })
     }
 
-    /// Tells it, if it is about the face that answers, of those at one path.
-    pub(crate) fn tell(&self, face: &Face, headers: &mut HeaderMap) {
-        if face.contract != self.contract {
+    /// Tells it, if it is about the version that answers, of those at one path.
+    pub(crate) fn tell(&self, version: ApiVersion, headers: &mut HeaderMap) {
+        if version != self.version {
             return;
         }
         headers.insert(DEPRECATION, self.deprecation.clone());
@@ -116,13 +114,14 @@ impl Notice {
 
 #[cfg(test)]
 mod tests {
-    use attache_wire::camara::device_roaming_status;
+    use attache_wire::camara::{device_roaming_status, device_roaming_status_subscriptions};
 
     use super::*;
 
-    fn told(text: &str, face: &Face) -> Option<(String, Option<String>)> {
+    fn told(text: &str, face: impl Into<ApiVersion>) -> Option<(String, Option<String>)> {
+        let version = face.into();
         let mut headers = HeaderMap::new();
-        Notice::of(face, &[text.parse().unwrap()])?.tell(face, &mut headers);
+        Notice::of(version, &[text.parse().unwrap()])?.tell(version, &mut headers);
         let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap().to_owned());
         Some((text(DEPRECATION).unwrap(), text(SUNSET)))
     }
@@ -136,6 +135,9 @@ mod tests {
         assert_eq!(told("device-roaming-status/0.6=2026-01-01", old), Some(("@1767225600".to_owned(), None)));
         assert_eq!(told(both, new), None);
         assert_eq!(told("device-reachability-status/0.6=2026-01-01", old), None);
+        let subscriptions = &device_roaming_status_subscriptions::v0_6::FACE;
+        let expected = Some(("@1767225600".to_owned(), None));
+        assert_eq!(told("device-roaming-status-subscriptions/0.6=2026-01-01", subscriptions), expected);
     }
 
     #[test]

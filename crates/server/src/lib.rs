@@ -48,8 +48,12 @@ mod verification_key;
 mod visitor;
 
 pub use attache_store::{Finding, SegmentReport, Verification};
+pub use clock::SystemClock;
 pub use entropy::NoEntropy;
 pub use keyring::WrongSecretsKey;
-pub use sandbox::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
+pub use sandbox::{
+    ClientSummary, FaceSummary, LineSummary, PublisherSummary, SinkCertificate, SubscriptionSummary, Summary,
+    TypeSummary, issue_sink_certificate,
+};
 pub use signing_keys::KeyError;
 pub use start::{Server, StartError, VerifyAuditError, verify_audit};

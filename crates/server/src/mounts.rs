@@ -6,7 +6,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use attache_wire::{Face, Publisher, camara};
+use attache_wire::{ApiVersion, Face, Publisher, SubscriptionFace, camara};
 use http::HeaderMap;
 
 use crate::{deprecation::Notice, settings::Settings};
@@ -17,12 +17,7 @@ const CAMARA: &Publisher = &camara::PUBLISHER;
 /// A version of one of CAMARA's APIs that shall have its base path to itself, such as
 /// `device-roaming-status=1.0`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Pin {
-    api: &'static str,
-    contract: &'static str,
-    /// The part of the path that it shares with other versions.
-    version: &'static str,
-}
+pub struct Pin(ApiVersion);
 
 /// A text that pins nothing.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -33,11 +28,13 @@ impl Pin {
     /// Whether both want the same base path, each for itself.
     #[must_use]
     pub fn contradicts(self, other: Self) -> bool {
-        self.shares_path_with(other.api, other.version) && self.contract != other.contract
+        self.displaces(other.0)
     }
 
-    fn shares_path_with(self, api: &str, version: &str) -> bool {
-        (self.api, self.version) == (api, version)
+    /// Whether a version has to leave its base path to this one.
+    fn displaces(self, other: ApiVersion) -> bool {
+        let Self(pinned) = self;
+        (pinned.api, pinned.version) == (other.api, other.version) && pinned.contract != other.contract
     }
 }
 
@@ -51,19 +48,16 @@ impl FromStr for Pin {
 
 impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.api, self.contract)
+        write!(f, "{}={}", self.0.api, self.0.contract)
     }
 }
 
 fn all_pins() -> impl Iterator<Item = Pin> {
-    let faces = CAMARA.faces.iter();
-    faces.map(|face| Pin { api: face.api, contract: face.contract, version: face.version })
+    CAMARA.versions().into_iter().map(Pin)
 }
 
 fn known_pins() -> String {
-    let mut pins: Vec<String> = all_pins().map(|pin| pin.to_string()).collect();
-    pins.dedup();
-    pins.join(", ")
+    all_pins().map(|pin| pin.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// A path below a publisher's root and the versions that stand there.
@@ -93,7 +87,7 @@ impl Mount {
     /// Tells that a version is deprecated, if it is.
     pub(crate) fn tell_deprecation(&self, face: &Face, headers: &mut HeaderMap) {
         for notice in &self.notices {
-            notice.tell(face, headers);
+            notice.tell(face.into(), headers);
         }
     }
 
@@ -104,30 +98,76 @@ impl Mount {
     }
 }
 
-/// What stands below the root of a publisher.
+/// A path below a publisher's root at which a version answers about subscriptions, and about each of them below it.
+#[derive(Debug)]
+pub(crate) struct SubscriptionMount {
+    /// The path.
+    pub(crate) path: String,
+    /// The version that answers.
+    pub(crate) face: &'static SubscriptionFace,
+    /// What its answers tell if it is deprecated.
+    notice: Option<Notice>,
+}
+
+impl SubscriptionMount {
+    /// Tells that the version is deprecated, if it is.
+    pub(crate) fn tell_deprecation(&self, headers: &mut HeaderMap) {
+        if let Some(notice) = &self.notice {
+            notice.tell(self.face.into(), headers);
+        }
+    }
+}
+
+/// The questions that are answered below the root of a publisher.
 pub(crate) fn of(publisher: &'static Publisher, settings: &Settings) -> Vec<Arc<Mount>> {
-    let pins = if publisher.name == CAMARA.name { settings.pins.as_slice() } else { &[] };
-    let mut mounts = pinned(publisher, pins);
+    let mut mounts = pinned(publisher, pins(publisher, settings));
     if settings.vwip && publisher.name == CAMARA.name {
-        mounts.extend(newest(publisher).map(|face| {
-            let below = face.path.strip_prefix(&format!("/{}/{}", face.api, face.version)).unwrap_or_default();
-            Mount { path: format!("/{}/vwip{below}", face.api), newest: face, by_body: Vec::new(), notices: Vec::new() }
+        mounts.extend(newest(publisher.faces).map(|face| Mount {
+            path: vwip(face.into(), face.path),
+            newest: face,
+            by_body: Vec::new(),
+            notices: Vec::new(),
         }));
     }
     if publisher.name == CAMARA.name {
         for mount in &mut mounts {
-            mount.notices = mount.faces().filter_map(|face| Notice::of(face, &settings.deprecations)).collect();
+            mount.notices = mount.faces().filter_map(|face| Notice::of(face.into(), &settings.deprecations)).collect();
         }
     }
     mounts.into_iter().map(Arc::new).collect()
+}
+
+/// The subscriptions that are answered below the root of a publisher. No two versions share a path, but one that is
+/// pinned has the base path to itself.
+pub(crate) fn of_subscriptions(publisher: &'static Publisher, settings: &Settings) -> Vec<Arc<SubscriptionMount>> {
+    let pins = pins(publisher, settings);
+    let is_left = |face: &&SubscriptionFace| !pins.iter().any(|pin| pin.displaces((*face).into()));
+    let left = publisher.subscriptions.iter().copied().filter(is_left).map(|face| (face.path.to_owned(), face));
+    let newest = newest(publisher.subscriptions)
+        .filter(|_| settings.vwip && publisher.name == CAMARA.name)
+        .map(|face| (vwip(face.into(), face.path), face));
+    let mount = |(path, face): (String, &'static SubscriptionFace)| {
+        Arc::new(SubscriptionMount { path, face, notice: Notice::of(face.into(), &settings.deprecations) })
+    };
+    left.chain(newest).map(mount).collect()
+}
+
+/// The pins of a publisher.
+fn pins<'a>(publisher: &Publisher, settings: &'a Settings) -> &'a [Pin] {
+    if publisher.name == CAMARA.name { &settings.pins } else { &[] }
+}
+
+/// The path of a version by its alias.
+fn vwip(version: ApiVersion, path: &str) -> String {
+    let below = path.strip_prefix(&format!("/{}/{}", version.api, version.version)).unwrap_or_default();
+    format!("/{}/vwip{below}", version.api)
 }
 
 /// A mount for each path that a version has.
 fn pinned(publisher: &'static Publisher, pins: &[Pin]) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = Vec::new();
     for face in publisher.faces {
-        let mut pin = pins.iter().filter(|pin| pin.shares_path_with(face.api, face.version));
-        if pin.any(|pin| pin.contract != face.contract) {
+        if pins.iter().any(|pin| pin.displaces((*face).into())) {
             continue;
         }
         match mounts.iter_mut().find(|mount| mount.path == face.path) {
@@ -146,15 +186,21 @@ fn pinned(publisher: &'static Publisher, pins: &[Pin]) -> Vec<Mount> {
 }
 
 /// The faces of the newest version of each API, which is the first of its name.
-fn newest(publisher: &'static Publisher) -> impl Iterator<Item = &'static Face> {
-    publisher.faces.iter().copied().filter(|face| {
-        let first = publisher.faces.iter().find(|other| other.api == face.api);
-        first.is_some_and(|first| first.contract == face.contract)
+fn newest<F>(faces: &'static [&'static F]) -> impl Iterator<Item = &'static F>
+where
+    ApiVersion: From<&'static F>,
+{
+    faces.iter().copied().filter(|face| {
+        let version = ApiVersion::from(face);
+        let first = faces.iter().copied().map(ApiVersion::from).find(|other| other.api == version.api);
+        first == Some(version)
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use attache_wire::PUBLISHERS;
 
     use super::*;
@@ -222,7 +268,8 @@ mod tests {
         let sentence = PinError.to_string();
         for pin in all_pins() {
             assert_eq!(pin.to_string().parse(), Ok(pin));
-            assert_eq!(sentence.matches(&pin.to_string()).count(), 1, "{sentence}");
+            let named = sentence.split([' ', ',']).filter(|word| *word == pin.to_string());
+            assert_eq!(named.count(), 1, "{sentence}");
         }
     }
 
@@ -233,12 +280,13 @@ mod tests {
         assert!(contradict("device-status=0.4", "device-status=0.5"));
         assert!(!contradict("device-status=0.4", "device-status=0.4"));
         assert!(!contradict("device-roaming-status=1.0", "device-roaming-status=0.6"));
+        assert!(!contradict("device-roaming-status-subscriptions=0.8", "device-roaming-status-subscriptions=0.7"));
         assert!(!contradict("device-roaming-status=1.0", "device-reachability-status=1.1"));
     }
 
     #[test]
     fn the_newest_version_of_each_api_is_the_first_of_its_name() {
-        let newest: Vec<_> = newest(CAMARA).map(|face| (face.path, face.contract)).collect();
+        let newest: Vec<_> = newest(CAMARA.faces).map(|face| (face.path, face.contract)).collect();
         assert_eq!(
             newest,
             [
@@ -247,6 +295,23 @@ mod tests {
                 ("/connected-network-type/v0.2/retrieve", "0.2"),
                 ("/device-status/v0/roaming", "0.5"),
                 ("/device-status/v0/connectivity", "0.5"),
+            ]
+        );
+    }
+
+    #[test]
+    fn subscriptions_of_every_version_have_a_path_of_their_own_and_the_newest_an_alias() {
+        let paths: BTreeSet<&str> = CAMARA.subscriptions.iter().map(|face| face.path).collect();
+        assert_eq!(paths.len(), CAMARA.subscriptions.len());
+        let aliases: Vec<String> =
+            newest(CAMARA.subscriptions).map(|face| vwip(face.into(), face.path) + " " + face.contract).collect();
+        assert_eq!(
+            aliases,
+            [
+                "/device-roaming-status-subscriptions/vwip/subscriptions 0.8",
+                "/device-reachability-status-subscriptions/vwip/subscriptions 0.8",
+                "/connected-network-type-subscriptions/vwip/subscriptions 0.2",
+                "/device-status/vwip/subscriptions 0.5",
             ]
         );
     }

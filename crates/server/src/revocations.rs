@@ -40,12 +40,12 @@ impl Revocations {
         Ok(())
     }
 
-    /// Revokes what rests on a consent that was withdrawn.
-    pub(crate) async fn withdraw(&self, consent: &Consent, until: Timestamp) -> Result<(), StoreError> {
+    /// Revokes what rests on a consent that has ended. Returns how many authorizations that were.
+    pub(crate) async fn withdraw(&self, consent: &Consent, until: Timestamp) -> Result<usize, StoreError> {
         let Consent { client, line, purpose, scope, .. } = consent;
         let keys = self.store.withdraw(*client, *line, purpose.clone(), scope.clone(), until).await?;
         self.remember(&keys, until);
-        Ok(())
+        Ok(keys.len())
     }
 
     fn remember(&self, keys: &[RevocationKey], until: Timestamp) {

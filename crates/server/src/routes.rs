@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use attache_core::Problem;
-use attache_wire::{PUBLISHERS, Publisher, Refusal, SubscriptionFace};
+use attache_wire::{PUBLISHERS, Publisher, Refusal};
 use aws_lc_rs::constant_time;
 use axum::{
     Router,
@@ -22,7 +22,7 @@ use crate::{
     authorization::{self, Endpoint, interaction},
     cors, docs,
     linger::lingering,
-    mounts::{self, Mount},
+    mounts::{self, Mount, SubscriptionMount},
     pages, query, sandbox, self_care,
     settings::Mode,
     subscription,
@@ -58,14 +58,16 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
                 let handler = move |request| answer_face(Arc::clone(&app), publisher, Arc::clone(&mount), request);
                 router = router.serve(&path, any(handler));
             }
-            for face in publisher.subscriptions {
-                let of_all = Arc::clone(app);
-                let all = move |request| answer_subscription(Arc::clone(&of_all), publisher, face, None, request);
-                let of_one = Arc::clone(app);
-                let one = move |Path(id): Path<String>, request| {
-                    answer_subscription(Arc::clone(&of_one), publisher, face, Some(id), request)
+            for mount in mounts::of_subscriptions(publisher, &app.settings) {
+                let path = format!("{root}{}", mount.path);
+                let (of_all, of_one) = (Arc::clone(app), Arc::clone(app));
+                let mount_of_one = Arc::clone(&mount);
+                let all = move |request| {
+                    answer_subscription(Arc::clone(&of_all), publisher, Arc::clone(&mount), None, request)
                 };
-                let path = format!("{root}{}", face.path);
+                let one = move |Path(id): Path<String>, request| {
+                    answer_subscription(Arc::clone(&of_one), publisher, Arc::clone(&mount_of_one), Some(id), request)
+                };
                 router = router.serve(&path, any(all)).serve(&format!("{path}/{{id}}"), any(one));
             }
             for (endpoint, path) in endpoint_paths(publisher) {
@@ -183,7 +185,7 @@ async fn answer_face(
 async fn answer_subscription(
     app: Arc<App>,
     publisher: &'static Publisher,
-    face: &'static SubscriptionFace,
+    mount: Arc<SubscriptionMount>,
     id: Option<String>,
     request: Request<Body>,
 ) -> Response {
@@ -193,8 +195,9 @@ async fn answer_subscription(
         return response;
     }
     let request = lingering(&app.settings, request);
-    let answer = AssertUnwindSafe(subscription::answer(&app, publisher, face, id, request)).catch_unwind().await;
-    let mut response = answer.unwrap_or_else(|_| subscription::refuse(face, &Problem::Internal.into()));
+    let answer = AssertUnwindSafe(subscription::answer(&app, publisher, mount.face, id, request)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(|_| subscription::refuse(mount.face, &Problem::Internal.into()));
+    mount.tell_deprecation(response.headers_mut());
     if let Some(origin) = &origin {
         cors::allow(response.headers_mut(), origin);
     }

@@ -15,7 +15,7 @@ use url::Url;
 pub use crate::{
     deprecation::{Deprecation, DeprecationError},
     mounts::{Pin, PinError},
-    outbound::OutboundPolicy,
+    outbound::{AuthoritiesError, OutboundPolicy},
 };
 
 /// Everything that the server is told.
@@ -50,8 +50,8 @@ pub struct Settings {
     /// The proxies that end TLS before this server: without TLS of its own, production takes
     /// connections from them and from this machine only.
     pub trusted_proxies: Vec<IpNet>,
-    /// Which addresses that clients name are asked.
-    pub outbound: OutboundPolicy,
+    /// Which addresses are asked for the keys of clients.
+    pub jwks: OutboundPolicy,
     /// Whether clients of CAMARA may authenticate with secrets in production, where the profile asks for
     /// `private_key_jwt`. In a sandbox they may.
     pub camara_client_secrets: bool,
@@ -98,19 +98,12 @@ pub struct Settings {
     pub pins: Vec<Pin>,
     /// The versions of CAMARA's APIs that are going to end. No two are about the same.
     pub deprecations: Vec<Deprecation>,
-    /// Where events may be sent.
-    pub sinks: Sinks,
+    /// Which addresses are sent events.
+    pub sinks: OutboundPolicy,
+    /// How long a sink may take to answer.
+    pub sink_timeout: Duration,
     /// Whether the newest version of each of CAMARA's APIs stands at `/vwip` as well.
     pub vwip: bool,
-}
-
-/// Where events may be sent, beside the public internet by https.
-#[derive(Clone, Debug, Default)]
-pub struct Sinks {
-    /// To these networks too, though they are not public.
-    pub networks: Vec<IpNet>,
-    /// Without encryption too. Sandbox only: the contracts want https.
-    pub allow_http: bool,
 }
 
 /// Whether the server plays or is in earnest.

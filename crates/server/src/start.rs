@@ -34,10 +34,10 @@ use crate::{
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
-    delivery::{self, Delivering, HttpCourier, guard::Guard},
+    delivery::{self, Courier, Delivering},
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
-    outbound::Outbound,
+    outbound::AuthoritiesError,
     revocations::Revocations,
     routes,
     sandbox::{self, Entitlement, Summary},
@@ -55,6 +55,9 @@ const HEAD_LIMIT: usize = 64 * 1024;
 /// The most fields of a request's head. Room for all of them is made for every request, so it is no
 /// more than any client needs.
 const FIELD_LIMIT: usize = 256;
+
+/// The name under which the database remembers the segment of the audit log that the last start began.
+const AUDIT_SEGMENT: &str = "audit_segment";
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -86,8 +89,8 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
-    #[error("events cannot be sent")]
-    Sending(#[from] reqwest::Error),
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     #[error("the certificate {} or its key {} cannot be used", files.certificate.display(), files.key.display())]
     Tls {
         files: TlsFiles,
@@ -140,11 +143,17 @@ impl Server {
             simulator.trouble(sandbox::troubled_lines());
         }
         let subjects = Arc::clone(&simulator) as Arc<dyn Subjects>;
-        let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects);
+        let known = store.value(AUDIT_SEGMENT)?.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let audit = FileAuditLog::open(&data_dir.join("audit"), AuditKey::new(keyring.audit()), subjects, known);
         let audit = audit.map_err(in_data_dir)?;
+        store.put_value(AUDIT_SEGMENT, audit.segment().to_be_bytes().to_vec()).await?;
 
-        let guard = Guard { allowed: settings.sinks.networks.clone(), allows_loopback: settings.mode == Mode::Sandbox };
-        let courier = HttpCourier::new(guard, settings.sinks.allow_http)?;
+        let published_keys = PublishedKeys::new(settings.jwks.clone())?;
+        let mut sinks = settings.sinks.clone();
+        if settings.mode == Mode::Sandbox {
+            sinks.authorities.push(sandbox::certification_authority(&data_dir).map_err(in_data_dir)?);
+        }
+        let courier = Courier::new(sinks, settings.sink_timeout)?;
 
         let sockets = listen(&settings)?;
         let admin_socket = settings.admin_listen.map(listen_at).transpose()?;
@@ -164,7 +173,7 @@ impl Server {
                 settings.backchannel_interval,
                 settings.token_lifetime,
             )?,
-            published_keys: PublishedKeys::new(Outbound::new(settings.outbound.clone())),
+            published_keys,
             interactions: Interactions::default(),
             answers: sandbox::Answers::default(),
             consents: ConsentBook::load(Arc::clone(&store) as Arc<dyn Consents>)?,

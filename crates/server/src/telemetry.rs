@@ -55,6 +55,8 @@ pub(crate) enum AttemptOutcome {
     Delivered,
     Failed,
     Dead,
+    /// Nothing was sent: the sink's address is not allowed.
+    Refused,
     Dropped,
 }
 

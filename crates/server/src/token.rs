@@ -283,8 +283,8 @@ impl Tokens {
         self.revocations.revoke(*authorization.as_bytes(), self.last_until(now)).await
     }
 
-    /// Revokes what rests on a consent that was withdrawn.
-    pub(crate) async fn withdraw(&self, consent: &Consent, now: Timestamp) -> Result<(), StoreError> {
+    /// Revokes what rests on a consent that has ended. Returns how many authorizations that were.
+    pub(crate) async fn withdraw(&self, consent: &Consent, now: Timestamp) -> Result<usize, StoreError> {
         self.revocations.withdraw(consent, self.last_until(now)).await
     }
 

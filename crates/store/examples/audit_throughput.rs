@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).build()?;
             let directory = tempfile::tempdir()?;
             let key = AuditKey::new(b"a key for the measurement");
-            let log = Arc::new(FileAuditLog::open(directory.path(), key.clone(), Arc::new(AllLines))?);
+            let log = Arc::new(FileAuditLog::open(directory.path(), key.clone(), Arc::new(AllLines), 0)?);
             let before = Instant::now();
             runtime.block_on(async {
                 let tasks: Vec<_> = (0..tasks).map(|_| tokio::spawn(ask(Arc::clone(&log), RECORDS / tasks))).collect();

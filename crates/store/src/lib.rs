@@ -13,4 +13,4 @@ pub use audit::{
     AuditFilter, AuditKey, AuditPage, Cut, Dropped, FileAuditLog, Finding, Position, PositionError, Pseudonym,
     PseudonymError, SegmentReport, Verification, VerifyError, verify,
 };
-pub use sqlite::{OpenError, SqliteStore};
+pub use sqlite::{OpenError, SqliteStore, TABLES_ABOUT_A_LINE};

@@ -5,16 +5,20 @@
 //! by. What remains to be said by hand is a [`Description`]: which statuses its contract lists, and the
 //! names of the operation.
 
+mod subscription;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use attache_core::Problem;
 use serde_json::{Map, Value, json};
+pub(crate) use subscription::EXAMPLE_SINK;
+pub use subscription::{Statuses, SubscriptionDescription, Told};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
 };
 
-use crate::{Correlator, Face, Publisher};
+use crate::{ApiVersion, Correlator, Face, Publisher, Refusal, SubscriptionFace};
 
 /// What the document of a face says beside what the face itself tells.
 #[derive(Clone, Copy, Debug)]
@@ -93,29 +97,35 @@ fn remove_comments(schema: &mut Value) {
 /// The faces of a publisher by document: those of one API in one version, in their order.
 #[must_use]
 pub fn documents(publisher: &'static Publisher) -> Vec<Document> {
-    let mut documents: Vec<Document> = Vec::new();
-    for face in publisher.faces {
-        match documents.iter_mut().find(|document| (document.api(), document.contract()) == (face.api, face.contract)) {
-            Some(document) => document.faces.push(face),
-            None => documents.push(Document { publisher, faces: vec![face] }),
-        }
-    }
-    documents
+    let of = |version: ApiVersion| Document {
+        publisher,
+        version,
+        faces: publisher.faces.iter().copied().filter(|face| version == ApiVersion::from(*face)).collect(),
+        subscriptions: publisher.subscriptions.iter().copied().find(|face| version == ApiVersion::from(*face)),
+    };
+    publisher.versions().into_iter().map(of).collect()
 }
 
 /// The faces that are described together: one API in one version.
 #[derive(Debug)]
 pub struct Document {
     publisher: &'static Publisher,
-    /// Never empty.
+    version: ApiVersion,
     faces: Vec<&'static Face>,
+    subscriptions: Option<&'static SubscriptionFace>,
 }
 
 impl Document {
-    /// The faces that it describes.
+    /// The faces of questions that it describes.
     #[must_use]
     pub fn faces(&self) -> &[&'static Face] {
         &self.faces
+    }
+
+    /// The face of subscriptions that it describes.
+    #[must_use]
+    pub fn subscriptions(&self) -> Option<&'static SubscriptionFace> {
+        self.subscriptions
     }
 
     /// The publisher of the API.
@@ -127,18 +137,20 @@ impl Document {
     /// The name of the API.
     #[must_use]
     pub fn api(&self) -> &'static str {
-        self.faces[0].api
+        self.version.api
     }
 
     /// The version of the contract.
     #[must_use]
     pub fn contract(&self) -> &'static str {
-        self.faces[0].contract
+        self.version.contract
     }
 
     /// The part of the paths that all faces have in common, below the publisher's root.
     fn base(&self) -> &'static str {
-        split(self.faces[0]).0
+        let questions = self.faces.iter().map(|face| face.path);
+        let mut paths = questions.chain(self.subscriptions.map(|face| face.path));
+        paths.next().map_or("", |path| split(path).0)
     }
 
     /// The document, as OpenAPI 3.1.
@@ -147,14 +159,29 @@ impl Document {
         let mut schemas = Map::new();
         let mut paths = Map::new();
         for face in &self.faces {
-            let mut operation = operation(face, &mut schemas);
-            add_headers(&mut operation, self.publisher);
-            paths.insert(split(face).1.to_owned(), json!({ "post": operation }));
+            paths.insert(split(face.path).1.to_owned(), json!({ "post": operation(face, &mut schemas) }));
         }
-        for body in self.faces.iter().flat_map(|face| face.description.instead) {
+        let mut instead: Vec<Body> = self.faces.iter().flat_map(|face| face.description.instead).copied().collect();
+        if let Some(face) = self.subscriptions {
+            paths.extend(subscription::paths(face, split(face.path).1, &mut schemas));
+            instead.extend(face.description.instead);
+        }
+        for body in instead {
             body.add(&mut schemas);
         }
+        for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+            add_headers(operation, self.publisher);
+        }
         let root = self.publisher.root;
+        let mut security = json!({
+            "openId": {
+                "type": "openIdConnect",
+                "openIdConnectUrl": format!("{root}/.well-known/openid-configuration"),
+            },
+        });
+        if self.subscriptions.is_some() {
+            security[subscription::SINK_CREDENTIAL] = json!({ "type": "http", "scheme": "bearer" });
+        }
         json!({
             "openapi": "3.1.0",
             "info": {
@@ -164,22 +191,14 @@ impl Document {
             },
             "servers": [{ "url": format!("{root}{}", self.base()) }],
             "paths": paths,
-            "components": {
-                "schemas": schemas,
-                "securitySchemes": {
-                    "openId": {
-                        "type": "openIdConnect",
-                        "openIdConnectUrl": format!("{root}/.well-known/openid-configuration"),
-                    },
-                },
-            },
+            "components": { "schemas": schemas, "securitySchemes": security },
         })
     }
 }
 
 /// The path of a face as the path of its API, and what its operation has below that.
-fn split(face: &Face) -> (&'static str, &'static str) {
-    face.path.split_at(face.path.rfind('/').unwrap_or_default())
+fn split(path: &'static str) -> (&'static str, &'static str) {
+    path.split_at(path.rfind('/').unwrap_or_default())
 }
 
 /// The name of an API as a title.
@@ -194,6 +213,17 @@ fn title(api: &str) -> String {
 fn operation(face: &Face, schemas: &mut Map<String, Value>) -> Value {
     let description = &face.description;
     let example: Value = serde_json::from_str(description.example).unwrap_or_default();
+    let refusals = Problem::examples().into_iter().map(|problem| (problem.name(), (face.refuse)(&problem)));
+    let mut responses = Map::new();
+    let answer = json!({ "schema": description.answer.add(schemas) });
+    responses.insert("200".to_owned(), response(face.correlator, "The answer", Some(answer)));
+    responses.extend(refused(
+        refusals,
+        description.statuses,
+        description.codes,
+        face.correlator,
+        &description.error.add(schemas),
+    ));
     let mut operation = json!({
         "operationId": description.operation,
         "summary": description.summary,
@@ -204,25 +234,22 @@ fn operation(face: &Face, schemas: &mut Map<String, Value>) -> Value {
                 "application/json": { "schema": description.request.add(schemas), "example": example },
             },
         },
+        "responses": responses,
     });
-    if let Some(schema) = correlator(face.correlator) {
-        operation["parameters"] = json!([{ "name": "x-correlator", "in": "header", "schema": schema }]);
+    let parameters: Vec<Value> = correlator_parameter(face.correlator).into_iter().collect();
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
     }
-    let mut responses = Map::new();
-    responses
-        .insert("200".to_owned(), response(face, "The answer", &json!({ "schema": description.answer.add(schemas) })));
-    let error = description.error.add(schemas);
-    for (status, refusals) in refusals(face) {
-        let (described, content) = refusal(description.codes, status, &refusals, &error);
-        responses.insert(status.to_string(), response(face, &described, &content));
-    }
-    operation["responses"] = Value::Object(responses);
     operation
 }
 
-fn response(face: &Face, description: &str, content: &Value) -> Value {
-    let mut response = json!({ "description": description, "content": { "application/json": content } });
-    if let Some(schema) = correlator(face.correlator) {
+/// A response with its content, if it has any.
+fn response(correlator: Correlator, description: &str, content: Option<Value>) -> Value {
+    let mut response = json!({ "description": description });
+    if let Some(content) = content {
+        response["content"] = json!({ "application/json": content });
+    }
+    if let Some(schema) = correlator_schema(correlator) {
         response["headers"] = json!({ "x-correlator": { "schema": schema } });
     }
     response
@@ -252,8 +279,14 @@ fn add_headers(operation: &mut Value, publisher: &Publisher) {
     }
 }
 
+/// The header `x-correlator` as a parameter, for a face whose contract has it.
+fn correlator_parameter(correlator: Correlator) -> Option<Value> {
+    let schema = correlator_schema(correlator)?;
+    Some(json!({ "name": "x-correlator", "in": "header", "schema": schema }))
+}
+
 /// The schema of the header `x-correlator`, for a face whose contract has it.
-fn correlator(correlator: Correlator) -> Option<Value> {
+fn correlator_schema(correlator: Correlator) -> Option<Value> {
     match correlator {
         Correlator::Undocumented => None,
         documented => Some(match documented.pattern() {
@@ -263,29 +296,36 @@ fn correlator(correlator: Correlator) -> Option<Value> {
     }
 }
 
-/// The problems of the documented statuses, each in the words of the face.
-fn refusals(face: &Face) -> BTreeMap<u16, Vec<(Problem, Value)>> {
-    let mut refusals: BTreeMap<u16, Vec<(Problem, Value)>> = BTreeMap::new();
-    for problem in Problem::examples() {
-        let refusal = (face.refuse)(&problem);
-        if face.description.statuses.contains(&refusal.status) {
-            let body = serde_json::from_slice(&refusal.body).unwrap_or_default();
-            refusals.entry(refusal.status).or_default().push((problem, body));
-        }
+/// The responses of the documented statuses, each with the problems that it stands for in the words of the face.
+fn refused(
+    refusals: impl Iterator<Item = (&'static str, Refusal)>,
+    documented: &[u16],
+    codes: Codes,
+    correlator: Correlator,
+    error: &Value,
+) -> Map<String, Value> {
+    let mut by_status: BTreeMap<u16, Vec<(&'static str, Value)>> = BTreeMap::new();
+    for (name, refusal) in refusals.filter(|(_, refusal)| documented.contains(&refusal.status)) {
+        let body = serde_json::from_slice(&refusal.body).unwrap_or_default();
+        by_status.entry(refusal.status).or_default().push((name, body));
     }
-    refusals
+    let responses = by_status.into_iter().map(|(status, problems)| {
+        let (described, content) = refusal(codes, status, &problems, error);
+        (status.to_string(), response(correlator, &described, Some(content)))
+    });
+    responses.collect()
 }
 
-/// What a status is called by its codes, and its content: an example of each code, and where the
-/// contract enumerates them, nothing but them.
-fn refusal(how: Codes, status: u16, refusals: &[(Problem, Value)], error: &Value) -> (String, Value) {
+/// What a status is called by its codes, and its content: an example of each problem, and where the
+/// contract enumerates the codes, nothing but them.
+fn refusal(how: Codes, status: u16, problems: &[(&'static str, Value)], error: &Value) -> (String, Value) {
     let mut codes: Vec<&Value> = Vec::new();
     let mut examples = Map::new();
-    for (problem, body) in refusals {
+    for (name, body) in problems {
         if !codes.contains(&&body["code"]) {
             codes.push(&body["code"]);
         }
-        examples.insert(problem.name().to_owned(), json!({ "value": body }));
+        examples.insert((*name).to_owned(), json!({ "value": body }));
     }
     let named: Vec<String> =
         codes.iter().map(|code| code.as_str().map_or_else(|| code.to_string(), str::to_owned)).collect();

@@ -17,9 +17,9 @@ pub mod telefonica;
 mod testing;
 pub mod vonage;
 
-pub use description::{Body, Codes, Description, Document, documents};
+pub use description::{Body, Codes, Description, Document, Statuses, SubscriptionDescription, Told, documents};
 pub use face::{Answering, Correlator, Face, Identification, Refusal, Several};
-pub use publisher::{Authorization, Publisher};
+pub use publisher::{ApiVersion, Authorization, Publisher};
 pub use subscription_face::{Credential, Life, SubscribedType, SubscriptionFace, SubscriptionRequest, event_id};
 
 /// All publishers. A new one is mounted by its line here.

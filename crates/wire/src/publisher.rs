@@ -27,6 +27,20 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    /// Every version of its APIs, each once, those of questions first.
+    #[must_use]
+    pub fn versions(&self) -> Vec<ApiVersion> {
+        let of_questions = self.faces.iter().copied().map(ApiVersion::from);
+        let of_subscriptions = self.subscriptions.iter().copied().map(ApiVersion::from);
+        let mut versions: Vec<ApiVersion> = Vec::new();
+        for version in of_questions.chain(of_subscriptions) {
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
+        versions
+    }
+
     /// Every scope that its APIs need, each once, in order.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {
@@ -36,6 +50,29 @@ impl Publisher {
         scopes.sort();
         scopes.dedup();
         scopes
+    }
+}
+
+/// A version of an API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ApiVersion {
+    /// The name of the API, such as `device-roaming-status`.
+    pub api: &'static str,
+    /// The version of its contract, such as `1.1`.
+    pub contract: &'static str,
+    /// The version as its paths have it, such as `v1`.
+    pub version: &'static str,
+}
+
+impl From<&Face> for ApiVersion {
+    fn from(face: &Face) -> Self {
+        Self { api: face.api, contract: face.contract, version: face.version }
+    }
+}
+
+impl From<&SubscriptionFace> for ApiVersion {
+    fn from(face: &SubscriptionFace) -> Self {
+        Self { api: face.api, contract: face.contract, version: face.version }
     }
 }
 

@@ -1,6 +1,6 @@
 use attache_core::{Delivery, Device, EventType, Scope, Sink, Subscription, SubscriptionProblem, Timestamp};
 
-use crate::{Correlator, Identification, Refusal, Several};
+use crate::{Correlator, Identification, Refusal, Several, SubscriptionDescription};
 
 /// One published API of subscriptions in one version, as its clients see it: `POST` and `GET` of one path,
 /// `GET` and `DELETE` of one subscription below it, and the events that are sent to the sinks.
@@ -39,6 +39,8 @@ pub struct SubscriptionFace {
     pub write_event: fn(&SubscriptionFace, &Subscription, &Delivery, &str) -> Option<Vec<u8>>,
     /// Writes a problem.
     pub refuse: fn(&SubscriptionProblem) -> Refusal,
+    /// What its document says beside that.
+    pub description: SubscriptionDescription,
 }
 
 /// A type of events that can be subscribed to.

@@ -2,8 +2,8 @@
 //! they are at hand: in `../shared` beside the repository. Elsewhere that part finds nothing to compare.
 //!
 //! Both sides are brought to one form, a list of facts: references are followed, `allOf` is merged, what
-//! OpenAPI 3.0 and 3.1 write differently is written alike, and descriptions, examples and callbacks are
-//! left out. Every fact in which they differ must stand in the table of `docs/contract-differences.md`,
+//! OpenAPI 3.0 and 3.1 write differently is written alike, and descriptions and examples are left out, and of
+//! callbacks what a sink's answer would hold. Every fact in which they differ must stand in the table of `docs/contract-differences.md`,
 //! and every row there must be such a fact.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it finds what it does not expect")]
@@ -28,14 +28,11 @@ fn all_documents() -> impl Iterator<Item = Document> {
 /// What is true of an API, as a place in it and what stands there.
 type Facts = BTreeMap<String, String>;
 
-/// The facts of a document, its paths below a root. Subscriptions are another part of the contract.
+/// The facts of a document, its paths below a root.
 fn facts(document: &Value, root: &str) -> Facts {
     let mut facts = Facts::new();
     facts.insert("server".to_owned(), server(document, root));
     for (path, item) in document["paths"].as_object().unwrap() {
-        if path.starts_with("/subscriptions") {
-            continue;
-        }
         for (method, operation) in item.as_object().unwrap() {
             if METHODS.contains(&method.as_str()) {
                 add_operation(&mut facts, document, &format!("{} {path}", method.to_uppercase()), operation);
@@ -82,13 +79,23 @@ fn add_operation(facts: &mut Facts, document: &Value, place: &str, operation: &V
 
     for (status, response) in operation["responses"].as_object().unwrap() {
         let response = resolve(document, response);
+        let is_of_sink = place.contains(" callback ");
         let place = format!("{place} {status}");
         facts.insert(place.clone(), "is there".to_owned());
+        // What a sink says beside its status is not read.
+        if is_of_sink {
+            continue;
+        }
         for (name, header) in response["headers"].as_object().into_iter().flatten() {
-            let header = resolve(document, header);
+            let (name, header) = (name.to_ascii_lowercase(), resolve(document, header));
             add_schema(facts, document, &format!("{place} header {name}"), vec![&header["schema"]]);
         }
         add_content(facts, document, &place, response);
+    }
+    for callback in operation["callbacks"].as_object().into_iter().flat_map(|callbacks| callbacks.values()) {
+        for (expression, item) in callback.as_object().unwrap() {
+            add_operation(facts, document, &format!("{place} callback {expression}"), &item["post"]);
+        }
     }
 }
 
@@ -121,34 +128,86 @@ fn fold_headers(facts: Facts) -> Facts {
         .collect()
 }
 
+/// Where subscriptions are answered.
+const SUBSCRIPTIONS: [&str; 3] =
+    ["POST /subscriptions 201 ", "GET /subscriptions 200 [] ", "GET /subscriptions/{subscriptionId} 200 "];
+
+/// Tells of what all answers with subscriptions, or all events, of a document differ in, once.
+fn fold_places(found: BTreeSet<Difference>, facts: &Facts) -> BTreeSet<Difference> {
+    let event = |place: &str| {
+        let (before, after) = place.split_once(" request (")?;
+        let (name, field) = after.split_once(") ")?;
+        before.contains(" callback ").then(|| (name.to_owned(), field.to_owned()))
+    };
+    let events: BTreeSet<String> = facts.keys().filter_map(|place| event(place)).map(|(name, _)| name).collect();
+    let folded = |[name, place, official, served]: &Difference| {
+        let of_subscription = SUBSCRIPTIONS.iter().find_map(|start| place.strip_prefix(start));
+        let of_subscription = of_subscription.map(|field| (format!("every subscription {field}"), SUBSCRIPTIONS.len()));
+        let of_event = event(place).map(|(_, field)| (format!("every event {field}"), events.len()));
+        let (place, count) = of_subscription.or(of_event)?;
+        Some(([name.clone(), place, official.clone(), served.clone()], count))
+    };
+    let shortened = |[name, place, official, served]: Difference| {
+        let short = event(&place).map(|(event, field)| format!("event {event} {field}"));
+        [name, short.unwrap_or(place), official, served]
+    };
+    let mut counts: BTreeMap<Difference, usize> = BTreeMap::new();
+    for (difference, _) in found.iter().filter_map(folded) {
+        *counts.entry(difference).or_default() += 1;
+    }
+    let fold = |difference: Difference| match folded(&difference) {
+        Some((all, count)) if counts[&all] == count => all,
+        _ => shortened(difference),
+    };
+    found.into_iter().map(fold).collect()
+}
+
 /// Whether a place is a response: a method, a path and a status.
 fn is_response(place: &str) -> bool {
     let words: Vec<&str> = place.split(' ').collect();
     words.len() == 3 && words[2].len() == 3 && words[2].bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Tells of what all documents of a publisher differ in, once.
-fn fold_documents(found: BTreeSet<Difference>, documents: &BTreeMap<String, usize>) -> BTreeSet<Difference> {
+/// Tells of what all documents of a group differ in, once: of all of a publisher, or of all of its APIs of
+/// subscriptions alone. The documents are named.
+fn fold_documents(mut found: BTreeSet<Difference>, documents: &BTreeSet<String>) -> BTreeSet<Difference> {
     let publisher = |name: &str| name.split(' ').next().unwrap().to_owned();
-    let mut counts: BTreeMap<Difference, usize> = BTreeMap::new();
-    let folded = |[name, place, official, served]: &Difference| {
-        [format!("{} all", publisher(name)), place.clone(), official.clone(), served.clone()]
-    };
-    for difference in &found {
-        *counts.entry(folded(difference)).or_default() += 1;
+    let all = |name: &str| Some(format!("{} all", publisher(name)));
+    let subscriptions =
+        |name: &str| name.contains("-subscriptions ").then(|| format!("{} all subscriptions", publisher(name)));
+    for group in [&all as &dyn Fn(&str) -> Option<String>, &subscriptions] {
+        let size =
+            |group_name: &str| documents.iter().filter(|name| group(name).as_deref() == Some(group_name)).count();
+        let folded = |[name, place, official, served]: &Difference| {
+            Some([group(name)?, place.clone(), official.clone(), served.clone()])
+        };
+        let mut counts: BTreeMap<Difference, usize> = BTreeMap::new();
+        for difference in found.iter().filter_map(folded) {
+            *counts.entry(difference).or_default() += 1;
+        }
+        let fold = |difference: Difference| match folded(&difference) {
+            Some(whole) if counts[&whole] > 1 && counts[&whole] == size(&whole[0]) => whole,
+            _ => difference,
+        };
+        found = found.into_iter().map(fold).collect();
     }
     found
-        .into_iter()
-        .map(|difference| {
-            let (all, count) = (folded(&difference), documents[&publisher(&difference[0])]);
-            if count > 1 && counts[&all] == count { all } else { difference }
-        })
-        .collect()
 }
 
 /// Adds what all of some schemas together say of one value.
 fn add_schema(facts: &mut Facts, document: &Value, place: &str, schemas: Vec<&Value>) {
     let schemas = merged(document, schemas);
+    // Each of several forms that a field tells apart has what is true of all of them, and its own. Those of
+    // `protocol` differ in the settings of the protocol alone, which nothing has a use for.
+    let forms = schemas.iter().map(|schema| &schema["discriminator"]).find(|it| it["mapping"].is_object());
+    if let Some(forms) = forms.filter(|forms| forms["propertyName"] != "protocol" && !place.ends_with(')')) {
+        for (value, reference) in forms["mapping"].as_object().unwrap() {
+            // Of a type of events, what stands before its name is in the facts of the field.
+            let value = value.rsplit('.').next().unwrap();
+            add_schema(facts, document, &format!("{place} ({value})"), vec![&json!({ "$ref": reference })]);
+        }
+        return;
+    }
     let mut types: BTreeSet<&str> = BTreeSet::new();
     for schema in &schemas {
         types.extend(schema["type"].as_str());
@@ -175,6 +234,8 @@ fn add_schema(facts: &mut Facts, document: &Value, place: &str, schemas: Vec<&Va
         let mut values: Vec<String> = schemas.iter().filter_map(|schema| schema.get(keyword)).map(text).collect();
         values.sort_unstable();
         values.dedup();
+        // Every array has so many.
+        values.retain(|value| (keyword, value.as_str()) != ("minItems", "0"));
         if !values.is_empty() {
             facts.insert(format!("{place} {keyword}"), values.join(" and "));
         }
@@ -271,9 +332,15 @@ fn differences(name: &str, official: &Facts, served: &Facts) -> BTreeSet<Differe
             whole != place && official.contains_key(&whole) != served.contains_key(&whole)
         })
     };
+    // Of a form that one side does not have, that its name is not among the values is difference enough.
+    let has_form = |facts: &Facts, place: &str| {
+        let form = place.split_once(") ").map(|(form, _)| format!("{form}) "));
+        form.is_none_or(|form| facts.keys().any(|place| place.starts_with(&form)))
+    };
     places
         .into_iter()
         .filter(|place| official.get(*place) != served.get(*place) && !is_detail(place))
+        .filter(|place| has_form(official, place) && has_form(served, place))
         .map(|place| [name.to_owned(), place.clone(), said(official, place), said(served, place)])
         .collect()
 }
@@ -282,20 +349,22 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The rows of the table, of which each cell but the last, the reason, is code.
+/// The rows of the table, of which each cell but the last, the reason, is code. The first may name several documents.
 fn listed_differences() -> BTreeSet<Difference> {
     let text = std::fs::read_to_string(root().join("docs/contract-differences.md")).unwrap();
     let (_, section) = text.split_once("## In the documents at `/docs`").expect("the section of the documents");
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
-    rows.map(|row| {
+    rows.flat_map(|row| {
         // A pipe within a cell is escaped.
         let row = row.replace("\\|", "\u{0}");
         let cells: Vec<String> =
             row.trim_matches('|').split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect();
         let [name, place, official, served, reason] = &cells[..] else { panic!("five cells are needed: {row}") };
         assert!(!reason.is_empty(), "a reason is needed: {row}");
-        [name, place, official, served].map(|cell| cell.trim_matches('`').to_owned())
+        let [place, official, served] = [place, official, served].map(|cell| cell.trim_matches('`').to_owned());
+        let names = name.split(", ").map(|name| name.trim_matches('`').to_owned());
+        names.map(|name| [name, place.clone(), official.clone(), served.clone()]).collect::<Vec<_>>()
     })
     .collect()
 }
@@ -318,6 +387,30 @@ fn contract(document: &Document) -> Option<&'static str> {
         ("camara", "connected-network-type", "0.1") => "camara/connected-network-type/0.1/openapi.yaml",
         ("camara", "device-status", "0.5") => "camara/device-status/0.5.1/openapi.yaml",
         ("camara", "device-status", "0.4") => "camara/device-status/0.4.1/openapi.yaml",
+        ("camara", "device-roaming-status-subscriptions", "0.8") => {
+            "camara/device-roaming-status-subscriptions/0.8/openapi.yaml"
+        }
+        ("camara", "device-roaming-status-subscriptions", "0.7") => {
+            "camara/device-roaming-status-subscriptions/0.7/openapi.yaml"
+        }
+        ("camara", "device-roaming-status-subscriptions", "0.6") => {
+            "camara/device-roaming-status-subscriptions/0.6/openapi.yaml"
+        }
+        ("camara", "device-reachability-status-subscriptions", "0.8") => {
+            "camara/device-reachability-status-subscriptions/0.8/openapi.yaml"
+        }
+        ("camara", "device-reachability-status-subscriptions", "0.7") => {
+            "camara/device-reachability-status-subscriptions/0.7/openapi.yaml"
+        }
+        ("camara", "device-reachability-status-subscriptions", "0.6") => {
+            "camara/device-reachability-status-subscriptions/0.6/openapi.yaml"
+        }
+        ("camara", "connected-network-type-subscriptions", "0.2") => {
+            "camara/connected-network-type-subscriptions/0.2/openapi.yaml"
+        }
+        ("camara", "connected-network-type-subscriptions", "0.1") => {
+            "camara/connected-network-type-subscriptions/0.1/openapi.yaml"
+        }
         ("telefonica", "device-status", "0.4") => "vendors/telefonica-device-status-0.4.yaml",
         // Orange and Vonage publish pages.
         ("orange" | "vonage", ..) => return None,
@@ -328,16 +421,17 @@ fn contract(document: &Document) -> Option<&'static str> {
 #[test]
 fn what_is_served_differs_from_the_contracts_in_what_is_listed_and_in_nothing_else() {
     let mut found = BTreeSet::new();
-    let mut compared: BTreeMap<String, usize> = BTreeMap::new();
+    let mut compared: BTreeSet<String> = BTreeSet::new();
     for document in all_documents() {
         let Some(path) = contract(&document) else { continue };
         let Ok(text) = std::fs::read_to_string(root().join("../shared").join(path)) else { return };
         let official: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
         let publisher = document.publisher();
-        let served = facts(&document.to_json(), publisher.root);
+        let served = fold_headers(facts(&document.to_json(), publisher.root));
         let name = format!("{} {} {}", publisher.name, document.api(), document.contract());
-        found.extend(differences(&name, &fold_headers(facts(&official, "")), &fold_headers(served)));
-        *compared.entry(publisher.name.to_string()).or_default() += 1;
+        let differences = differences(&name, &fold_headers(facts(&official, "")), &served);
+        found.extend(fold_places(differences, &served));
+        compared.insert(name);
     }
     let found = fold_documents(found, &compared);
     let listed = listed_differences();
@@ -420,7 +514,16 @@ fn every_face_is_in_exactly_one_document() {
         }
     }
     let (document, ..) = operations().into_iter().find(|(_, face, _)| face.path.ends_with("/v0/connectivity")).unwrap();
-    assert_eq!(document["paths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["/connectivity", "/roaming"]);
+    assert_eq!(
+        document["paths"].as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["/connectivity", "/roaming", "/subscriptions", "/subscriptions/{subscriptionId}"]
+    );
+    let described = PUBLISHERS.iter().flat_map(|publisher| documents(publisher));
+    let described: Vec<&str> =
+        described.filter_map(|document| document.subscriptions()).map(|face| face.path).collect();
+    let faces = PUBLISHERS.iter().flat_map(|publisher| publisher.subscriptions);
+    let faces: BTreeSet<&str> = faces.map(|face| face.path).collect();
+    assert_eq!((described.len(), described.into_iter().collect::<BTreeSet<_>>()), (faces.len(), faces));
 }
 
 #[test]
@@ -438,13 +541,26 @@ fn every_document_has_the_shape_of_openapi() {
         for scheme in operation["security"].as_array().unwrap().iter().flat_map(|one| one.as_object().unwrap().keys()) {
             assert!(document["components"]["securitySchemes"][scheme].is_object(), "{scheme}");
         }
-        let text = document.to_string();
-        for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-            assert!(document.pointer(reference).is_some(), "{} refers to {reference}", face.path);
+    }
+}
+
+#[test]
+fn every_document_needs_nothing_from_elsewhere() {
+    for document in all_documents() {
+        let name = format!("{} {}", document.api(), document.contract());
+        let json = document.to_json();
+        let text = json.to_string();
+        for reference in text.split("#/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            // An expression says where in a request the sink stands.
+            if reference.starts_with("components/") {
+                assert!(json.pointer(&format!("/{reference}")).is_some(), "{name} refers to {reference}");
+            }
         }
         // What is absent is left out, in requests and in answers.
-        assert!(!text.contains("\"null\""), "{}: no contract knows null", face.path);
-        assert!(!text.contains("http"), "{}: a document needs nothing from elsewhere", face.path);
+        assert!(!text.contains("\"null\""), "{name}: no contract knows null");
+        // But for names that are kept for examples.
+        let text = text.replace("https://sink.example/", "").replace("https://attache.example", "");
+        assert!(!text.contains("://"), "{name}: {text}");
     }
 }
 

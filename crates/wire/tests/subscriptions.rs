@@ -76,6 +76,7 @@ fn subscription(face: &SubscriptionFace, event_type: EventType, device: Option<D
         contract: face.contract.to_owned(),
         client: ClientId::from_bytes([1; 16]),
         purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+        scope: attache_core::Scope::new_static("a:create"),
         line: LineId::from_bytes([9; 16]),
         device,
         event_type,

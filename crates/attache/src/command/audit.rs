@@ -178,6 +178,9 @@ fn verify(connection: &Connection) -> anyhow::Result<ExitCode> {
         )?;
         return Ok(if is_intact { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
+    if segments.is_empty() {
+        bail!("there is no audit log in {}: whatever it had is gone", data_dir.join("audit").display());
+    }
     if !findings.is_empty() {
         let told: Vec<String> = findings.iter().map(|(file, finding)| format!("{file}: {finding}")).collect();
         bail!("the audit log is not as it was written\n  {}", told.join("\n  "));

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use attache_core::{AuthenticationMethod, GrantType, Pace, PublisherName, Purpose, Quota, Scope, Timestamp};
-use attache_server::admin::api::{Client, ClientList, NewSecret, Plan, Removed};
+use attache_server::admin::api::{Client, ClientList, NewSecret, Plan, RemovedClient};
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use reqwest::{Method, header};
 use serde_json::{Map, Value, json};
@@ -241,12 +241,19 @@ impl Arguments {
             Command::Set(set) => tell(&change(&operator, *set).await?, json)?,
             Command::RotateSecret(rotate) => tell(&rotate_secret(&operator, rotate).await?, json)?,
             Command::Remove(client) => {
-                let removed: Removed = operator.ask(Method::DELETE, &client.path()).await?;
+                let removed: RemovedClient = operator.ask(Method::DELETE, &client.path()).await?;
                 if json {
                     output::print_json(&removed)?;
                 } else {
                     let Named { publisher, id } = client;
-                    output::print(&format!("{id} at {publisher} is removed; its tokens are worth nothing now\n"))?;
+                    let ended = match removed.ended_subscriptions {
+                        0 => String::new(),
+                        1 => ", and 1 subscription has ended".to_owned(),
+                        more => format!(", and {more} subscriptions have ended"),
+                    };
+                    output::print(&format!(
+                        "{id} at {publisher} is removed; its tokens are worth nothing now{ended}\n"
+                    ))?;
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! `attache conformance`: holds a server, ours or anybody's, against the CAMARA contracts.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, io, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use attache_conformance::{Admin, Local, Only, Runner};
+use attache_server::issue_sink_certificate;
 use clap::Args;
 use url::Url;
 
@@ -75,5 +76,11 @@ fn local(base_url: &Url, data_dir: Option<String>) -> anyhow::Result<Local> {
         Err(error) if is_named => return Err(error),
         Ok(_) | Err(_) => return Ok(Local::default()),
     };
-    Ok(Local { admin: Some(Admin { url: running.url, token: running.token }), certificate: None })
+    let certificate = match issue_sink_certificate(&running.data_dir) {
+        Ok(issued) => Some((issued.certificate.into_bytes(), issued.key.into_bytes())),
+        // Who is no sandbox has no authority of its own.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).context("no certificate can be made for the sink"),
+    };
+    Ok(Local { admin: Some(Admin { url: running.url, token: running.token }), certificate })
 }

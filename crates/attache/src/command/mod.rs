@@ -7,6 +7,7 @@ mod conformance;
 mod consent;
 mod key;
 mod line;
+mod listen;
 mod network;
 mod serve;
 mod subject;
@@ -44,6 +45,8 @@ enum Command {
     Consent(consent::Arguments),
     /// Shows the subscriptions of a running server, what became of their events, and sends dead letters again
     Subscription(subscription::Arguments),
+    /// Opens a sink that a sandbox on this machine trusts, and shows events as they arrive
+    Listen(listen::Listen),
     /// Shows and changes the keys that sign a running server's tokens
     Key(key::Arguments),
     /// Holds a server, this one or anybody's, against the CAMARA contracts
@@ -63,6 +66,7 @@ impl Cli {
             Command::Subject(command) => command.run().await,
             Command::Consent(command) => command.run().await,
             Command::Subscription(command) => command.run().await,
+            Command::Listen(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Conformance(command) => command.run().await,
         }

@@ -10,6 +10,7 @@ use crate::{
     banner,
     configuration::{self, Flags},
     logs, output,
+    signals::Signals,
 };
 
 #[derive(Args)]
@@ -42,47 +43,6 @@ impl Serve {
         tokio::select! {
             () = server.shutdown_and_wait() => Ok(ExitCode::SUCCESS),
             () = signals.next() => Ok(ExitCode::FAILURE),
-        }
-    }
-}
-
-/// The signals that ask the server to stop.
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    /// Waits for one.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-/// The signal that asks the server to stop.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    /// Waits for it.
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::bail;
 use attache_core::PhoneNumber;
 use attache_server::admin::api::Erased;
 use clap::{Args, Subcommand};
@@ -23,7 +24,7 @@ enum Command {
     Export {
         /// Its number, such as +33699901032
         number: PhoneNumber,
-        /// The file; one that exists is replaced. Absent: standard output
+        /// The file, which must not exist; only you can read it. Absent: standard output
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -41,6 +42,10 @@ impl Arguments {
         let operator = self.connection.open()?;
         match self.command {
             Command::Export { number, output } => {
+                // What was handed out about somebody else is not lost by a slip of the hand.
+                if let Some(output) = output.as_deref().filter(|output| output.exists()) {
+                    bail!("{} exists already; name another file", output.display());
+                }
                 let request = operator.request(Method::GET, &["subjects", &number.to_string()])?;
                 output::save(operator.send(request).await?, output.as_deref()).await?;
             }

@@ -138,16 +138,15 @@ keys! {
     /// connections from them and from this machine only.
     trusted_proxies: Vec<IpNet> = [], flag Flag::Value("trusted-proxy", "NET");
 
-    /// The networks beside the public internet in which addresses that clients name are asked, such as a
-    /// `jwks_uri`. A sandbox asks its own machine as well.
-    outbound_networks: Vec<IpNet> = [], flag Flag::Value("outbound-network", "NET");
+    /// The networks beside the public internet in which the `jwks_uri` of a client is asked for its keys. A
+    /// sandbox asks its own machine as well.
+    jwks_networks: Vec<IpNet> = [], flag Flag::Value("jwks-network", "NET");
 
-    /// Whether addresses that clients name are asked without TLS as well. A sandbox does.
-    outbound_http: bool = ["false"], flag Flag::Switch("outbound-http", "true");
+    /// Whether the `jwks_uri` of a client is asked over plain HTTP as well. A sandbox does.
+    allow_http_jwks: bool = ["false"], flag Flag::Switch("allow-http-jwks", "true");
 
-    /// Certification authorities to trust beside this machine's when addresses that clients name are asked,
-    /// PEM.
-    outbound_ca: Option<PathBuf> = [], flag Flag::Value("outbound-ca", "FILE");
+    /// Certification authorities to trust beside this machine's when the `jwks_uri` of a client is asked, PEM.
+    jwks_ca: Option<PathBuf> = [], flag Flag::Value("jwks-ca", "FILE");
 
     /// Lets clients of CAMARA's issuer authenticate with secrets in production as well, where CAMARA's
     /// profile asks for keys (`private_key_jwt`).
@@ -221,11 +220,18 @@ keys! {
     /// and `Sunset`.
     deprecations: Vec<Deprecation> = [], flag Flag::Value("deprecate", "API/VERSION=DAY..DAY");
 
-    /// The networks that events may be sent to though they are not public.
+    /// The networks beside the public internet in which sinks are sent events. A sandbox sends them to its own
+    /// machine as well.
     sink_networks: Vec<IpNet> = [], flag Flag::Value("sink-network", "NET");
 
     /// Whether a sandbox sends events over plain HTTP as well, which the contracts do not allow.
     allow_http_sinks: bool = ["false"], flag Flag::Switch("allow-http-sinks", "true");
+
+    /// Certification authorities to trust beside this machine's when events are sent, PEM.
+    sink_ca: Option<PathBuf> = [], flag Flag::Value("sink-ca", "FILE");
+
+    /// How long a sink may take to answer; one that takes longer is tried again.
+    sink_timeout: Duration = ["10s"];
 
     /// Whether the newest version of each of CAMARA's APIs stands at `/<api>/vwip` as well.
     vwip: bool = ["false"], flag Flag::Switch("vwip", "true");

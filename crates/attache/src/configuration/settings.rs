@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use attache_server::settings::{Deprecation, Mode, OutboundPolicy, Pin, Settings, Sinks, TlsFiles, is_random};
+use attache_server::settings::{Deprecation, Mode, OutboundPolicy, Pin, Settings, TlsFiles, is_random};
 use ipnet::IpNet;
 use secrecy::ExposeSecret;
 
@@ -58,12 +58,12 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             admin_token: configuration.admin_token,
             tls,
             trusted_proxies: configuration.trusted_proxies,
-            outbound: outbound(
-                configuration.mode,
-                configuration.outbound_http,
-                configuration.outbound_networks,
-                configuration.outbound_ca,
-            ),
+            // A sandbox's clients run beside it.
+            jwks: OutboundPolicy {
+                networks: with_loopback(configuration.jwks_networks, configuration.mode),
+                allow_http: configuration.allow_http_jwks || configuration.mode == Mode::Sandbox,
+                authorities: configuration.jwks_ca.into_iter().collect(),
+            },
             camara_client_secrets: configuration.camara_client_secrets,
             ask_consent: configuration.ask_consent,
             conceal_unknown_subscribers: configuration.conceal_unknown_subscribers,
@@ -85,7 +85,12 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             request_log: configuration.request_log,
             pins: configuration.pins,
             deprecations: configuration.deprecations,
-            sinks: Sinks { networks: configuration.sink_networks, allow_http: configuration.allow_http_sinks },
+            sinks: OutboundPolicy {
+                networks: with_loopback(configuration.sink_networks, configuration.mode),
+                allow_http: configuration.allow_http_sinks,
+                authorities: configuration.sink_ca.into_iter().collect(),
+            },
+            sink_timeout: configuration.sink_timeout,
             vwip: configuration.vwip,
         }),
         _ => Err(faults),
@@ -102,15 +107,11 @@ fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>, faults: &mut Faults) 
     }
 }
 
-/// Which addresses that clients name are asked. A sandbox's clients run beside it.
-fn outbound(mode: Mode, http: bool, networks: Vec<IpNet>, certificates: Option<PathBuf>) -> OutboundPolicy {
+/// Networks that are asked, and in a sandbox this machine.
+fn with_loopback(networks: Vec<IpNet>, mode: Mode) -> Vec<IpNet> {
     let loopback = [IpNet::from(IpAddr::V4(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))];
-    match mode {
-        Mode::Production => OutboundPolicy { http, networks, certificates },
-        Mode::Sandbox => {
-            OutboundPolicy { http: true, networks: networks.into_iter().chain(loopback).collect(), certificates }
-        }
-    }
+    let here = loopback.into_iter().filter(|_| mode == Mode::Sandbox);
+    networks.into_iter().chain(here).collect()
 }
 
 /// Notes what production must not be without, and what it may not do.

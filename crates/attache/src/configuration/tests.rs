@@ -1,6 +1,6 @@
 use std::{io::Write as _, path::Path};
 
-use attache_server::settings::Mode;
+use attache_server::settings::{Mode, OutboundPolicy};
 
 use super::*;
 
@@ -148,7 +148,12 @@ fn production_starts_when_it_has_all_it_needs() {
         ("ATTACHE_LISTEN", "0.0.0.0:443"),
         ("ATTACHE_DATA_DIR", "/data"),
     ];
-    assert!(settings(load_from(None, &given, &[])).is_ok());
+    let production = settings(load_from(None, &given, &[])).unwrap();
+    for policy in [&production.jwks, &production.sinks] {
+        assert!(policy.networks.is_empty() && !policy.allow_http && policy.authorities.is_empty());
+    }
+    let unencrypted = load_from(None, &given, &[("allow_http_sinks", "true")]);
+    assert!(refusals(unencrypted)[0].starts_with("allow_http_sinks"));
     for (missing, key) in [(1, "public_url"), (2, "secrets_key"), (3, "audit_key"), (4, "admin_token"), (5, "tls_cert")]
     {
         let rest: Vec<_> = given.iter().enumerate().filter(|(index, _)| *index != missing).map(|(_, it)| *it).collect();
@@ -161,6 +166,25 @@ fn production_starts_when_it_has_all_it_needs() {
     let tls = [("tls_cert", "cert.pem"), ("tls_key", "key.pem")];
     assert!(settings(load_from(None, &given, &tls)).is_ok());
     assert!(refusals(load_from(None, &given, &tls[..1]))[0].starts_with("tls_key"));
+}
+
+#[test]
+fn addresses_that_others_name_are_public_and_https_but_where_the_operator_says_otherwise() {
+    let given = [
+        ("ATTACHE_JWKS_NETWORKS", "10.0.0.0/8"),
+        ("ATTACHE_JWKS_CA", "jwks.pem"),
+        ("ATTACHE_SINK_NETWORKS", "10.1.0.0/16,fd00::/8"),
+        ("ATTACHE_SINK_CA", "sink.pem"),
+        ("ATTACHE_SINK_TIMEOUT", "2s"),
+    ];
+    let settings = settings(load_from(None, &given, &[("data_dir", "/data")])).unwrap();
+    let networks = |policy: &OutboundPolicy| policy.networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(networks(&settings.jwks), ["10.0.0.0/8", "127.0.0.1/32", "::1/128"]);
+    assert_eq!(networks(&settings.sinks), ["10.1.0.0/16", "fd00::/8", "127.0.0.1/32", "::1/128"]);
+    assert!(settings.jwks.allow_http && !settings.sinks.allow_http);
+    assert_eq!(settings.jwks.authorities, [Path::new("jwks.pem")]);
+    assert_eq!(settings.sinks.authorities, [Path::new("sink.pem")]);
+    assert_eq!(settings.sink_timeout.as_secs(), 2);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     callers::Caller,
+    faces::CAMARA,
     harness::{Attache, eventually},
 };
 
@@ -139,6 +140,99 @@ fn an_identification_tells_on_which_legal_basis_it_rests() {
     let records = exported(&attache, &["--event", "identification"]);
     assert_eq!(fields(&records, "action"), ["bc-authorize", "authorize", "authorize"]);
     assert_eq!(fields(&records, "legal_basis"), ["consent", "consent", "contract"]);
+}
+
+#[test]
+fn a_token_and_a_use_of_it_tell_on_which_legal_basis_they_rest() {
+    let attache = Attache::with(&["--legal-basis=*/connected-network-type=contract"]);
+    let tokens = |scope: &str| {
+        let scope = format!("dpv:FraudPreventionAndDetection {scope}");
+        [CAMARA.three_legged(&attache, NUMBER, &scope), CAMARA.two_legged(&attache, &scope)]
+    };
+    let (roaming, network_type) = (tokens(SCOPE), tokens("connected-network-type:read"));
+    for (path, [three_legged, two_legged]) in
+        [("/device-roaming-status/v1/retrieve", &roaming), ("/connected-network-type/v0.2/retrieve", &network_type)]
+    {
+        attache.post(path).bearer(three_legged).json(&json!({})).says(200);
+        attache.post(path).bearer(two_legged).json(&json!({"device": {"phoneNumber": NUMBER}})).says(200);
+    }
+    let bases = |event: &str| -> Vec<Value> {
+        exported(&attache, &["--event", event]).iter().map(|record| record["legal_basis"].clone()).collect()
+    };
+    let none = Value::Null;
+    // A client's own token is about nobody.
+    assert_eq!(bases("token_issued"), [json!("consent"), none.clone(), json!("contract"), none.clone()]);
+    // Whom a client names by itself has said nothing, so no consent is claimed.
+    assert_eq!(bases("query"), [json!("consent"), none, json!("contract"), json!("contract")]);
+}
+
+#[test]
+fn whatever_is_revoked_leaves_a_record_with_its_cause() {
+    let attache = Attache::sandbox();
+    let scope = format!("dpv:FraudPreventionAndDetection {SCOPE}");
+    let begin = |scope: &str| {
+        let form = [("login_hint", format!("tel:{NUMBER}")), ("scope", scope.to_owned())];
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let id = CAMARA.bc_authorize(&attache, &form).says(200).text("auth_req_id");
+        CAMARA.token(&attache, &[("grant_type", CIBA), ("auth_req_id", &id)]).says(200)
+    };
+    let refreshable = || begin(&format!("{scope} offline_access")).text("refresh_token");
+    let stolen = refreshable();
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", stolen.as_str())];
+    CAMARA.token(&attache, &refresh).says(200);
+    CAMARA.token(&attache, &refresh).says(400);
+
+    let uri = "http://localhost:3000/callback";
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("response_type", "code"), ("client_id", CAMARA.id), ("scope", &scope), ("redirect_uri", uri)])
+        .append_pair("login_hint", &format!("tel:{NUMBER}"))
+        .finish();
+    let answer = attache.get(&format!("/oauth2/authorize?{query}")).says(302);
+    let location: url::Url = answer.header("location").parse().unwrap();
+    let code = location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let fetch = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", uri)];
+    CAMARA.token(&attache, &fetch).says(200);
+    CAMARA.token(&attache, &fetch).says(400);
+
+    let [returned, kept] = [begin(&scope).text("access_token"), begin(&scope).text("access_token")];
+    attache.post("/oauth2/revoke").basic(CAMARA.id, CAMARA.secret).form(&[("token", &returned)]).says(200);
+
+    for _ in 0..2 {
+        refreshable();
+    }
+    let withdraw = format!("/admin/v1/lines/{NUMBER}/consents/withdraw");
+    attache.admin(Method::POST, &withdraw).json(&json!({})).says(200);
+    ask(&attache, &kept, "c-late", 401);
+
+    let records = exported(&attache, &["--event", "token_revoked"]);
+    let told: Vec<_> =
+        fields(&records, "action").into_iter().zip(records.iter().map(|it| it["count"].as_u64())).collect();
+    let expected =
+        [("refresh_token_reused", None), ("code_reused", None), ("revoke", None), ("consent_withdrawn", Some(2))];
+    assert_eq!(told, expected);
+    let subject = &exported(&attache, &["--subject", NUMBER])[0]["subject"];
+    for record in &records {
+        assert_eq!((&record["subject"], &record["client_id"]), (subject, &json!(CAMARA.id)), "{record}");
+    }
+    for record in [&records[0], &records[2], &records[3]] {
+        assert_eq!((&record["legal_basis"], &record["scopes"]), (&json!("consent"), &json!([SCOPE])), "{record}");
+    }
+}
+
+#[test]
+fn a_log_that_was_removed_is_missed() {
+    let mut attache = stopped();
+    let directory = attache.data_dir().join("audit");
+    for entry in fs::read_dir(&directory).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let output = attache.command(&["audit", "verify"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("there is no audit log"));
+    attache.start();
+    let output = attache.command(&["audit", "verify"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("the segments before it are missing"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Clients: how they are registered and changed, how they prove who they are, and what they sign.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{Read, Write},
     net::TcpListener,
     sync::{Arc, Mutex},
     thread,
@@ -16,9 +16,11 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, get_current_timestamp, jwk::Jwk};
 use reqwest::Method;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::{
+    authority::Authority,
     authorization::{BY_ASSERTION, Signer, assertion},
     faces::{CAMARA, CIBA, VONAGE},
     harness::{Answer, Attache, Request, eventually},
@@ -331,22 +333,41 @@ struct Page {
 
 impl Page {
     fn serve(text: &Value) -> Self {
+        Self::listen(text, None)
+    }
+
+    fn listen(text: &Value, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}/jwks", listener.local_addr().unwrap());
         let page = Self { url, text: Arc::new(Mutex::new(text.to_string())), asked: Arc::default() };
         let (text, asked) = (Arc::clone(&page.text), Arc::clone(&page.asked));
         thread::spawn(move || {
-            for mut connection in listener.incoming().map_while(Result::ok) {
-                let mut head = [0; 4096];
-                let _ = connection.read(&mut head);
-                *asked.lock().unwrap() += 1;
+            for connection in listener.incoming().map_while(Result::ok) {
                 let text = text.lock().unwrap().clone();
-                let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
-                let _ = connection.write_all((head + &text).as_bytes());
+                match &tls {
+                    None => answer(connection, &text, &asked),
+                    Some(tls) => {
+                        let tls = ServerConnection::new(Arc::clone(tls)).unwrap();
+                        answer(StreamOwned::new(tls, connection), &text, &asked);
+                    }
+                }
             }
         });
         page
     }
+}
+
+/// Reads a request and answers it with a text.
+fn answer(mut connection: impl Read + Write, text: &str, asked: &Mutex<usize>) {
+    let mut head = [0; 4096];
+    // Who does not trust this server says nothing.
+    if !connection.read(&mut head).is_ok_and(|length| length > 0) {
+        return;
+    }
+    *asked.lock().unwrap() += 1;
+    let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+    let _ = connection.write_all((head + text).as_bytes());
 }
 
 fn named(signer: &Signer, kid: &str) -> Value {
@@ -384,6 +405,31 @@ fn the_keys_at_a_jwks_uri_are_fetched_and_fetched_again_when_they_change() {
         (ask(&new, "new", &format!("new-{number}")).status == 200).then_some(())
     });
     assert_eq!(ask(&old, "old", "3").status, 401, "a key that is no longer published is none");
+}
+
+#[test]
+fn a_jwks_uri_is_asked_by_tls_of_an_authority_that_the_operator_trusts() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let trusting = Attache::with(&["--jwks-ca", &authority.file()]);
+    let signer = Signer::new();
+    for (tls, status) in [
+        (authority.server("127.0.0.1"), 200),
+        (authority.server("shop.example"), 401),
+        (stranger.server("127.0.0.1"), 401),
+    ] {
+        let page = Page::listen(&json!({"keys": [named(&signer, "own")]}), Some(tls));
+        register_shop(&trusting, &json!({"jwks_uri": page.url}));
+        let mut claims = assertion(&trusting.url(CAMARA.token_path), &page.url);
+        claims["iss"] = json!("shop");
+        claims["sub"] = json!("shop");
+        token_with(&trusting, &by(&signer.sign(&claims))).says(status);
+        assert_eq!(*page.asked.lock().unwrap() > 0, status == 200);
+        trusting.admin(Method::DELETE, SHOP).says(200);
+    }
+    let logged = trusting.logged();
+    for cause in ["UnknownIssuer", "not valid for name"] {
+        assert!(logged.contains(cause), "{cause}: {logged}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod audit;
+mod authority;
 mod authorization;
 mod by_hand;
 mod callers;
@@ -22,9 +23,11 @@ mod faces;
 mod fuzz;
 mod harness;
 mod hostile_input;
+mod hostile_sinks;
 mod interoperability;
 mod lifecycle;
 mod limits;
+mod listen;
 mod network_faults;
 mod orange;
 mod privacy;
@@ -32,6 +35,7 @@ mod production;
 mod profile;
 mod properties;
 mod sink;
+mod subject_rights;
 mod subscriptions;
 mod survival;
 mod telefonica;

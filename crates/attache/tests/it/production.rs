@@ -191,6 +191,10 @@ fn production_has_nothing_of_the_sandbox() {
     }
     assert!(!attache.data_dir().join("admin-token").exists(), "the credential is the operator's to keep");
     assert!(!attache.data_dir().join("secrets.key").exists(), "and so is the key");
+    assert!(!attache.data_dir().join("sandbox-ca.key").exists(), "and nobody vouches for sinks");
+    let told = attache.command(&["listen", "--port", "0"]).stderr;
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("is no sandbox: only a sandbox trusts"), "{told}");
 }
 
 #[test]
@@ -242,6 +246,34 @@ fn client_credentials_work_for_a_registered_client() {
     attache.kill();
     attache.start();
     assert_eq!(ask(&attache)["countryCode"], 262);
+}
+
+#[test]
+fn an_event_for_a_name_that_stands_for_an_inside_address_is_a_dead_letter() {
+    let attache = behind_a_proxy(&["--legal-basis", "*/device-roaming-status-subscriptions=contract"]);
+    add_line(&attache);
+    let secret = shop(&attache, "camara");
+    let event = "org.camaraproject.device-roaming-status-subscriptions.v0.roaming-status";
+    let scope = format!("dpv:FraudPreventionAndDetection device-roaming-status-subscriptions:{event}:create");
+    let form = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
+    let token = attache.post("/oauth2/token").basic("shop", &secret).form(&form).says(200).text("access_token");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let body = json!({
+        "protocol": "HTTP", "types": [event], "sink": format!("https://localhost:{}/", listener.local_addr().unwrap().port()),
+        "config": {"subscriptionDetail": {"device": {"phoneNumber": "+33699901032"}}},
+    });
+    let path = "/device-roaming-status-subscriptions/v0.8/subscriptions";
+    let id = attache.post(path).bearer(&token).json(&body).says(201).text("id");
+    let deliveries = format!("/admin/v1/subscriptions/{id}/deliveries");
+    let dead = eventually("it is a dead letter", || {
+        let deliveries = operator(&attache, Method::GET, &deliveries).says(200).json();
+        Some(deliveries["deliveries"][0].clone()).filter(|delivery| delivery["state"] == "dead")
+    });
+    assert_eq!((&dead["last_outcome"], &dead["attempts"]), (&json!("its address is not public"), &json!(1)));
+    assert!(listener.accept().is_err(), "nothing is connected to");
+    let metrics = operator(&attache, Method::GET, "/metrics").says(200).body;
+    assert!(metrics.contains(r#"attache_delivery_attempts_total{outcome="Refused"} 1"#), "{metrics}");
 }
 
 /// A line that holds an address, which the tests come from by way of a proxy.

@@ -2,11 +2,12 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Arc, Mutex},
     thread,
 };
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::harness::eventually;
@@ -39,7 +40,7 @@ type Behaviour = Arc<dyn Fn(&Value, usize) -> Answer + Send + Sync>;
 
 /// A sink, listening on this machine as long as the test runs.
 pub(crate) struct Sink {
-    port: u16,
+    url: String,
     events: Arc<Mutex<Vec<Event>>>,
 }
 
@@ -51,23 +52,41 @@ impl Sink {
 
     /// A sink that answers as this function says, of the event and of how many came before.
     pub(crate) fn answering(behaviour: impl Fn(&Value, usize) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        Self::listening("127.0.0.1:0", Arc::new(behaviour), None)
+    }
+
+    /// A sink that takes everything, on another address of this machine.
+    pub(crate) fn open_on(address: &str) -> Self {
+        Self::listening(address, Arc::new(|_, _| (204, "")), None)
+    }
+
+    /// A sink that takes everything that comes by TLS.
+    pub(crate) fn with_tls(tls: Arc<ServerConfig>) -> Self {
+        Self::listening("127.0.0.1:0", Arc::new(|_, _| (204, "")), Some(tls))
+    }
+
+    fn listening(address: &str, behaviour: Behaviour, tls: Option<Arc<ServerConfig>>) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}/sink", listener.local_addr().unwrap());
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let behaviour: Behaviour = Arc::new(behaviour);
         let kept = Arc::clone(&events);
         thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
                 let (events, behaviour) = (Arc::clone(&kept), Arc::clone(&behaviour));
-                thread::spawn(move || serve(&connection, &events, &behaviour));
+                let tls = tls.clone().map(|tls| ServerConnection::new(tls).unwrap());
+                thread::spawn(move || match tls {
+                    None => serve(connection, &events, &behaviour),
+                    Some(tls) => serve(StreamOwned::new(tls, connection), &events, &behaviour),
+                });
             }
         });
-        Self { port, events }
+        Self { url, events }
     }
 
     /// Its address.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/sink", self.port)
+        self.url.clone()
     }
 
     /// All that has come.
@@ -90,7 +109,7 @@ impl Sink {
 }
 
 /// Answers what comes over one connection.
-fn serve(connection: &TcpStream, events: &Mutex<Vec<Event>>, behaviour: &Behaviour) {
+fn serve(connection: impl Read + Write, events: &Mutex<Vec<Event>>, behaviour: &Behaviour) {
     let mut reader = BufReader::new(connection);
     loop {
         let mut head = String::new();
@@ -110,7 +129,7 @@ fn serve(connection: &TcpStream, events: &Mutex<Vec<Event>>, behaviour: &Behavio
         let (status, headers) = behaviour(&body, before);
         events.lock().unwrap().push(Event { head, body, status });
         let answer = format!("HTTP/1.1 {status} X\r\n{headers}content-length: 0\r\n\r\n");
-        if (&mut &*connection).write_all(answer.as_bytes()).is_err() {
+        if reader.get_mut().write_all(answer.as_bytes()).is_err() {
             return;
         }
     }

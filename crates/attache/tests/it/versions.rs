@@ -291,6 +291,47 @@ fn vwip_is_the_newest_version_where_it_is_switched_on() {
     }
 }
 
+/// What a request for a list of subscriptions without a token is answered: whether there is such a version, and since
+/// when it is deprecated.
+fn subscriptions_at(attache: &Attache, path: &str) -> (u16, String) {
+    let answer = attache.get(&format!("{path}/subscriptions")).send();
+    let of_one = attache.get(&format!("{path}/subscriptions/x")).send();
+    assert_eq!((of_one.status, of_one.header("deprecation")), (answer.status, answer.header("deprecation")), "{path}");
+    (answer.status, answer.header("deprecation").to_owned())
+}
+
+#[test]
+fn versions_of_subscriptions_are_pinned_deprecated_and_have_an_alias_as_those_of_questions() {
+    let attache = Attache::with_environment(
+        &["--vwip"],
+        &[
+            ("ATTACHE_PINS", "device-status=0.4, device-roaming-status-subscriptions=0.7"),
+            (
+                "ATTACHE_DEPRECATIONS",
+                "device-roaming-status-subscriptions/0.6=2026-01-01, device-status/0.5=2026-01-02",
+            ),
+        ],
+    );
+    for (path, status, deprecation) in [
+        // 0.4 has no subscriptions, and its base path to itself.
+        ("/device-status/v0", 404, ""),
+        ("/device-status/vwip", 401, "@1767312000"),
+        // The others share none.
+        ("/device-roaming-status-subscriptions/v0.8", 401, ""),
+        ("/device-roaming-status-subscriptions/v0.7", 401, ""),
+        ("/device-roaming-status-subscriptions/v0.6", 401, "@1767225600"),
+        ("/device-roaming-status-subscriptions/vwip", 401, ""),
+        ("/device-reachability-status-subscriptions/vwip", 401, ""),
+        ("/connected-network-type-subscriptions/vwip", 401, ""),
+    ] {
+        assert_eq!(subscriptions_at(&attache, path), (status, deprecation.to_owned()), "{path}");
+    }
+    let attache = Attache::sandbox();
+    for (path, status) in [("/device-status/v0", 401), ("/device-roaming-status-subscriptions/vwip", 404)] {
+        assert_eq!(subscriptions_at(&attache, path), (status, String::new()), "{path}");
+    }
+}
+
 #[test]
 fn a_correlator_without_a_pattern_is_echoed_and_kept_out_of_the_log() {
     let attache = Attache::sandbox();

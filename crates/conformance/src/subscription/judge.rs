@@ -31,29 +31,38 @@ pub(super) fn id_of(answer: &Value) -> Option<&str> {
     answer["id"].as_str().or_else(|| answer["subscriptionId"].as_str())
 }
 
+/// The faults of an answer; none where the rule does not speak of it.
+type AnswerRule = fn(&Contract, Operation, &Exchange, &Response) -> Option<Vec<String>>;
+
+const CORRELATED: &str = "every response has the correlator of its request";
+
+const ANSWERS: [(&str, AnswerRule); 5] = [
+    ("every response has a documented status and code", undocumented),
+    ("every response with a body is application/json", not_json),
+    ("every answer has the fields and types of its schema", misfits),
+    ("every error has the fields and types of its schema", misfits_of_error),
+    (CORRELATED, other_correlator),
+];
+
+/// The faults of an event.
+type EventRule = fn(&Contract, &Received) -> Vec<String>;
+
+const EVENTS: [(&str, EventRule); 4] = [
+    ("every event is a CloudEvent 1.0 in JSON", no_cloud_event),
+    ("every event has a type of its version", unknown_type),
+    ("every event has the data of its type's schema", misfits_of_data),
+    ("no event is from the future", future),
+];
+
 /// Each rule that always holds, and what came of it.
 pub(super) fn invariants(
     contract: &Contract,
     exchanges: &[(Operation, Exchange)],
     events: &[Received],
 ) -> Vec<(&'static str, Outcome)> {
-    type Rule = fn(&Contract, Operation, &Exchange, &Response) -> Option<Vec<String>>;
-    let answers: [(&str, Rule); 5] = [
-        ("every response has a documented status and code", undocumented),
-        ("every response with a body is application/json", not_json),
-        ("every answer has the fields and types of its schema", misfits),
-        ("every error has the fields and types of its schema", misfits_of_error),
-        ("every response has the correlator of its request", other_correlator),
-    ];
-    let told: [(&str, fn(&Contract, &Received) -> Vec<String>); 4] = [
-        ("every event is a CloudEvent 1.0 in JSON", no_cloud_event),
-        ("every event has a type of its version", unknown_type),
-        ("every event has the data of its type's schema", misfits_of_data),
-        ("no event is from the future", future),
-    ];
     let mut outcomes = Vec::new();
-    for (rule, faults) in answers {
-        if contract.correlator.is_none() && rule.contains("correlator") {
+    for (rule, faults) in ANSWERS {
+        if contract.correlator.is_none() && rule == CORRELATED {
             continue;
         }
         let judged = exchanges.iter().filter_map(|(operation, exchange)| {
@@ -62,7 +71,7 @@ pub(super) fn invariants(
         });
         outcomes.push((rule, hold(judged.collect())));
     }
-    for (rule, faults) in told {
+    for (rule, faults) in EVENTS {
         let judged = events.iter().map(|event| (event.exchange(), faults(contract, event)));
         outcomes.push((rule, hold(judged.collect())));
     }
@@ -92,8 +101,7 @@ fn undocumented(contract: &Contract, operation: Operation, _: &Exchange, respons
 
 fn not_json(_: &Contract, _: Operation, _: &Exchange, response: &Response) -> Option<Vec<String>> {
     if response.status == 204 {
-        let fault = || vec!["204 has a body".to_owned()];
-        return Some(if response.body.is_empty() { Vec::new() } else { fault() });
+        return (!response.body.is_empty()).then(|| vec!["204 has a body".to_owned()]);
     }
     let media_type = response.header("content-type").unwrap_or("missing");
     let is_json = media_type.split(';').next().is_some_and(|name| name.trim() == "application/json");

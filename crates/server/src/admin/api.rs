@@ -855,6 +855,12 @@ pub struct AuditRecord {
     /// On which legal basis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<String>,
+    /// Which subscription it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+    /// How many things it happened to, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// The correlator of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlator: Option<String>,
@@ -1000,6 +1006,11 @@ pub struct SubscriptionData {
     pub expires_at: Option<Timestamp>,
     /// How many events were made for it.
     pub events_made: u32,
+    /// What the request named the line by; absent where the token told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// What it was told or is to be told, newest first.
+    pub deliveries: Vec<Delivery>,
 }
 
 /// A subscriber was forgotten.
@@ -1014,6 +1025,15 @@ pub struct Erased {
 pub struct Removed {
     /// Always true.
     pub removed: bool,
+}
+
+/// What went with a client that was removed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RemovedClient {
+    /// Always true.
+    pub removed: bool,
+    /// How many subscriptions ended with it; their sinks are told so.
+    pub ended_subscriptions: usize,
 }
 
 /// An error.

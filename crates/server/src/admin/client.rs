@@ -22,7 +22,7 @@ use url::Url;
 
 use super::{
     AdminError, JsonBody,
-    api::{self, ClientList, NewClient, NewSecret, Registration, Removed},
+    api::{self, ClientList, NewClient, NewSecret, Registration, RemovedClient},
 };
 use crate::{
     app::{App, publisher_named},
@@ -153,13 +153,14 @@ pub(super) async fn remove(
     State(app): State<Arc<App>>,
     path: ClientPath,
     headers: HeaderMap,
-) -> Result<Json<Removed>, AdminError> {
+) -> Result<Json<RemovedClient>, AdminError> {
     let client = find(&app, path)?;
     admit_revision(&headers, &client)?;
-    match app.clients.remove(&client.publisher, &client.client_id).await.map_err(AdminError::internal)? {
-        Some(client) => {
+    let removed = app.clients.remove(&client.publisher, &client.client_id, app.clock.now()).await;
+    match removed.map_err(AdminError::internal)? {
+        Some((client, ended_subscriptions)) => {
             app.consents.end_client(client.id);
-            Ok(Json(Removed { removed: true }))
+            Ok(Json(RemovedClient { removed: true, ended_subscriptions }))
         }
         None => Err(unknown_client(&client.publisher.to_string(), client.client_id.clone())),
     }
@@ -394,13 +395,9 @@ fn keys(app: &App, registration: &Registration) -> Result<ClientKeys, String> {
             Err("jwks_uri: a client has registered keys or publishes them; leave one out".to_owned())
         }
         Some(uri) => {
-            let url: Url = uri.parse().map_err(|_| format!("jwks_uri: `{uri}` is no URL"))?;
-            match app.published_keys.outbound().check(&url) {
-                Ok(()) => Ok(ClientKeys::Published(uri.clone())),
-                Err(refusal) => {
-                    Err(format!("jwks_uri: `{uri}` is {refusal}, which is not asked; see outbound_networks"))
-                }
-            }
+            let refused = |refusal| format!("jwks_uri: `{uri}` is not asked: {refusal}; see jwks_networks");
+            app.published_keys.admit(uri).map_err(refused)?;
+            Ok(ClientKeys::Published(uri.clone()))
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use std::{io, sync::Arc};
 
-use attache_core::{AuditEvent, AuditRecord, GrantKind, LineId, SubscriptionFilter, SubscriptionStatus};
+use attache_core::{
+    AuditEvent, AuditRecord, DeviceIdentifier, GrantKind, LineId, SubscriptionFilter, SubscriptionStatus,
+};
 use attache_store::AuditFilter;
 use axum::{
     Json,
@@ -21,6 +23,7 @@ use super::{
     api::{Addresses, Erased, Line, PendingGrant, RefreshTokenData, SubjectData, SubscriptionData},
     audit::Lines,
     consent::shown,
+    subscription::delivery,
 };
 use crate::app::App;
 
@@ -44,7 +47,11 @@ pub(super) async fn export(
     });
     let of_line = SubscriptionFilter { line: Some(line.id), ..SubscriptionFilter::default() };
     let subscriptions = app.subscriptions.subscriptions(&of_line, u32::MAX).map_err(AdminError::internal)?;
-    let subscriptions = subscriptions.into_iter().map(|subscription| SubscriptionData {
+    let mut told = Vec::with_capacity(subscriptions.len());
+    for subscription in &subscriptions {
+        told.push(app.deliveries.deliveries(subscription.id, u32::MAX).map_err(AdminError::internal)?);
+    }
+    let subscriptions = subscriptions.into_iter().zip(told).map(|(subscription, told)| SubscriptionData {
         id: subscription.id,
         client_id: client_id(subscription.client),
         publisher: subscription.publisher,
@@ -60,6 +67,8 @@ pub(super) async fn export(
         starts_at: subscription.starts_at,
         expires_at: subscription.expires_at,
         events_made: subscription.events_made,
+        device: subscription.device.as_ref().map(named),
+        deliveries: told.iter().map(delivery).collect(),
     });
     let grants = app.grants.about(line.id).into_iter().map(|grant| PendingGrant {
         client_id: client_id(grant.client),
@@ -127,7 +136,38 @@ pub(super) async fn erase(
     Ok(Json(Erased { erased: true }))
 }
 
+/// What a request has named a line by.
+fn named(device: &DeviceIdentifier) -> String {
+    match device {
+        DeviceIdentifier::PhoneNumber(number) => number.to_string(),
+        DeviceIdentifier::Ipv4(address) => address
+            .public_port
+            .map_or_else(|| address.public_address.to_string(), |port| format!("{}:{port}", address.public_address)),
+        DeviceIdentifier::Ipv6(address) => address.to_string(),
+        DeviceIdentifier::NetworkAccessIdentifier(identifier) => identifier.clone(),
+    }
+}
+
 async fn record(app: &App, line: LineId, event: AuditEvent, outcome: &str) -> Result<(), AdminError> {
     let record = AuditRecord { subject: Some(line), ..AuditRecord::new(app.clock.now(), event, outcome) };
     app.record(record).await.map_err(|_| AdminError::Unaudited)
+}
+
+#[cfg(test)]
+mod tests {
+    /// Under which member of an export the rows of a table are told.
+    const TOLD: [(&str, &str); 7] = [
+        ("authorization", "refresh_tokens"),
+        ("consent", "consents"),
+        ("delivery", "subscriptions"),
+        ("grants", "grants"),
+        ("line", "line"),
+        ("refresh_token", "refresh_tokens"),
+        ("subscription", "subscriptions"),
+    ];
+
+    #[test]
+    fn an_export_has_every_table_that_is_about_a_line() {
+        assert_eq!(TOLD.map(|(table, _)| table), attache_store::TABLES_ABOUT_A_LINE);
+    }
 }

@@ -126,7 +126,7 @@ async fn shown(app: &App, subscription: &attache_core::Subscription) -> api::Sub
     }
 }
 
-fn delivery(delivery: &attache_core::Delivery) -> api::Delivery {
+pub(super) fn delivery(delivery: &attache_core::Delivery) -> api::Delivery {
     let event = match &delivery.notice {
         Notice::Event(fact) => fact.event_type().as_str().to_owned(),
         Notice::Started => "subscription-started".to_owned(),

@@ -30,10 +30,19 @@ struct Entry {
 pub(crate) struct GrantBook {
     store: Arc<dyn Grants>,
     entries: Mutex<Entries>,
-    /// Codes that were fetched with, until when that is remembered: as long as the token from it lives.
-    spent: Mutex<HashMap<GrantKey, Timestamp>>,
+    /// Codes that were fetched with.
+    spent: Mutex<HashMap<GrantKey, Spent>>,
     interval: Duration,
     token_lifetime: Duration,
+}
+
+/// A code that was fetched with.
+#[derive(Clone, Copy)]
+pub(super) struct Spent {
+    /// Until when that is remembered: as long as the token from it lives.
+    until: Timestamp,
+    /// About whom; unknown after a restart, and once the line is gone.
+    pub(super) line: Option<LineId>,
 }
 
 #[derive(Default)]
@@ -124,7 +133,7 @@ impl GrantBook {
         interval: Duration,
         token_lifetime: Duration,
     ) -> Result<Self, StoreError> {
-        let spent = store.spent()?.into_iter().collect();
+        let spent = store.spent()?.into_iter().map(|(key, until)| (key, Spent { until, line: None })).collect();
         let entry = |grant| Entry { grant, last_poll: None, interval };
         let mut entries = Entries::default();
         for (key, grant) in store.load()? {
@@ -181,9 +190,10 @@ impl GrantBook {
                 return Ok(None);
             }
             let grant = entries.remove(&key);
-            if let Some(Grant { kind: GrantKind::AuthorizationCode(_), expires_at, .. }) = &grant {
-                spent_until = Some(expires_at.plus(self.token_lifetime));
-                self.lock_spent().extend(spent_until.map(|until| (key, until)));
+            if let Some(Grant { kind: GrantKind::AuthorizationCode(_), line, expires_at, .. }) = &grant {
+                let until = expires_at.plus(self.token_lifetime);
+                spent_until = Some(until);
+                self.lock_spent().insert(key, Spent { until, line: Some(*line) });
             }
             grant
         };
@@ -194,10 +204,10 @@ impl GrantBook {
         Ok(grant)
     }
 
-    /// Whether a code was fetched with before: whoever presents it has stolen it, or was stolen from (RFC
-    /// 6749 section 4.1.2).
-    pub(super) fn is_spent(&self, code: &GrantKey) -> bool {
-        self.lock_spent().contains_key(code)
+    /// A code that was fetched with before: whoever presents it has stolen it, or was stolen from (RFC 6749
+    /// section 4.1.2).
+    pub(super) fn spent(&self, code: &GrantKey) -> Option<Spent> {
+        self.lock_spent().get(code).copied()
     }
 
     /// The first `limit` requests whose subjects have not answered yet, the oldest first: those after one of
@@ -235,13 +245,16 @@ impl GrantBook {
     /// Forgets a line that has ended; its store has done so with the line.
     pub(crate) fn end_line(&self, line: LineId) {
         self.lock().retain(|grant| grant.line != line);
+        for spent in self.lock_spent().values_mut() {
+            spent.line.take_if(|known| *known == line);
+        }
     }
 
     /// Forgets what has long expired.
     pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut forgotten = self.lock().retain(|grant| now < grant.expires_at.plus(REMEMBERED_AFTER_EXPIRY));
-        self.lock_spent().retain(|key, until| {
-            let keep = now < *until;
+        self.lock_spent().retain(|key, spent| {
+            let keep = now < spent.until;
             if !keep {
                 forgotten.push(*key);
             }
@@ -250,7 +263,7 @@ impl GrantBook {
         if forgotten.is_empty() { Ok(()) } else { self.store.remove(forgotten).await }
     }
 
-    fn lock_spent(&self) -> std::sync::MutexGuard<'_, HashMap<GrantKey, Timestamp>> {
+    fn lock_spent(&self) -> std::sync::MutexGuard<'_, HashMap<GrantKey, Spent>> {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

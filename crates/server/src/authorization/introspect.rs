@@ -65,7 +65,7 @@ pub(crate) async fn introspect(
     asks: Option<ClientId>,
 ) -> Result<Introspection, Problem> {
     let token = match query::verify(app, publisher, text) {
-        Ok((token, _)) if asks.is_none_or(|client| client == token.client) => {
+        Ok(caller) if asks.is_none_or(|client| client == caller.token.client) => {
             app.tokens.claims(text).map(|claims| Told {
                 iss: claims.iss,
                 sub: claims.sub,

@@ -9,10 +9,9 @@ use attache_core::Timestamp;
 use http::StatusCode;
 use quick_cache::sync::Cache;
 use serde::Deserialize;
-use url::Url;
 
 use crate::{
-    outbound::{Limits, Outbound},
+    outbound::{AuthoritiesError, Limits, Outbound, OutboundPolicy, Refusal},
     verification_key::VerificationKey,
 };
 
@@ -82,13 +81,14 @@ impl Known {
 }
 
 impl PublishedKeys {
-    pub(crate) fn new(outbound: Outbound) -> Self {
-        Self { outbound, sets: Cache::new(REMEMBERED) }
+    /// Fetches keys under this policy.
+    pub(crate) fn new(policy: OutboundPolicy) -> Result<Self, AuthoritiesError> {
+        Ok(Self { outbound: Outbound::new(policy, LIMITS)?, sets: Cache::new(REMEMBERED) })
     }
 
-    /// Where they are fetched from.
-    pub(crate) fn outbound(&self) -> &Outbound {
-        &self.outbound
+    /// Whether keys may be fetched from an address, as far as its text tells.
+    pub(crate) fn admit(&self, uri: &str) -> Result<(), Refusal> {
+        self.outbound.admit(uri).map(drop)
     }
 
     /// The keys at an address; fetched again if they are old, or the one that is meant is not among them.
@@ -119,11 +119,7 @@ impl PublishedKeys {
     }
 
     async fn fetch(&self, uri: &str) -> Result<Vec<VerificationKey>, String> {
-        let url: Url = uri.parse().map_err(|_| "it is no URL".to_owned())?;
-        let answer = self.outbound.get(&url, LIMITS).await.map_err(|error| {
-            let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
-            causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-        })?;
+        let answer = self.outbound.get(uri).await.map_err(|error| error.description())?;
         if answer.status != StatusCode::OK {
             return Err(format!("it answers {}", answer.status));
         }

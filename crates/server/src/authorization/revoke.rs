@@ -75,6 +75,9 @@ async fn record(
         subject: ended.line,
         scopes: ended.scopes,
         purpose: Some(ended.purpose),
+        legal_basis: ended
+            .line
+            .and_then(|line| app.consents.basis(caller.client.id, line, ended.purpose, ended.scopes)),
         correlator: query::sent_correlator(&head.headers),
         ..AuditRecord::new(app.clock.now(), AuditEvent::TokenRevoked, "revoked")
     })

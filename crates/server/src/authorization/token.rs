@@ -102,11 +102,13 @@ async fn fetch(
     let bound_to = proved_key(app, head, &caller.client).await?;
     let granted = match &assertion {
         Some(claims) => jwt_bearer(app, publisher, &caller, claims).await,
-        None => redeem(app, publisher, &caller, bound_to.as_ref(), parameters).await,
+        None => redeem(app, publisher, &caller, bound_to.as_ref(), parameters, trail).await,
     };
     let outcome = granted.and_then(|granted| {
-        trail.line = granted.line;
         trail.asks_for(&granted.scopes, &granted.purpose);
+        if let Some(line) = granted.line {
+            trail.is_granted(app, caller.client.id, line);
+        }
         issue(app, publisher, &endpoints.issuer, &caller.client, bound_to.as_ref(), granted)
     });
     if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidGrant) {
@@ -123,6 +125,7 @@ async fn redeem(
     caller: &AuthenticatedClient,
     bound_to: Option<&Thumbprint>,
     parameters: &Parameters,
+    trail: &mut Trail<'_>,
 ) -> Result<Granted, Refused> {
     let dialect = &publisher.authorization;
     match parameters.get("grant_type") {
@@ -133,7 +136,7 @@ async fn redeem(
         }
         Some(AUTHORIZATION_CODE) if dialect.authorization_path.is_some() => {
             caller.may_use(GrantType::AuthorizationCode)?;
-            authorization_code(app, publisher, caller, bound_to, parameters).await
+            authorization_code(app, publisher, caller, bound_to, parameters, trail).await
         }
         Some(BACKCHANNEL) if dialect.backchannel_path.is_some() => {
             caller.may_use(GrantType::Backchannel)?;
@@ -141,7 +144,7 @@ async fn redeem(
         }
         Some(REFRESH_TOKEN) if dialect.has_subscribers() => {
             caller.may_use(GrantType::RefreshToken)?;
-            refresh_token(app, publisher, caller, bound_to, parameters).await
+            refresh_token(app, publisher, caller, bound_to, parameters, trail).await
         }
         Some(_) => Err(OAuthErrorCode::UnsupportedGrantType
             .because("this grant_type is not supported here; see grant_types_supported in the metadata")
@@ -276,6 +279,7 @@ async fn authorization_code(
     caller: &AuthenticatedClient,
     bound_to: Option<&Thumbprint>,
     parameters: &Parameters,
+    trail: &mut Trail<'_>,
 ) -> Result<Granted, Refused> {
     let refused = OAuthErrorCode::InvalidGrant.because(
         "the code is unknown, expired, used, of another client, or does not fit redirect_uri or code_verifier",
@@ -295,9 +299,11 @@ async fn authorization_code(
         .await
         .map_err(Problem::from)?;
     let Some(grant) = grant else {
-        if app.grants.is_spent(&key) {
+        if let Some(spent) = app.grants.spent(&key) {
             tracing::warn!(client_id = caller.client.client_id, "a code was used twice: what it led to is revoked");
             app.tokens.end(Authorization::id_of(&key), now).await.map_err(Problem::from)?;
+            trail.line = spent.line;
+            trail.is_revoked(app, "code_reused").await?;
         }
         return Err(refused.into());
     };
@@ -417,6 +423,7 @@ async fn refresh_token(
     caller: &AuthenticatedClient,
     bound_to: Option<&Thumbprint>,
     parameters: &Parameters,
+    trail: &mut Trail<'_>,
 ) -> Result<Granted, Refused> {
     let refused = || OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED);
     let presented = parameters.get("refresh_token");
@@ -433,8 +440,10 @@ async fn refresh_token(
     {
         return Err(refused().into());
     }
+    trail.asks_for(&authorization.scopes, &authorization.purpose);
+    trail.is_granted(app, authorization.client, authorization.line);
     if token.is_used {
-        return Err(reused(app, &authorization, now).await);
+        return Err(reused(app, &authorization, now, trail).await);
     }
     if !authorization.scopes.iter().all(|scope| caller.client.scopes.contains(scope))
         || !caller.client.purposes.contains(&authorization.purpose)
@@ -453,17 +462,20 @@ async fn refresh_token(
     let next = entropy::secret().map_err(|_| Problem::Internal)?;
     let expires_at = now.plus(app.settings.refresh_token_lifetime);
     if !app.authorizations.rotate(presented, hash(&next), expires_at).await.map_err(Problem::from)? {
-        return Err(reused(app, &authorization, now).await);
+        return Err(reused(app, &authorization, now, trail).await);
     }
     Ok(authorized(app, authorization, None, Some(next)))
 }
 
 /// Ends what a refresh token refreshes that was presented twice.
-async fn reused(app: &App, authorization: &Authorization, now: Timestamp) -> Refused {
+async fn reused(app: &App, authorization: &Authorization, now: Timestamp, trail: &Trail<'_>) -> Refused {
     tracing::warn!(authorization = %authorization.id, "a refresh token was used twice: what it refreshes is revoked");
-    match app.tokens.end(authorization.id, now).await {
+    if let Err(error) = app.tokens.end(authorization.id, now).await {
+        return Problem::from(error).into();
+    }
+    match trail.is_revoked(app, "refresh_token_reused").await {
         Ok(()) => OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED).into(),
-        Err(error) => Problem::from(error).into(),
+        Err(unaudited) => unaudited,
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use attache_core::{AuditEvent, AuditRecord, Client, LegalBasis, LineId, Purpose, Scope};
+use attache_core::{AuditEvent, AuditRecord, Client, ClientId, LegalBasis, LineId, Purpose, Scope};
 use attache_wire::{Publisher, oauth::OAuthErrorCode};
 use http::{HeaderMap, header};
 
@@ -25,7 +25,7 @@ pub(super) struct Trail<'a> {
     /// Why.
     pub(super) purpose: Option<Purpose>,
     /// On which legal basis.
-    legal_basis: Option<&'static str>,
+    legal_basis: Option<LegalBasis>,
 }
 
 impl<'a> Trail<'a> {
@@ -59,7 +59,14 @@ impl<'a> Trail<'a> {
     /// Notes about whom it is asked, and on which legal basis.
     pub(super) async fn is_about(&mut self, app: &App, wanted: Use<'_>) {
         self.line = Some(wanted.line);
-        self.legal_basis = consent::basis(app, wanted).await.map(LegalBasis::as_str);
+        self.legal_basis = consent::basis(app, wanted).await;
+    }
+
+    /// Notes about whom a token is, which rests on what stands in the book of consents.
+    pub(super) fn is_granted(&mut self, app: &App, client: ClientId, line: LineId) {
+        self.line = Some(line);
+        self.legal_basis =
+            self.purpose.as_ref().and_then(|purpose| app.consents.basis(client, line, purpose, &self.scopes));
     }
 
     /// Records that a token was issued or refused. A client that is told to wait is refused nothing.
@@ -88,6 +95,11 @@ impl<'a> Trail<'a> {
         let told = outcome.as_ref().map_or_else(Refused::name, |_| "identified");
         self.record(app, AuditEvent::Identification, endpoint, told).await?;
         outcome
+    }
+
+    /// Records that what rests on an authorization was revoked, for a cause.
+    pub(super) async fn is_revoked(&self, app: &App, cause: &str) -> Result<(), Refused> {
+        self.record(app, AuditEvent::TokenRevoked, cause, "revoked").await
     }
 
     async fn record(&self, app: &App, event: AuditEvent, action: &str, outcome: &str) -> Result<(), Refused> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Refused;
 use crate::{
     app::App,
-    query::{self, json_response},
+    query::{self, Asking, Authenticated, json_response},
     token::{OPENID, Token},
 };
 
@@ -25,8 +25,7 @@ pub(super) async fn answer(
     publisher: &'static Publisher,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let (head, _) = request.into_parts();
-    let token = query::token_of(app, publisher, &head.method, head.uri.path(), &head.headers).await?;
+    let Authenticated { token, basis, .. } = query::authenticate(app, publisher, &Asking::of(&request)).await?;
     let told = tell(app, &token).await;
     let record = AuditRecord {
         publisher: Some(&publisher.name),
@@ -35,7 +34,8 @@ pub(super) async fn answer(
         subject: token.line,
         scopes: &token.scopes,
         purpose: Some(&token.purpose),
-        correlator: query::sent_correlator(&head.headers),
+        legal_basis: basis,
+        correlator: query::sent_correlator(request.headers()),
         ..AuditRecord::new(
             app.clock.now(),
             AuditEvent::Userinfo,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use attache_core::{ClientId, Consent, Consents, LineId, Purpose, Scope, StoreError, Timestamp};
+use attache_core::{ClientId, Consent, Consents, LegalBasis, LineId, Purpose, Scope, StoreError, Timestamp};
 use hashbrown::HashMap;
 use tokio::sync::Mutex;
 
@@ -44,10 +44,23 @@ impl ConsentBook {
     /// Whether a client may use all that these scopes stand for of a line, for a purpose: each of them is
     /// in force. Whatever rests on consents asks this, each time.
     pub(crate) fn permits(&self, client: ClientId, line: LineId, purpose: &Purpose, scopes: &[Scope]) -> bool {
+        self.basis(client, line, purpose, scopes).is_some()
+    }
+
+    /// As [`Self::permits`], and by what right: consent, if any of it needs that.
+    pub(crate) fn basis(
+        &self,
+        client: ClientId,
+        line: LineId,
+        purpose: &Purpose,
+        scopes: &[Scope],
+    ) -> Option<LegalBasis> {
         let lines = self.0.lines();
-        let Some(said) = lines.get(&line) else { return false };
-        let is_permitted = |scope| is_about(said, client, purpose, scope).is_some_and(Consent::is_in_force);
-        !scopes.is_empty() && scopes.iter().all(is_permitted)
+        let said = lines.get(&line)?;
+        scopes.iter().try_fold(None, |basis, scope| {
+            let consent = is_about(said, client, purpose, scope).filter(|consent| consent.is_in_force())?;
+            Some(basis.filter(|basis: &LegalBasis| basis.needs_consent()).or(Some(consent.basis)))
+        })?
     }
 
     /// What was said last about one scope.

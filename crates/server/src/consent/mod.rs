@@ -15,7 +15,7 @@ use attache_wire::{PUBLISHERS, Publisher};
 
 pub(crate) use book::{Answer, ConsentBook};
 
-use crate::{app::App, sandbox, subscription};
+use crate::{app::App, sandbox};
 
 /// What a client wants to use.
 #[derive(Clone, Copy)]
@@ -68,6 +68,12 @@ pub(crate) async fn basis(app: &App, wanted: Use<'_>) -> Option<LegalBasis> {
     let mut all = bases(app, wanted, home).map(|(_, basis)| basis);
     let first = all.next()?;
     Some(if all.any(LegalBasis::needs_consent) { LegalBasis::Consent } else { first })
+}
+
+/// The legal basis of a use by a client that was not identified to the subject, and so asked nobody: the one of
+/// the policy, if that is not consent.
+pub(crate) fn basis_unasked(app: &App, home: Plmn, api: &str, purpose: &Purpose) -> Option<LegalBasis> {
+    Some(app.policy.basis(home, api, purpose)).filter(|basis| !basis.needs_consent())
 }
 
 /// As [`settle`], but nobody has an answer ready.
@@ -126,19 +132,46 @@ pub(crate) async fn withdraw(
         said.iter().filter(|consent| is_meant(consent)).filter_map(|consent| consent.withdrawn(at)).collect()
     };
     let withdrawn = app.consents.change(line, withdraw).await?;
-    subscription::end_without_consent(app, line, &withdrawn).await?;
-    // What rests on them doesn't begin anew with another yes.
-    for consent in &withdrawn {
-        app.tokens.withdraw(consent, at).await?;
-    }
-    audit(app, &withdrawn).await?;
+    settle_change(app, &withdrawn).await?;
     Ok(withdrawn)
 }
 
 async fn record(app: &App, line: LineId, consents: Vec<Consent>) -> Result<(), Problem> {
     let recorded = app.consents.change(line, |_| consents).await?;
-    subscription::end_without_consent(app, line, &recorded).await?;
-    audit(app, &recorded).await
+    settle_change(app, &recorded).await
+}
+
+/// Leaves a record of each change, and revokes what rests on consents that have ended, so that it doesn't begin
+/// anew with another yes.
+async fn settle_change(app: &App, changed: &[Consent]) -> Result<(), Problem> {
+    for consent in changed {
+        let Some(client) = app.clients.get(consent.client) else { continue };
+        let event = match consent.state {
+            ConsentState::Granted { .. } => AuditEvent::ConsentGranted,
+            ConsentState::Denied { .. } => AuditEvent::ConsentDenied,
+            ConsentState::Withdrawn { .. } => AuditEvent::ConsentWithdrawn,
+        };
+        let told = AuditRecord {
+            publisher: Some(&client.publisher),
+            client_id: Some(&client.client_id),
+            subject: Some(consent.line),
+            scopes: std::slice::from_ref(&consent.scope),
+            purpose: Some(&consent.purpose),
+            legal_basis: Some(consent.basis),
+            ..AuditRecord::new(consent.state.at(), event, consent.state.as_str())
+        };
+        app.record(told).await?;
+        if consent.is_in_force() {
+            continue;
+        }
+        let revoked = app.tokens.withdraw(consent, consent.state.at()).await?;
+        if revoked > 0 {
+            let (action, event) = (event.name(), AuditEvent::TokenRevoked);
+            app.record(AuditRecord { action, event, outcome: "revoked", count: u64::try_from(revoked).ok(), ..told })
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 fn consent(wanted: Use<'_>, scope: &Scope, basis: LegalBasis, state: ConsentState) -> Consent {
@@ -164,27 +197,4 @@ fn bases<'a>(app: &'a App, wanted: Use<'a>, home: Plmn) -> impl Iterator<Item = 
 /// The API that a scope is for: of several, the first that its publisher names.
 fn api_of(publisher: &Publisher, scope: &Scope) -> &'static str {
     publisher.faces.iter().find(|face| face.scope == *scope).map_or("", |face| face.api)
-}
-
-/// Leaves a record of each change.
-async fn audit(app: &App, changed: &[Consent]) -> Result<(), Problem> {
-    for consent in changed {
-        let Some(client) = app.clients.get(consent.client) else { continue };
-        let event = match consent.state {
-            ConsentState::Granted { .. } => AuditEvent::ConsentGranted,
-            ConsentState::Denied { .. } => AuditEvent::ConsentDenied,
-            ConsentState::Withdrawn { .. } => AuditEvent::ConsentWithdrawn,
-        };
-        app.record(AuditRecord {
-            publisher: Some(&client.publisher),
-            client_id: Some(&client.client_id),
-            subject: Some(consent.line),
-            scopes: std::slice::from_ref(&consent.scope),
-            purpose: Some(&consent.purpose),
-            legal_basis: Some(consent.basis.as_str()),
-            ..AuditRecord::new(consent.state.at(), event, consent.state.as_str())
-        })
-        .await?;
-    }
-    Ok(())
 }

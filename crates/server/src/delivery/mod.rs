@@ -17,7 +17,7 @@
 mod backoff;
 mod breaker;
 mod courier;
-pub(crate) mod guard;
+mod retry_after;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,7 +31,7 @@ use futures_util::future::join_all;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use courier::{Courier, HttpCourier};
+pub(crate) use courier::Courier;
 
 use crate::{
     delivery::{
@@ -39,6 +39,7 @@ use crate::{
         courier::{Letter, Reply},
     },
     keyring::Keyring,
+    outbound::OutboundError,
     subscription::face_of,
     telemetry::{AttemptOutcome, DeliveryMetrics},
 };
@@ -57,7 +58,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 pub(crate) struct Delivering {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     pub(crate) subscriptions: Arc<dyn Subscriptions>,
-    pub(crate) courier: Arc<dyn Courier>,
+    pub(crate) courier: Arc<Courier>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) metrics: DeliveryMetrics,
@@ -223,10 +224,12 @@ impl Delivering {
     async fn send(&self, due: &Due) -> Sent {
         let (delivery, subscription) = (&due.delivery, &due.subscription);
         let began = Instant::now();
+        let mut is_refused = false;
         let (outcome, description, is_gone) = match self.letter(due) {
             Err(why) => (Outcome::Dropped, why.to_owned(), false),
             Ok(letter) => {
                 let reply = self.courier.post(letter).await;
+                is_refused = matches!(reply, Err(OutboundError::Refused(_)));
                 self.judge(&reply, delivery.attempts)
             }
         };
@@ -234,6 +237,7 @@ impl Delivering {
         let labelled = match outcome {
             Outcome::Delivered => AttemptOutcome::Delivered,
             Outcome::Again { .. } => AttemptOutcome::Failed,
+            Outcome::Dead if is_refused => AttemptOutcome::Refused,
             Outcome::Dead => AttemptOutcome::Dead,
             Outcome::Dropped => AttemptOutcome::Dropped,
         };
@@ -263,7 +267,7 @@ impl Delivering {
     }
 
     /// What came of an attempt that was preceded by others.
-    fn judge(&self, reply: &Result<Reply, courier::PostError>, before: u32) -> (Outcome, String, bool) {
+    fn judge(&self, reply: &Result<Reply, OutboundError>, before: u32) -> (Outcome, String, bool) {
         let now = self.clock.now();
         let again = |description: String, retry_after: Option<Duration>| match backoff::pause(before, retry_after) {
             Some(pause) => (Outcome::Again { at: now.plus(pause) }, description, false),
@@ -274,13 +278,15 @@ impl Delivering {
                 let description = format!("HTTP {status}");
                 match status {
                     200..=299 => (Outcome::Delivered, description, false),
-                    408 | 425 | 429 | 500..=599 => again(description, *retry_after),
+                    408 | 425 | 429 | 500..=599 => {
+                        again(description, retry_after.as_deref().and_then(|value| retry_after::pause(value, now)))
+                    }
                     410 => (Outcome::Dropped, description, true),
                     _ => (Outcome::Dead, description, false),
                 }
             }
-            Err(courier::PostError::Refused(refused)) => (Outcome::Dead, refused.to_string(), false),
-            Err(courier::PostError::NoAnswer(cause)) => again(cause.clone(), None),
+            Err(error @ OutboundError::Refused(_)) => (Outcome::Dead, error.description(), false),
+            Err(error) => again(error.description(), None),
         }
     }
 }

@@ -7,15 +7,13 @@
 
 mod page;
 
-use attache_wire::{Document, Face, PUBLISHERS, Publisher, documents};
+use attache_wire::{Document, Face, PUBLISHERS, SubscriptionFace, documents};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
+use serde_json::Value;
 
-use crate::{
-    mounts::{self, Mount},
-    settings::Settings,
-};
+use crate::{mounts, settings::Settings};
 
 /// Where the pages stand, as it is written into the log.
 pub(crate) const PATH: &str = "/docs";
@@ -56,7 +54,7 @@ impl Resource {
     }
 }
 
-/// A document of a publisher, with where its faces stand on this server.
+/// A document of a publisher, with where its operations stand on this server.
 struct Entry {
     document: Document,
     /// The page; the document itself is below it.
@@ -64,18 +62,23 @@ struct Entry {
     standings: Vec<Standing>,
 }
 
-/// Whether a face answers at its path.
+/// An operation, and whether it is answered at its path.
 struct Standing {
-    face: &'static Face,
+    method: &'static str,
     /// Its path on this server.
     path: String,
+    /// Its path in the document.
+    end: String,
     answers: Answers,
 }
 
-/// Who answers at the path of a face.
+/// Who answers at a path.
+#[derive(Clone, Copy)]
 enum Answers {
-    /// The face itself.
+    /// The version itself.
     Itself,
+    /// The version itself, what is meant for it.
+    WhatIsMeant,
     /// Another version, of this contract.
     Other(&'static str),
     /// Nobody.
@@ -83,44 +86,57 @@ enum Answers {
 }
 
 impl Entry {
-    fn of(document: Document, mounts: &[std::sync::Arc<Mount>]) -> Self {
+    fn of(document: Document, settings: &Settings) -> Self {
         let publisher = document.publisher();
-        let standings = document.faces().iter().map(|face| Standing::of(publisher, face, mounts)).collect();
+        let standing = |method, below: &str, path: &str, answers| Standing {
+            method,
+            path: format!("{}{path}{below}", publisher.root),
+            end: format!("{}{below}", &path[path.rfind('/').unwrap_or_default()..]),
+            answers,
+        };
+        let questions =
+            document.faces().iter().map(|face| standing("POST", "", face.path, of_face(&document, face, settings)));
+        let subscriptions = document.subscriptions().into_iter().flat_map(|face| {
+            let answers = of_subscriptions(&document, face, settings);
+            [("POST", ""), ("GET", ""), ("GET", "/{subscriptionId}"), ("DELETE", "/{subscriptionId}")]
+                .map(|(method, below)| standing(method, below, face.path, answers))
+        });
+        let standings = questions.chain(subscriptions).collect();
         let path = format!("{PATH}/{}/{}/{}", publisher.name, document.api(), document.contract());
         Self { document, path, standings }
     }
 }
 
-impl Standing {
-    fn of(publisher: &Publisher, face: &'static Face, mounts: &[std::sync::Arc<Mount>]) -> Self {
-        let mount = mounts.iter().find(|mount| mount.path == face.path);
-        let answers = match mount {
-            None => Answers::Nobody,
-            Some(mount) if mount.faces().any(|other| std::ptr::eq(other, face)) => Answers::Itself,
-            Some(mount) => Answers::Other(mount.newest.contract),
-        };
-        Self { face, path: format!("{}{}", publisher.root, face.path), answers }
+/// Who answers at the path of a face.
+fn of_face(document: &Document, face: &'static Face, settings: &Settings) -> Answers {
+    let mounts = mounts::of(document.publisher(), settings);
+    match mounts.iter().find(|mount| mount.path == face.path) {
+        None => Answers::Nobody,
+        Some(mount) if !mount.faces().any(|other| std::ptr::eq(other, face)) => Answers::Other(mount.newest.contract),
+        Some(_) if face.is_meant.is_some() => Answers::WhatIsMeant,
+        Some(_) => Answers::Itself,
     }
+}
+
+/// Who answers at the path of a face of subscriptions.
+fn of_subscriptions(document: &Document, face: &SubscriptionFace, settings: &Settings) -> Answers {
+    let mounts = mounts::of_subscriptions(document.publisher(), settings);
+    if mounts.iter().any(|mount| mount.path == face.path) { Answers::Itself } else { Answers::Nobody }
 }
 
 /// Everything below `/docs`.
 pub(crate) fn resources(settings: &Settings) -> Vec<Resource> {
-    let entries: Vec<Entry> = PUBLISHERS
-        .iter()
-        .flat_map(|publisher| {
-            let mounts = mounts::of(publisher, settings);
-            documents(publisher).into_iter().map(move |document| Entry::of(document, &mounts))
-        })
-        .collect();
+    let documents = PUBLISHERS.iter().flat_map(|publisher| documents(publisher));
+    let entries: Vec<Entry> = documents.map(|document| Entry::of(document, settings)).collect();
+    let described: Vec<(&Entry, Value)> = entries.iter().map(|entry| (entry, entry.document.to_json())).collect();
     let mut resources = vec![
-        Resource::new(PATH, page::HTML, page::index(&entries)),
+        Resource::new(PATH, page::HTML, page::index(&described)),
         Resource::new(page::STYLE, "text/css; charset=utf-8", include_str!("docs.css")),
         Resource::new(page::SCRIPT, "text/javascript; charset=utf-8", include_str!("try.mjs")),
     ];
-    for entry in &entries {
-        let document = entry.document.to_json();
-        let text = serde_json::to_vec_pretty(&document).unwrap_or_default();
-        resources.push(Resource::new(entry.path.clone(), page::HTML, page::document(entry, &document)));
+    for (entry, document) in &described {
+        let text = serde_json::to_vec_pretty(document).unwrap_or_default();
+        resources.push(Resource::new(entry.path.clone(), page::HTML, page::document(entry, document)));
         resources.push(Resource::new(format!("{}/openapi.json", entry.path), "application/json", text));
     }
     resources

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Answers, Entry, Standing};
 use crate::pages::escape;
@@ -29,24 +29,25 @@ fn page(title: &str, body: &str) -> String {
 }
 
 /// The list of all documents.
-pub(super) fn index(entries: &[Entry]) -> String {
+pub(super) fn index(entries: &[(&Entry, Value)]) -> String {
     let mut rows = String::new();
-    for entry in entries {
+    for (entry, json) in entries {
         for (place, standing) in entry.standings.iter().enumerate() {
             push!(rows, "<tr><td>{}</td>", escape(entry.document.publisher().name.as_str()));
             push!(
                 rows,
-                "<td><a href=\"{0}#operation-{place}\">{1} {2}</a></td><td><code>POST {3}</code></td>",
+                "<td><a href=\"{0}#operation-{place}\">{1} {2}</a></td><td><code>{3} {4}</code></td>",
                 escape(&entry.path),
                 escape(entry.document.api()),
                 escape(entry.document.contract()),
+                standing.method,
                 escape(&standing.path),
             );
-            push!(rows, "<td><code>{}</code></td>", escape(standing.face.scope.as_str()));
+            push!(rows, "<td>{}</td>", scopes(operation(json, standing)));
             push!(
                 rows,
                 "<td>{}</td><td><a href=\"{}/openapi.json\">JSON<span class=\"unseen\"> of {} {}</span></a></td></tr>\n",
-                escape(&note(standing)),
+                escape(&note(standing.answers)),
                 escape(&entry.path),
                 escape(entry.document.api()),
                 escape(entry.document.contract()),
@@ -66,13 +67,25 @@ pub(super) fn index(entries: &[Entry]) -> String {
 }
 
 /// Whether a version is to be met at its path.
-fn note(standing: &Standing) -> String {
-    match standing.answers {
-        Answers::Itself if standing.face.is_meant.is_some() => "it answers what is meant for it".to_owned(),
+fn note(answers: Answers) -> String {
+    match answers {
         Answers::Itself => "it answers".to_owned(),
+        Answers::WhatIsMeant => "it answers what is meant for it".to_owned(),
         Answers::Other(contract) => format!("{contract} answers, and this version if it is pinned"),
         Answers::Nobody => "another version is pinned".to_owned(),
     }
+}
+
+/// The operation of a document that stands somewhere.
+fn operation<'a>(json: &'a Value, standing: &Standing) -> &'a Value {
+    &json["paths"][&standing.end][standing.method.to_ascii_lowercase()]
+}
+
+/// The scopes of which an operation needs one.
+fn scopes(operation: &Value) -> String {
+    let scopes = operation["security"][0]["openId"].as_array().into_iter().flatten();
+    let scopes: Vec<String> = scopes.map(|scope| format!("<code>{}</code>", escape(text(scope)))).collect();
+    scopes.join(" or ")
 }
 
 /// The page of a document.
@@ -89,32 +102,66 @@ pub(super) fn document(entry: &Entry, json: &Value) -> String {
         publisher.authorization.token_path,
     );
     for (place, standing) in entry.standings.iter().enumerate() {
-        let path = standing.face.path;
-        let operation = &json["paths"][&path[path.rfind('/').unwrap_or_default()..]]["post"];
-        push_operation(&mut body, place, standing, json, operation);
+        push_operation(&mut body, place, standing, json);
     }
     page(&format!("{title} ({})", publisher.name), &body)
 }
 
-fn push_operation(html: &mut String, place: usize, standing: &Standing, json: &Value, operation: &Value) {
+fn push_operation(html: &mut String, place: usize, standing: &Standing, json: &Value) {
+    let operation = operation(json, standing);
     push!(
         html,
         "<section id=\"operation-{place}\" aria-labelledby=\"path-{place}\">\n\
-         <h2 id=\"path-{place}\"><code>POST {}</code></h2>\n<p>{}. Needs the scope <code>{}</code>. At this path {}.</p>\n",
+         <h2 id=\"path-{place}\"><code>{} {}</code></h2>\n<p>{}. Needs the scope {}. At this path {}.</p>\n",
+        standing.method,
         escape(&standing.path),
         escape(text(&operation["summary"])),
-        escape(standing.face.scope.as_str()),
-        escape(&note(standing)),
+        scopes(operation),
+        escape(&note(standing.answers)),
     );
     let content = &operation["requestBody"]["content"]["application/json"];
-    push_fields(html, "Request", json, &content["schema"]);
-    push_fields(html, "Answer", json, &operation["responses"]["200"]["content"]["application/json"]["schema"]);
+    if content.is_object() {
+        push_fields(html, "Request", json, &content["schema"]);
+    }
+    let responses = &operation["responses"];
+    if let Some(response) = ["200", "201", "204"].into_iter().find_map(|status| responses.get(status)) {
+        match response.pointer("/content/application~1json/schema") {
+            Some(schema) if schema["type"] == "array" => {
+                push_fields(html, "Each of the answer", json, &schema["items"]);
+            }
+            Some(schema) => push_fields(html, "Answer", json, schema),
+            None => html.push_str("<h3>Answer</h3>\n<p>Nothing but the status.</p>\n"),
+        }
+    }
     push_errors(html, operation);
-    if let Answers::Itself = standing.answers {
-        let example = serde_json::to_string_pretty(&content["example"]).unwrap_or_default();
-        push_form(html, place, &standing.path, &example);
+    push_events(html, json, operation);
+    if let Answers::Itself | Answers::WhatIsMeant = standing.answers {
+        let example = content.get("example").map(|example| serde_json::to_string_pretty(example).unwrap_or_default());
+        push_form(html, place, standing, example.as_deref());
     }
     html.push_str("</section>\n");
+}
+
+/// The events that the sink of a request is told.
+fn push_events(html: &mut String, json: &Value, operation: &Value) {
+    let callbacks = operation["callbacks"]["notifications"].as_object().into_iter().flatten();
+    for (sink, callback) in callbacks {
+        push!(
+            html,
+            "<h3>Events</h3>\n<p>Sent by <code>POST</code> to <code>{}</code>, as \
+             <code>application/cloudevents+json</code>.</p>\n",
+            escape(sink)
+        );
+        let content = &callback["post"]["requestBody"]["content"]["application/cloudevents+json"];
+        let forms = merged(json, &[&content["schema"]]);
+        for (name, form) in forms.iter().filter_map(|schema| schema["discriminator"]["mapping"].as_object()).flatten() {
+            push!(html, "<details><summary><code>{}</code></summary>\n", escape(name));
+            push_fields(html, "Fields", json, &json!({ "$ref": form }));
+            let last = name.rsplit('.').next().unwrap_or(name);
+            let example = serde_json::to_string_pretty(&content["examples"][last]["value"]).unwrap_or_default();
+            push!(html, "<pre>{}</pre>\n</details>\n", escape(&example));
+        }
+    }
 }
 
 fn push_fields(html: &mut String, name: &str, json: &Value, schema: &Value) {
@@ -245,24 +292,40 @@ fn push_errors(html: &mut String, operation: &Value) {
     );
 }
 
-fn push_form(html: &mut String, place: usize, path: &str, example: &str) {
+fn push_form(html: &mut String, place: usize, standing: &Standing, body: Option<&str>) {
     push!(
         html,
-        "<h3>Try it</h3>\n<form data-path=\"{}\" aria-labelledby=\"path-{place}\">\n\
+        "<h3>Try it</h3>\n<form data-path=\"{}\" data-method=\"{}\" aria-labelledby=\"path-{place}\">\n\
          <label for=\"token-{place}\">Access token</label>\n\
          <input id=\"token-{place}\" name=\"token\" autocomplete=\"off\" spellcheck=\"false\" \
          aria-describedby=\"token-hint-{place}\">\n\
          <p id=\"token-hint-{place}\" class=\"hint\">Sent as <code>Authorization: Bearer …</code>; without one the \
          header is left out.</p>\n\
          <label for=\"correlator-{place}\">x-correlator (optional)</label>\n\
-         <input id=\"correlator-{place}\" name=\"correlator\" autocomplete=\"off\" spellcheck=\"false\">\n\
-         <label for=\"body-{place}\">Body</label>\n\
-         <textarea id=\"body-{place}\" name=\"body\" rows=\"7\" spellcheck=\"false\">{}</textarea>\n\
-         <button>Send</button>\n\
+         <input id=\"correlator-{place}\" name=\"correlator\" autocomplete=\"off\" spellcheck=\"false\">\n",
+        escape(&standing.path),
+        standing.method,
+    );
+    if standing.path.contains("{subscriptionId}") {
+        push!(
+            html,
+            "<label for=\"subscription-{place}\">subscriptionId</label>\n\
+             <input id=\"subscription-{place}\" name=\"subscriptionId\" autocomplete=\"off\" spellcheck=\"false\" \
+             required>\n",
+        );
+    }
+    if let Some(body) = body {
+        push!(
+            html,
+            "<label for=\"body-{place}\">Body</label>\n\
+             <textarea id=\"body-{place}\" name=\"body\" rows=\"7\" spellcheck=\"false\">{}</textarea>\n",
+            escape(body),
+        );
+    }
+    html.push_str(
+        "<button>Send</button>\n\
          <noscript><p>The form needs JavaScript; everything else on this page does not.</p></noscript>\n\
          </form>\n<div class=\"outcome\" role=\"status\" aria-live=\"polite\">Nothing has been sent yet.</div>\n",
-        escape(path),
-        escape(example),
     );
 }
 
@@ -272,8 +335,6 @@ fn text(value: &Value) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

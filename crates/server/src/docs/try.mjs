@@ -13,10 +13,12 @@ async function send(form, outcome) {
   show(outcome, "", "Waiting for the answer…");
   const begun = performance.now();
   try {
-    const response = await fetch(form.dataset.path, {
-      method: "POST",
+    const { body, subscriptionId } = form.elements;
+    const path = form.dataset.path.replace("{subscriptionId}", encodeURIComponent(subscriptionId?.value.trim() ?? ""));
+    const response = await fetch(path, {
+      method: form.dataset.method,
       headers: headersOf(form),
-      body: form.elements.body.value,
+      body: body?.value,
       credentials: "omit",
       cache: "no-store",
     });
@@ -33,7 +35,7 @@ async function send(form, outcome) {
 }
 
 function headersOf(form) {
-  const headers = { "Content-Type": "application/json" };
+  const headers = form.elements.body ? { "Content-Type": "application/json" } : {};
   const token = form.elements.token.value.trim();
   const correlator = form.elements.correlator.value.trim();
   if (token) headers.Authorization = `Bearer ${token}`;

@@ -17,7 +17,7 @@ mod identify;
 
 use std::{sync::Arc, time::Instant};
 
-use attache_core::{AuditEvent, AuditRecord, Device, LineId, NetworkType, Problem, Reachability, Roaming};
+use attache_core::{AuditEvent, AuditRecord, Device, LegalBasis, LineId, NetworkType, Problem, Reachability, Roaming};
 use attache_wire::{Answering, Face, Publisher};
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -31,6 +31,7 @@ pub(crate) use identify::line as identify_line;
 
 use crate::{
     app::App,
+    consent,
     dpop::{self, ProofError},
     limit::Limiter,
     mounts::Mount,
@@ -57,6 +58,8 @@ pub(crate) struct Authenticated {
     pub(crate) token: Arc<Token>,
     /// What it may still ask, where its plan limits that.
     pub(crate) limiter: Option<Arc<Limiter>>,
+    /// By what right it uses the line of its token, if that has one.
+    pub(crate) basis: Option<LegalBasis>,
 }
 
 /// The caller may use one of the versions at this path: which one is meant, the body will tell.
@@ -72,6 +75,10 @@ struct Trail {
     token: Option<Arc<Token>>,
     /// What the caller may still ask, where its plan limits that.
     limiter: Option<Arc<Limiter>>,
+    /// Whose data are used.
+    line: Option<LineId>,
+    /// By what right.
+    basis: Option<LegalBasis>,
 }
 
 /// Answers one request to one path.
@@ -84,7 +91,7 @@ pub(crate) async fn answer(
     let began = Instant::now();
     let method = request.method().clone();
     let (correlator, correlator_fault) = head::correlator(mount.newest.correlator, request.headers());
-    let mut trail = Trail { face: mount.newest, token: None, limiter: None };
+    let mut trail = Trail { face: mount.newest, token: None, limiter: None, line: None, basis: None };
     let correlator_text = head::recorded(&correlator);
     let outcome = match correlator_fault {
         None => ask(app, publisher, mount, request, correlator_text, &mut trail).await,
@@ -150,10 +157,10 @@ async fn ask(
     trail.face = face;
     let entitled = authorize(admitted, face)?;
     let device = (face.read)(&body)?;
-    let mut subject = entitled.0.line;
-    let outcome = look(app, face, &entitled, &device, trail.limiter.as_deref(), &mut subject).await;
+    trail.line = entitled.0.line;
+    let outcome = look(app, face, &entitled, &device, trail).await;
     // Personal data was used once a line was looked for, whatever came of it.
-    audit(app, face, &entitled, subject, correlator, outcome.as_ref().err()).await?;
+    audit(app, &entitled, trail, correlator, outcome.as_ref().err()).await?;
     outcome
 }
 
@@ -168,6 +175,7 @@ async fn admit(
     let caller = authenticate(app, publisher, asking).await?;
     trail.token = Some(Arc::clone(&caller.token));
     trail.limiter = caller.limiter;
+    trail.basis = caller.basis;
     let admitted = admit_to_any(caller.token, mount)?;
     head::admit_media_types(asking.headers)?;
     Ok(admitted)
@@ -183,17 +191,6 @@ async fn face_meant(app: &App, mount: &Mount, request: Request<Body>) -> &'stati
         Some(body) => mount.face_of(&body),
         None => mount.newest,
     }
-}
-
-/// The good token that a request bears, outside this pipeline.
-pub(crate) async fn token_of(
-    app: &App,
-    publisher: &Publisher,
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
-) -> Result<Arc<Token>, Problem> {
-    authenticate(app, publisher, &Asking { method, path, headers }).await.map(|caller| caller.token)
 }
 
 /// Who calls.
@@ -223,25 +220,27 @@ pub(crate) async fn authenticate(
         && let Some(token) = sandbox::documented_token(app, publisher, token)
     {
         let limiter = app.clients.limiter(token.client)?;
-        return Ok(Authenticated { token: Arc::new(token), limiter });
+        return Ok(Authenticated { token: Arc::new(token), limiter, basis: None });
     }
-    let (token, limiter) = verify(app, publisher, token)?;
+    let caller = verify(app, publisher, token)?;
     // Whoever has stolen it has not stolen the key.
-    if token.bound_to.is_some() {
+    if caller.token.bound_to.is_some() {
         return Err(Problem::ProofInvalid);
     }
-    Ok(Authenticated { token, limiter })
+    Ok(caller)
 }
 
 /// What a good token says. One of a line ends with the consents that it rests on.
-pub(crate) fn verify(
-    app: &App,
-    publisher: &Publisher,
-    token: &str,
-) -> Result<(Arc<Token>, Option<Arc<Limiter>>), Problem> {
+pub(crate) fn verify(app: &App, publisher: &Publisher, token: &str) -> Result<Authenticated, Problem> {
     let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
-    let is_permitted = |line| app.consents.permits(token.client, line, &token.purpose, &token.scopes);
-    if token.line.is_none_or(is_permitted) { Ok((token, limiter)) } else { Err(Problem::CredentialsInvalid) }
+    let basis = match token.line {
+        None => None,
+        Some(line) => {
+            let basis = app.consents.basis(token.client, line, &token.purpose, &token.scopes);
+            Some(basis.ok_or(Problem::CredentialsInvalid)?)
+        }
+    };
+    Ok(Authenticated { token, limiter, basis })
 }
 
 /// Who calls with a token that is bound to a key (RFC 9449 section 7).
@@ -251,12 +250,12 @@ async fn authenticate_with_proof(
     access_token: &str,
     asking: &Asking<'_>,
 ) -> Result<Authenticated, Problem> {
-    let (token, limiter) = verify(app, publisher, access_token)?;
-    let bound_to = token.bound_to.as_ref().ok_or(Problem::CredentialsInvalid)?;
+    let caller = verify(app, publisher, access_token)?;
+    let bound_to = caller.token.bound_to.as_ref().ok_or(Problem::CredentialsInvalid)?;
     let url = format!("{}{}", app.base_url, asking.path);
     let asked = dpop::Request { method: asking.method.as_str(), url: &url, access_token: Some(access_token) };
     match dpop::prove(app, asking.headers, &asked).await {
-        Ok(key) if key == *bound_to => Ok(Authenticated { token, limiter }),
+        Ok(key) if key == *bound_to => Ok(caller),
         Ok(_) | Err(ProofError::Missing | ProofError::Invalid) => Err(Problem::ProofInvalid),
         Err(ProofError::Problem(problem)) => Err(problem),
     }
@@ -280,20 +279,19 @@ fn authorize(Admitted(token): Admitted, face: &Face) -> Result<Entitled, Problem
     }
 }
 
-/// Finds the line, asks the network unless the caller asks too much, and renders the answer. Tells the line as soon as
+/// Finds the line, asks the network unless the caller asks too much, and renders the answer. Notes the line as soon as
 /// it is known.
 async fn look(
     app: &App,
     face: &Face,
     Entitled(token): &Entitled,
     device: &Device,
-    limiter: Option<&Limiter>,
-    subject: &mut Option<LineId>,
+    trail: &mut Trail,
 ) -> Result<Vec<u8>, Problem> {
     let identified =
         identify::line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, device).await?;
-    *subject = Some(identified.line);
-    if let Some(limiter) = limiter {
+    trail.line = Some(identified.line);
+    if let Some(limiter) = &trail.limiter {
         limiter.take(app.clock.now())?;
     }
     let line = match app.network.observe(identified.line).await {
@@ -301,6 +299,9 @@ async fn look(
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid),
         observed => observed?,
     };
+    if token.line.is_none() {
+        trail.basis = consent::basis_unasked(app, line.home, face.api, &token.purpose);
+    }
     if !line.eligible {
         return Err(Problem::LineNotEligible);
     }
@@ -314,19 +315,19 @@ async fn look(
 /// Leaves a record before the answer leaves.
 async fn audit(
     app: &App,
-    face: &Face,
     Entitled(token): &Entitled,
-    subject: Option<LineId>,
+    trail: &Trail,
     correlator: &str,
     problem: Option<&Problem>,
 ) -> Result<(), Problem> {
     let record = AuditRecord {
         publisher: Some(&token.publisher),
         client_id: Some(&token.client_id),
-        action: face.path,
-        subject,
-        scopes: std::slice::from_ref(&face.scope),
+        action: trail.face.path,
+        subject: trail.line,
+        scopes: std::slice::from_ref(&trail.face.scope),
         purpose: Some(&token.purpose),
+        legal_basis: trail.basis,
         correlator: Some(correlator),
         ..AuditRecord::new(app.clock.now(), AuditEvent::Query, problem.map_or("answered", Problem::name))
     };

@@ -2,6 +2,7 @@
 //! [`App::is_sandbox`], and the route of `/sandbox` is not mounted there.
 
 mod answers;
+mod authority;
 mod demo;
 mod entitlement;
 mod summary;
@@ -14,10 +15,14 @@ use attache_wire::Publisher;
 use http::HeaderMap;
 
 pub(crate) use answers::Answers;
+pub(crate) use authority::certification_authority;
+pub use authority::{SinkCertificate, issue_sink_certificate};
 pub(crate) use demo::{clients, lines, troubled_lines};
 pub(crate) use entitlement::Entitlement;
 pub(crate) use summary::summary;
-pub use summary::{ClientSummary, FaceSummary, LineSummary, PublisherSummary, Summary};
+pub use summary::{
+    ClientSummary, FaceSummary, LineSummary, PublisherSummary, SubscriptionSummary, Summary, TypeSummary,
+};
 
 use crate::{
     admin::api::SubscriberAnswer as Answer,

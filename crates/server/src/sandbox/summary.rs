@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use attache_core::{IdentifierKind, Line, NetworkAccessIdentifier, PhoneNumber, Plmn, Technology};
 use attache_network::{Condition, Filter};
-use attache_wire::PUBLISHERS;
+use attache_wire::{PUBLISHERS, SubscribedType, SubscriptionFace};
 use serde::Serialize;
 
 use super::{demo, expired_token};
@@ -43,6 +43,8 @@ pub struct PublisherSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expired_token: Option<String>,
     pub faces: Vec<FaceSummary>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions: Vec<SubscriptionSummary>,
 }
 
 /// A demo client with its documented secret.
@@ -66,6 +68,27 @@ pub struct FaceSummary {
     pub version: &'static str,
     pub contract: &'static str,
     pub url: String,
+    pub scope: String,
+}
+
+/// A published API of event subscriptions in one version.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct SubscriptionSummary {
+    pub api: &'static str,
+    pub version: &'static str,
+    pub contract: &'static str,
+    pub url: String,
+    pub types: Vec<TypeSummary>,
+    pub read_scope: String,
+    pub delete_scope: String,
+}
+
+/// What can be subscribed to, and the scope that this needs.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct TypeSummary {
+    pub name: &'static str,
     pub scope: String,
 }
 
@@ -152,6 +175,7 @@ pub(crate) fn summary(app: &App) -> Summary {
                     scope: face.scope.to_string(),
                 })
                 .collect(),
+            subscriptions: publisher.subscriptions.iter().map(|face| subscription(face, &endpoints.issuer)).collect(),
             expired_token: expired_token(app, publisher, &endpoints.issuer),
             issuer: endpoints.issuer,
             token_endpoint: endpoints.token,
@@ -169,5 +193,18 @@ pub(crate) fn summary(app: &App) -> Summary {
             .iter()
             .map(|line| LineSummary::of(app, line))
             .collect(),
+    }
+}
+
+fn subscription(face: &SubscriptionFace, root: &str) -> SubscriptionSummary {
+    let of_type = |known: &SubscribedType| TypeSummary { name: known.name, scope: known.create_scope.to_string() };
+    SubscriptionSummary {
+        api: face.api,
+        version: face.version,
+        contract: face.contract,
+        url: format!("{root}{}", face.path),
+        types: face.types.iter().map(of_type).collect(),
+        read_scope: face.read_scope.to_string(),
+        delete_scope: face.delete_scope.to_string(),
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use attache_core::{
-    Id, IdempotencyKey, Kept, Problem, SinkCredential, Subscription, SubscriptionProblem, SubscriptionStatus, Timestamp,
+    Id, IdempotencyKey, Kept, Problem, Scope, SinkCredential, Subscription, SubscriptionProblem, SubscriptionStatus,
+    Timestamp,
 };
 use attache_wire::{Credential, SubscriptionFace, SubscriptionRequest};
 use axum::body::Body;
@@ -13,6 +14,7 @@ use http::{HeaderMap, Request};
 use super::{Done, Trail, unavailable};
 use crate::{
     app::App,
+    consent,
     delivery::CREDENTIAL_LEAD,
     entropy,
     query::{identify_line, read_body},
@@ -34,7 +36,7 @@ pub(super) async fn create(
     let body = read_body(app, request).await?;
     let wanted = (face.read)(face, &body)?;
     trail.subject = token.line;
-    permit(token, face, &wanted)?;
+    let scope = permit(token, face, &wanted)?;
     let identified =
         identify_line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, &wanted.device)
             .await?;
@@ -47,6 +49,9 @@ pub(super) async fn create(
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid.into()),
         observed => observed?,
     };
+    if token.line.is_none() {
+        trail.basis = consent::basis_unasked(app, line.home, face.api, &token.purpose);
+    }
     if !line.eligible {
         return Err(Problem::LineNotEligible.into());
     }
@@ -64,6 +69,7 @@ pub(super) async fn create(
         contract: face.contract.to_owned(),
         client: token.client,
         purpose: token.purpose.clone(),
+        scope,
         line: identified.line,
         device,
         event_type: wanted.event_type,
@@ -79,17 +85,23 @@ pub(super) async fn create(
     let key = key.map(|key| IdempotencyKey { key, request: fingerprint(face, token, &body) });
     match app.subscriptions.begin(new, key).await.map_err(|error| unavailable(&error))? {
         Kept::New(kept) | Kept::Again(kept) => {
+            trail.subscription = Some(kept.id);
             Ok(Done { status: 201, body: Some((face.write)(face, &kept)), name: "subscribed" })
         }
         Kept::OtherRequest => Err(SubscriptionProblem::KeyUsedOtherwise),
+        Kept::LineGone if token.line.is_none() => Err(Problem::UnknownLine.into()),
+        // As with every token whose line, client or consent is gone.
+        Kept::LineGone | Kept::RightGone => Err(Problem::CredentialsInvalid.into()),
     }
 }
 
-/// Whether the token permits subscriptions to this type: it permits some.
-fn permit(token: &Token, face: &SubscriptionFace, wanted: &SubscriptionRequest) -> Result<(), SubscriptionProblem> {
-    let is_permitted =
-        face.type_of(wanted.event_type).is_some_and(|subscribed| token.scopes.contains(&subscribed.create_scope));
-    if is_permitted { Ok(()) } else { Err(SubscriptionProblem::TypeNotPermitted) }
+/// The scope by which the token permits subscriptions to this type: it permits some.
+fn permit(token: &Token, face: &SubscriptionFace, wanted: &SubscriptionRequest) -> Result<Scope, SubscriptionProblem> {
+    face.type_of(wanted.event_type)
+        .map(|subscribed| &subscribed.create_scope)
+        .filter(|scope| token.scopes.contains(scope))
+        .cloned()
+        .ok_or(SubscriptionProblem::TypeNotPermitted)
 }
 
 /// Whether the times that a request names can be kept.

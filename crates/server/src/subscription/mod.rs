@@ -12,8 +12,8 @@ mod create;
 use std::{sync::Arc, time::Instant};
 
 use attache_core::{
-    AuditEvent, AuditRecord, Consent, EndReason, LineId, Problem, Scope, StoreError, Subscription, SubscriptionFilter,
-    SubscriptionId, SubscriptionProblem, SubscriptionStatus,
+    AuditEvent, AuditRecord, EndReason, LegalBasis, LineId, Problem, Scope, StoreError, Subscription,
+    SubscriptionFilter, SubscriptionId, SubscriptionProblem, SubscriptionStatus,
 };
 use attache_wire::{PUBLISHERS, Publisher, Refusal, SubscriptionFace};
 use axum::{body::Body, response::Response};
@@ -55,6 +55,16 @@ struct Trail {
     token: Option<Arc<Token>>,
     limiter: Option<Arc<Limiter>>,
     subject: Option<LineId>,
+    /// By what right the subject's data are used.
+    basis: Option<LegalBasis>,
+    subscription: Option<SubscriptionId>,
+}
+
+impl Trail {
+    fn is_about(&mut self, subscription: &Subscription) {
+        self.subject = Some(subscription.line);
+        self.subscription = Some(subscription.id);
+    }
 }
 
 /// Answers one request about subscriptions: about all of them, or about the one that the path names.
@@ -128,6 +138,7 @@ async fn ask(
     let token = Arc::clone(&caller.token);
     trail.token = Some(caller.token);
     trail.limiter = caller.limiter;
+    trail.basis = caller.basis;
     authorize(&token, face, &operation)?;
     admit_media_types(request.headers())?;
     let outcome = match operation {
@@ -135,18 +146,18 @@ async fn ask(
         Operation::List => limited(app, trail).and_then(|()| list(app, face, &token)),
         Operation::Read(id) => limited(app, trail).and_then(|()| {
             let subscription = find(app, face, &token, id)?;
-            trail.subject = Some(subscription.line);
+            trail.is_about(&subscription);
             Ok(Done { status: 200, body: Some((face.write)(face, &subscription)), name: "read" })
         }),
         Operation::Delete(id) => match limited(app, trail).and_then(|()| find(app, face, &token, id)) {
             Ok(subscription) => {
-                trail.subject = Some(subscription.line);
+                trail.is_about(&subscription);
                 delete(app, subscription.id).await
             }
             Err(problem) => Err(problem),
         },
     };
-    audit(app, face, &token, trail.subject, correlator, &outcome).await?;
+    audit(app, face, &token, trail, correlator, &outcome).await?;
     outcome
 }
 
@@ -224,28 +235,6 @@ async fn delete(app: &App, id: SubscriptionId) -> Result<Done, SubscriptionProbl
     Ok(Done { status: 204, body: None, name: "deleted" })
 }
 
-/// Ends the subscriptions about a line that rest on consents which are not in force any more. They are told
-/// so, and nothing else about the line.
-pub(crate) async fn end_without_consent(app: &App, line: LineId, changed: &[Consent]) -> Result<(), Problem> {
-    let ended: Vec<&Consent> = changed.iter().filter(|consent| !consent.is_in_force()).collect();
-    if ended.is_empty() {
-        return Ok(());
-    }
-    let filter = SubscriptionFilter { line: Some(line), ..SubscriptionFilter::default() };
-    for subscription in app.subscriptions.subscriptions(&filter, u32::MAX)? {
-        let scope = face_of(&subscription).and_then(|(_, face)| face.type_of(subscription.event_type));
-        let rests_on = |consent: &&Consent| {
-            (consent.client, &consent.purpose) == (subscription.client, &subscription.purpose)
-                && scope.is_some_and(|subscribed| subscribed.create_scope == consent.scope)
-        };
-        if !subscription.status.has_ended() && ended.iter().any(rests_on) {
-            let why = Some("the subscriber does not consent any more".to_owned());
-            app.subscriptions.end(subscription.id, EndReason::NetworkTerminated, why, app.clock.now()).await?;
-        }
-    }
-    Ok(())
-}
-
 /// The version that a subscription was made by.
 pub(crate) fn face_of(subscription: &Subscription) -> Option<(&'static Publisher, &'static SubscriptionFace)> {
     let publisher = PUBLISHERS.iter().find(|publisher| publisher.name == subscription.publisher)?;
@@ -259,7 +248,7 @@ async fn audit(
     app: &App,
     face: &SubscriptionFace,
     token: &Token,
-    subject: Option<LineId>,
+    trail: &Trail,
     correlator: &str,
     outcome: &Result<Done, SubscriptionProblem>,
 ) -> Result<(), Problem> {
@@ -271,8 +260,10 @@ async fn audit(
         publisher: Some(&token.publisher),
         client_id: Some(&token.client_id),
         action: face.path,
-        subject,
+        subject: trail.subject,
         purpose: Some(&token.purpose),
+        legal_basis: trail.basis,
+        subscription: trail.subscription,
         correlator: Some(correlator),
         ..AuditRecord::new(app.clock.now(), AuditEvent::Subscription, outcome)
     };

@@ -56,7 +56,23 @@ pub(super) enum Found {
     Good(Head),
 }
 
+impl Found {
+    /// The head, if it is good.
+    pub(super) fn good(self) -> Option<Head> {
+        match self {
+            Self::Good(head) => Some(head),
+            Self::Missing | Self::Altered => None,
+        }
+    }
+}
+
 impl Head {
+    /// The head of a segment that is about to begin.
+    pub(super) fn of_nothing(segment: u64, previous: Seal, key: &AuditKey) -> Self {
+        let last = key.root(segment);
+        Self { segment, state: State::Open, previous, last, bytes: 0, records: 0, times: None }
+    }
+
     fn seal(&self, key: &AuditKey) -> io::Result<Seal> {
         Ok(key.seal_of_head(&serde_json::to_vec(self)?))
     }

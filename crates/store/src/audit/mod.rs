@@ -55,11 +55,11 @@ use std::{
 
 use async_trait::async_trait;
 use attache_core::{
-    AuditError, AuditLog, AuditRecord, LineId, PublisherName, Purpose, SubjectKey, Subjects, Timestamp,
+    AuditError, AuditLog, AuditRecord, LegalBasis, LineId, PublisherName, Purpose, SubjectKey, Subjects, Timestamp,
 };
 use aws_lc_rs::hmac;
 use contents::Contents;
-use head::{Found, Head, State};
+use head::{Head, State};
 pub use read::{AuditFilter, AuditPage, Position, PositionError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use verify::Scan;
@@ -265,12 +265,26 @@ struct Segment {
 }
 
 impl FileAuditLog {
-    /// Opens the log in `directory`, makes it when it does not exist, and begins a new segment.
-    pub fn open(directory: &Path, key: AuditKey, subjects: Arc<dyn Subjects>) -> io::Result<Self> {
-        Self::open_with_limit(directory, key, subjects, SEGMENT_BYTES)
+    /// Opens the log in `directory`, makes it when it does not exist, and begins a new segment: one after `known`,
+    /// the segment that was begun by the start before this one, as it is remembered elsewhere (0: there was none).
+    /// So a log that was removed in between is missed.
+    pub fn open(directory: &Path, key: AuditKey, subjects: Arc<dyn Subjects>, known: u64) -> io::Result<Self> {
+        Self::open_with_limit(directory, key, subjects, known, SEGMENT_BYTES)
     }
 
-    fn open_with_limit(directory: &Path, key: AuditKey, subjects: Arc<dyn Subjects>, limit: u64) -> io::Result<Self> {
+    /// The number of the segment that is written to.
+    #[must_use]
+    pub fn segment(&self) -> u64 {
+        lock(&self.shared.segment).number
+    }
+
+    fn open_with_limit(
+        directory: &Path,
+        key: AuditKey,
+        subjects: Arc<dyn Subjects>,
+        known: u64,
+        limit: u64,
+    ) -> io::Result<Self> {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -278,19 +292,17 @@ impl FileAuditLog {
         builder.create(directory)?;
         let last = numbered(directory, "jsonl")?.pop_last();
         let last_head = numbered(directory, "head")?.pop_last();
-        let (number, last_seal) = match last {
-            // Only its head tells of one that was dropped.
-            _ if last_head.as_ref().map(|(number, _)| *number) > last.as_ref().map(|(number, _)| *number) => {
-                let number = last_head.map_or(0, |(number, _)| number);
-                match Head::read(directory, number, &key)? {
-                    Found::Good(head) => (number, head.last),
-                    Found::Missing | Found::Altered => (number, Seal::default()),
-                }
-            }
-            None => (0, Seal::default()),
-            Some((number, path)) => (number, last_seal(&path)?),
+        let number = last.iter().chain(&last_head).map(|(number, _)| *number).fold(known, u64::max);
+        let head = Head::read(directory, number, &key)?;
+        let last_seal = match last {
+            Some((last, path)) if last == number => last_seal(&path)?.unwrap_or_else(|| key.root(number)),
+            // Only its head tells of one that was dropped, or that the server before this one could not begin.
+            Some(_) | None => head.good().map_or(Seal::default(), |head| head.last),
         };
-        let segment = Segment::create(directory, limit, number + 1, last_seal, &key)?;
+        // One that is closed was followed by another. What is missing here must be missed for ever.
+        let is_followed = head.good().is_some_and(|head| head.state != State::Open);
+        let next = number + if is_followed { 2 } else { 1 };
+        let segment = Segment::create(directory, limit, next, last_seal, &key)?;
         let shared = Arc::new(Shared {
             key,
             open: Mutex::default(),
@@ -339,7 +351,7 @@ impl FileAuditLog {
         let _caring = lock(&self.shared.caring);
         let mut dropped = Dropped::default();
         for (segment, path) in numbered(&self.directory, "jsonl")?.range(..current) {
-            let Found::Good(head) = Head::read(&self.directory, *segment, &self.shared.key)? else { continue };
+            let Some(head) = Head::read(&self.directory, *segment, &self.shared.key)?.good() else { continue };
             let is_old = head.times.is_none_or(|(_, newest)| newest < cutoff);
             match head.state {
                 State::Closed if is_old => {
@@ -371,6 +383,19 @@ impl AuditLog for FileAuditLog {
         // The other tasks that are ready on this worker add their records before this one goes on.
         tokio::task::yield_now().await;
         self.shared.settle(&outcome).map_err(AuditError)
+    }
+
+    async fn record_all(&self, records: &[AuditRecord<'_>]) -> Result<(), AuditError> {
+        let subjects: Vec<_> =
+            records.iter().map(|record| record.subject.and_then(|line| self.pseudonym(line))).collect();
+        let outcome = {
+            let mut open = lock(&self.shared.open);
+            for (record, subject) in records.iter().zip(subjects) {
+                open.add(record, subject);
+            }
+            Arc::clone(&open.outcome)
+        };
+        if records.is_empty() { Ok(()) } else { self.shared.settle(&outcome).map_err(AuditError) }
     }
 }
 
@@ -470,7 +495,7 @@ impl Shared {
     fn close_what_was_left(&self, directory: &Path, last: u64) -> io::Result<()> {
         let _caring = lock(&self.caring);
         for segment in numbered(directory, "jsonl")?.range(..=last).map(|(segment, _)| *segment) {
-            if let Found::Good(head) = Head::read(directory, segment, &self.key)?
+            if let Some(head) = Head::read(directory, segment, &self.key)?.good()
                 && (head.state == State::Open
                     || (head.state == State::Closed && !contents::index_path(directory, segment).exists()))
             {
@@ -515,7 +540,10 @@ impl Batch {
             push_hex(bytes, &subject.0);
         }
         push_field(bytes, "purpose", record.purpose.map(Purpose::as_str));
-        push_field(bytes, "legal_basis", record.legal_basis);
+        push_field(bytes, "legal_basis", record.legal_basis.map(LegalBasis::as_str));
+        if let Some(subscription) = record.subscription {
+            let _ = write!(bytes, r#"","subscription":"{subscription}"#);
+        }
         push_field(bytes, "correlator", record.correlator);
         push_field(bytes, "outcome", Some(record.outcome));
         bytes.push(b'"');
@@ -525,7 +553,13 @@ impl Batch {
             bytes.extend_from_slice(before.as_bytes());
             push_escaped(bytes, scope.as_str());
         }
-        bytes.extend_from_slice(if record.scopes.is_empty() { b"}\n" } else { b"\"]}\n" });
+        if !record.scopes.is_empty() {
+            bytes.extend_from_slice(b"\"]");
+        }
+        if let Some(count) = record.count {
+            let _ = write!(bytes, r#","count":{count}"#);
+        }
+        bytes.extend_from_slice(b"}\n");
         Arc::clone(&self.outcome)
     }
 
@@ -538,8 +572,10 @@ impl Batch {
 }
 
 impl Segment {
-    /// Begins a segment with its header, which binds it to the one before.
+    /// Begins a segment with its header, which binds it to the one before. Its head comes first, so that no file
+    /// is ever without one.
     fn create(directory: &Path, limit: u64, number: u64, previous: Seal, key: &AuditKey) -> io::Result<Self> {
+        Head::of_nothing(number, previous, key).write(directory, key)?;
         let mut options = OpenOptions::new();
         options.create_new(true).append(true);
         #[cfg(unix)]
@@ -642,17 +678,18 @@ fn numbered(directory: &Path, extension: &str) -> io::Result<BTreeMap<u64, PathB
     let mut files = BTreeMap::new();
     for entry in directory.read_dir()? {
         let path = entry?.path();
-        let is_of_kind = path.extension().is_some_and(|found| found == extension);
-        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-        if let Some(number) = number.filter(|_| is_of_kind) {
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+        // No other name of the same number: nobody would read it, so nobody may vouch for it.
+        let is_named = |number: &u64| path.file_name() == Some(format!("{number:010}.{extension}").as_ref());
+        if let Some(number) = number.filter(is_named) {
             files.insert(number, path);
         }
     }
     Ok(files)
 }
 
-/// The last seal of a segment, which the next one continues.
-fn last_seal(path: &Path) -> io::Result<Seal> {
+/// The last seal of a segment, which the next one continues; `None` if it has none.
+fn last_seal(path: &Path) -> io::Result<Option<Seal>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     // A batch is a few hundred records at most; only after a strange end is the whole file read.
@@ -661,10 +698,10 @@ fn last_seal(path: &Path) -> io::Result<Seal> {
         file.seek(SeekFrom::Start(length - tail))?;
         file.read_to_end(&mut bytes)?;
         if let Some(seal) = bytes.split_inclusive(|byte| *byte == b'\n').rev().find_map(seal_of) {
-            return Ok(seal);
+            return Ok(Some(seal));
         }
     }
-    Ok(Seal::default())
+    Ok(None)
 }
 
 /// The seal in a line that is one, whole to its end. A record never begins like one.
@@ -730,7 +767,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use attache_core::{AuditEvent, LineId, PublisherName, Purpose, Scope, Timestamp};
+    use attache_core::{AuditEvent, Id, LegalBasis, LineId, PublisherName, Purpose, Scope, Timestamp};
     use serde_json::json;
     use tempfile::TempDir;
 
@@ -750,7 +787,7 @@ mod tests {
     }
 
     fn open(directory: &Path) -> FileAuditLog {
-        FileAuditLog::open(directory, key(), Arc::new(TwoLines)).unwrap()
+        FileAuditLog::open(directory, key(), Arc::new(TwoLines), 0).unwrap()
     }
 
     fn key() -> AuditKey {
@@ -769,7 +806,7 @@ mod tests {
             subject: Some(line(1)),
             scopes: &[Scope::new_static("device-roaming-status:read"), Scope::new_static("openid")],
             purpose: Some(&Purpose::new_static("dpv:FraudPreventionAndDetection")),
-            legal_basis: Some("consent"),
+            legal_basis: Some(LegalBasis::Consent),
             correlator: Some(correlator),
             ..AuditRecord::new(at(), AuditEvent::Query, "answered")
         })
@@ -844,6 +881,29 @@ mod tests {
             "scopes": ["device-roaming-status:read", "openid"],
         });
         assert_eq!(*value, expected);
+    }
+
+    #[tokio::test]
+    async fn several_records_share_one_write_and_tell_which_subscription_and_how_many() {
+        let directory = TempDir::new().unwrap();
+        let log = open(directory.path());
+        let told = AuditRecord {
+            subscription: Some(Id::from_bytes([7; 16])),
+            ..AuditRecord::new(at(), AuditEvent::Delivery, "delivered")
+        };
+        let counted = AuditRecord {
+            scopes: &[Scope::new_static("a")],
+            count: Some(3),
+            ..AuditRecord::new(at(), AuditEvent::TokenRevoked, "revoked")
+        };
+        log.record_all(&[]).await.unwrap();
+        log.record_all(&[told, counted]).await.unwrap();
+        assert_eq!(lines(&directory, 1).len(), 5, "a header and its seal, two records, one seal");
+        let [told, counted] = &records(&directory, 1)[..] else { panic!("two records") };
+        assert_eq!(told["subscription"], "07070707-0707-0707-0707-070707070707");
+        assert_eq!((&counted["scopes"], &counted["count"]), (&json!(["a"]), &json!(3)));
+        drop(log);
+        assert_eq!(findings(&directory), []);
     }
 
     #[tokio::test]
@@ -982,6 +1042,82 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_newest_segment_that_was_removed_with_its_head_is_found_and_the_next_start_does_not_hide_it() {
+        let directory = log_of(&["c-1"]).await;
+        drop(open(directory.path()));
+        assert_eq!(findings(&directory), []);
+        for path in [segment(&directory, 2), head(&directory, 2)] {
+            std::fs::remove_file(path).unwrap();
+        }
+        assert_eq!(findings(&directory), [Finding::NextMissing]);
+        drop(open(directory.path()));
+        assert_eq!(findings(&directory), [Finding::SegmentsMissing { after: 1 }]);
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_removed_before_the_next_start_is_missed() {
+        let directory = TempDir::new().unwrap();
+        let log = FileAuditLog::open(directory.path(), key(), Arc::new(TwoLines), 2).unwrap();
+        assert_eq!(log.segment(), 3);
+        assert_eq!(findings(&directory), [Finding::SegmentsMissing { after: 0 }]);
+    }
+
+    #[tokio::test]
+    async fn a_segment_that_lost_all_its_records_and_its_head_is_found() {
+        let directory = log_of(&["c-1"]).await;
+        std::fs::write(segment(&directory, 1), lines(&directory, 1)[..2].concat()).unwrap();
+        std::fs::remove_file(head(&directory, 1)).unwrap();
+        assert_eq!(findings(&directory), [Finding::HeadMissing]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_killed_while_it_began_a_segment_has_lost_nothing() {
+        for has_file in [false, true] {
+            let directory = log_of(&["c-1"]).await;
+            let last = lines(&directory, 1).last().unwrap()[9..73].to_owned();
+            Head::of_nothing(2, Seal::from_hex(last.as_bytes()).unwrap(), &key())
+                .write(directory.path(), &key())
+                .unwrap();
+            if has_file {
+                std::fs::write(segment(&directory, 2), "{\"segm").unwrap();
+            }
+            assert_eq!(findings(&directory), [], "with a file: {has_file}");
+            let log = open(directory.path());
+            record(&log, "c-2").await.unwrap();
+            drop(log);
+            assert_eq!((findings(&directory), records(&directory, 3).len()), (vec![], 1), "with a file: {has_file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_is_gone_is_not_as_it_was_written() {
+        let directory = TempDir::new().unwrap();
+        assert!(!verify(directory.path(), &key()).unwrap().is_intact());
+    }
+
+    #[tokio::test]
+    async fn a_segment_by_another_name_is_missed() {
+        let directory = log_of(&["c-1"]).await;
+        std::fs::rename(segment(&directory, 1), directory.path().join("1.jsonl")).unwrap();
+        assert_eq!(findings(&directory), [Finding::Removed { records: 1 }]);
+    }
+
+    #[tokio::test]
+    async fn what_somebody_added_without_a_seal_is_no_record() {
+        let directory = TempDir::new().unwrap();
+        let log = open(directory.path());
+        record(&log, "c-1").await.unwrap();
+        let mut file = OpenOptions::new().append(true).open(segment(&directory, 1)).unwrap();
+        file.write_all(lines(&directory, 1)[2].replace("c-1", "c-9").as_bytes()).unwrap();
+        assert_eq!(log.page(&AuditFilter::default(), None, 10).unwrap().records.len(), 1);
+        let cut = verify(directory.path(), &key()).unwrap().segments[0].cut;
+        assert_eq!(cut.map(|cut| cut.line), Some(5));
+        // The server goes on writing after it.
+        record(&log, "c-2").await.unwrap();
+        assert!(matches!(findings(&directory)[..], [Finding::Altered { first_line: 5, .. }, ..]));
+    }
+
+    #[tokio::test]
     async fn a_segment_that_was_removed_is_found_with_its_head_or_without() {
         let directory = log_of(&["c-1"]).await;
         for _ in 0..3 {
@@ -1063,11 +1199,11 @@ mod tests {
         drop(log);
         // As if the last head had not been written.
         std::fs::write(segment(&directory, 1), killed).unwrap();
-        let Found::Good(first_head) = first_head else { panic!("a segment has a head from its beginning") };
+        let first_head = first_head.good().expect("a segment has a head from its beginning");
         first_head.write(directory.path(), &key()).unwrap();
         assert_eq!(findings(&directory), []);
         drop(open(directory.path()));
-        let Found::Good(closed) = Head::read(directory.path(), 1, &key()).unwrap() else { panic!("a good head") };
+        let closed = Head::read(directory.path(), 1, &key()).unwrap().good().expect("a good head");
         assert_eq!((closed.state, closed.records, closed.times), (State::Closed, 1, Some((at(), at()))));
         assert_eq!(findings(&directory), []);
     }
@@ -1180,7 +1316,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_segment_is_followed_by_a_new_one() {
         let directory = TempDir::new().unwrap();
-        let log = FileAuditLog::open_with_limit(directory.path(), key(), Arc::new(TwoLines), 2000).unwrap();
+        let log = FileAuditLog::open_with_limit(directory.path(), key(), Arc::new(TwoLines), 0, 2000).unwrap();
         for _ in 0..20 {
             record(&log, "c").await.unwrap();
         }

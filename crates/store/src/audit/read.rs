@@ -14,9 +14,10 @@ use attache_core::{AuditEvent, PublisherName, Timestamp};
 use super::{
     AuditKey, Pseudonym,
     contents::{self, Where},
-    head::{Found, Head, State},
+    head::{Head, State},
     numbered,
     record::StoredRecord,
+    seal_of,
 };
 
 /// Which records are asked for: those that meet every condition that is set.
@@ -150,10 +151,9 @@ fn read_segment(
     end: Option<u64>,
     each: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let head = match Head::read(directory, segment, key)? {
-        Found::Good(head) if head.state == State::Dropped => return Ok(()),
-        Found::Good(head) if head.state == State::Closed => Some(head),
-        _ => None,
+    let head = match Head::read(directory, segment, key)?.good() {
+        Some(head) if head.state == State::Dropped => return Ok(()),
+        head => head.filter(|head| head.state == State::Closed),
     };
     if head.as_ref().and_then(|head| head.times).is_some_and(|times| !filter.allows_times(times)) {
         return Ok(());
@@ -166,7 +166,6 @@ fn read_segment(
     };
     let end = end.unwrap_or(u64::MAX).min(head.as_ref().map_or(u64::MAX, |head| head.bytes));
     let mut reader = BufReader::with_capacity(256 << 10, file);
-    let mut line = Vec::new();
     let mut tell = |offset, line: &[u8]| match StoredRecord::read(line) {
         Some(record) if line.ends_with(b"\n") && filter.allows(&record) => each(offset, line),
         _ => Ok(()),
@@ -175,7 +174,7 @@ fn read_segment(
     let index = if is_indexed { contents::read_index(directory, segment)? } else { None };
     let place = index.map(|index| contents::find(&index, filter.subject, filter.client_id.as_deref()));
     if let Some(Where::At(offsets)) = place {
-        let mut at = 0_i64;
+        let (mut at, mut line) = (0_i64, Vec::new());
         for offset in offsets.into_iter().take_while(|offset| *offset < end) {
             // What is near is in the buffer already.
             reader.seek_relative(offset.cast_signed() - at)?;
@@ -186,15 +185,23 @@ fn read_segment(
         }
         return Ok(());
     }
-    let mut offset = 0;
-    while offset < end {
-        line.clear();
-        let length = reader.read_until(b'\n', &mut line)?;
-        if length == 0 {
-            break;
+    // What no seal follows is no record yet, or was put there by somebody else.
+    let (mut batch, mut offset) = (Vec::new(), 0);
+    loop {
+        let begins = batch.len();
+        if reader.read_until(b'\n', &mut batch)? == 0 {
+            return Ok(());
         }
-        tell(offset, &line)?;
-        offset += length as u64;
+        if seal_of(&batch[begins..]).is_none() {
+            continue;
+        }
+        for line in batch.split_inclusive(|byte| *byte == b'\n') {
+            if offset >= end {
+                return Ok(());
+            }
+            tell(offset, line)?;
+            offset += line.len() as u64;
+        }
+        batch.clear();
     }
-    Ok(())
 }

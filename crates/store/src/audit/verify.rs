@@ -25,10 +25,11 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether nothing was changed, removed or moved, as far as the seals tell.
+    /// Whether nothing was changed, removed or moved, as far as the seals tell. A log without a segment was
+    /// removed: there is one from the first start on.
     #[must_use]
     pub fn is_intact(&self) -> bool {
-        self.segments.iter().all(|segment| segment.findings.is_empty())
+        !self.segments.is_empty() && self.segments.iter().all(|segment| segment.findings.is_empty())
     }
 }
 
@@ -65,6 +66,8 @@ pub enum Finding {
         /// The last segment that is there; 0 when the first is not.
         after: u64,
     },
+    /// The segments after this one, which is closed, are gone: it was closed because another followed it.
+    NextMissing,
     /// The segment is gone, and nobody dropped it for its age.
     Removed {
         /// How many records it had.
@@ -102,6 +105,7 @@ impl fmt::Display for Finding {
         match self {
             Self::SegmentsMissing { after: 0 } => f.write_str("the segments before it are missing"),
             Self::SegmentsMissing { after } => write!(f, "the segments between {after} and it are missing"),
+            Self::NextMissing => f.write_str("the segments after it are missing"),
             Self::Removed { records } => write!(f, "the segment was removed, with its {records} records"),
             Self::PreviousSegmentCut => f.write_str("the end of the segment before it was removed or changed"),
             Self::Altered { first_line, last_line, records } => {
@@ -143,7 +147,7 @@ pub fn verify(directory: &Path, key: &AuditKey) -> Result<Verification, VerifyEr
     let segments: BTreeMap<u64, PathBuf> = numbered(directory, "jsonl").map_err(unreadable(directory))?;
     let numbers: BTreeSet<u64> = heads.keys().chain(segments.keys()).copied().collect();
     let mut verification = Verification::default();
-    let (mut before, mut last_seal) = (0, Seal::default());
+    let (mut before, mut last_seal, mut is_next_missing) = (0, Seal::default(), false);
     for number in numbers {
         // The head first: the segment may grow meanwhile.
         let head = Head::read(directory, number, key).map_err(unreadable(directory))?;
@@ -165,8 +169,16 @@ pub fn verify(directory: &Path, key: &AuditKey) -> Result<Verification, VerifyEr
         } else if previous.is_some_and(|previous| previous != last_seal) {
             report.findings.insert(0, Finding::PreviousSegmentCut);
         }
-        (before, last_seal) = (number, last);
+        let is_followed = head.good().is_some_and(|head| head.state != State::Open);
+        (before, last_seal, is_next_missing) = (number, last, is_followed);
         verification.segments.push(report);
+    }
+    if let Some(report) = verification.segments.last_mut().filter(|_| is_next_missing) {
+        // It may have been closed, and the next one begun, since the files were looked for.
+        let next = numbered(directory, "head").map_err(unreadable(directory))?.into_keys().next_back();
+        if next <= Some(report.number) {
+            report.findings.push(Finding::NextMissing);
+        }
     }
     Ok(verification)
 }
@@ -180,7 +192,8 @@ fn without_file(number: u64, head: &Found) -> (SegmentReport, Option<Seal>, Seal
     };
     report.is_dropped = head.state == State::Dropped;
     report.records = head.records;
-    if !report.is_dropped {
+    // One without records was about to begin.
+    if !report.is_dropped && head.records > 0 {
         report.findings.push(Finding::Removed { records: head.records });
     }
     (report, Some(head.previous), head.last)
@@ -212,7 +225,8 @@ impl Scan {
             number,
             previous: None,
             last: key.root(number),
-            seals: BTreeMap::new(),
+            // Its head tells of this before there is a file.
+            seals: BTreeMap::from([(0, key.root(number))]),
             bytes: 0,
             contents: Contents::default(),
             last_line: 0,
@@ -303,8 +317,6 @@ impl Scan {
     fn report(&self, head: &Found) -> SegmentReport {
         let mut findings = self.altered.clone();
         match head {
-            // A server that ended at once after its start had no time for a head, or for a record.
-            Found::Missing if self.contents.records == 0 && findings.is_empty() => {}
             Found::Missing => findings.push(Finding::HeadMissing),
             Found::Altered => findings.push(Finding::HeadAltered),
             Found::Good(head) => {

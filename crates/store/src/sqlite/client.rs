@@ -9,7 +9,7 @@ use attache_core::{
 };
 use rusqlite::{Connection, ErrorCode, Row, named_params, params, types::Type};
 
-use super::{SqliteStore, damaged, failed};
+use super::{SqliteStore, damaged, failed, subscription};
 
 #[async_trait]
 impl Clients for SqliteStore {
@@ -27,15 +27,11 @@ impl Clients for SqliteStore {
         self.write(move |connection| update(connection, &client)).await
     }
 
-    async fn remove(&self, id: ClientId) -> Result<(), StoreError> {
-        self.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM client WHERE id = ?1")
-                .and_then(|mut statement| statement.execute([id.as_bytes()]))
-                .map_err(failed("remove a client"))?;
-            Ok(())
-        })
-        .await
+    async fn remove(&self, id: ClientId, now: Timestamp) -> Result<usize, StoreError> {
+        let ended =
+            self.write(move |connection| remove(connection, id, now).map_err(failed("remove a client"))).await?;
+        self.made.notify_one();
+        Ok(ended)
     }
 }
 
@@ -79,6 +75,13 @@ fn update(connection: &Connection, client: &Client) -> Result<(), StoreError> {
         .and_then(|mut statement| statement.execute([client.id.as_bytes()]))
         .and_then(|_| insert_secrets(connection, client))
         .map_err(failed("change a client's secrets"))
+}
+
+/// Returns how many subscriptions have ended with it.
+fn remove(connection: &Connection, id: ClientId, now: Timestamp) -> rusqlite::Result<usize> {
+    let ended = subscription::end_of_client(connection, id, now)?;
+    connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_bytes()])?;
+    Ok(ended)
 }
 
 /// Runs a statement that takes all columns of a client, and tells how many rows it changed.

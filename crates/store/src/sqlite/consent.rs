@@ -1,10 +1,10 @@
 //! Consents: what subjects have said.
 
 use async_trait::async_trait;
-use attache_core::{ClientId, Consent, ConsentState, Consents, LineId, StoreError, Timestamp};
+use attache_core::{ClientId, Consent, ConsentState, Consents, LineId, Purpose, Scope, StoreError, Timestamp};
 use rusqlite::{Connection, Row, params, types::Type};
 
-use super::{SqliteStore, client::text, damaged, failed};
+use super::{SqliteStore, client::text, damaged, failed, subscription};
 
 #[async_trait]
 impl Consents for SqliteStore {
@@ -14,8 +14,31 @@ impl Consents for SqliteStore {
     }
 
     async fn put(&self, consents: Vec<Consent>) -> Result<(), StoreError> {
-        self.write(move |connection| insert(connection, &consents).map_err(failed("put consents"))).await
+        self.write(move |connection| {
+            insert(connection, &consents)
+                .and_then(|()| subscription::end_without_consent(connection, &consents))
+                .map_err(failed("put consents"))
+        })
+        .await?;
+        self.made.notify_one();
+        Ok(())
     }
+}
+
+/// Whether a subject's last word about this is yes.
+pub(super) fn is_in_force(
+    connection: &Connection,
+    line: LineId,
+    client: ClientId,
+    purpose: &Purpose,
+    scope: &Scope,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM consent
+             WHERE line = ?1 AND client = ?2 AND purpose = ?3 AND scope = ?4 AND ended_at IS NULL",
+        )?
+        .exists(params![line.as_bytes(), client.as_bytes(), purpose.as_str(), scope.as_str()])
 }
 
 fn insert(connection: &Connection, consents: &[Consent]) -> rusqlite::Result<()> {

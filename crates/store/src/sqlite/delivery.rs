@@ -120,14 +120,26 @@ fn count(connection: &Connection, id: SubscriptionId, is_event: bool) -> rusqlit
         .query_one(params![id.as_bytes(), is_event], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
 
-/// Gives up what waits to be told to a subscription: all of it, or what is about its line.
-pub(super) fn give_up(connection: &Connection, id: SubscriptionId, all: bool) -> rusqlite::Result<()> {
+/// What of a subscription's deliveries is given up.
+#[derive(Clone, Copy)]
+pub(super) enum GivenUp {
+    /// All that waits.
+    Waiting,
+    /// What is about its line, and waits or is dead: it cannot be replayed either.
+    AboutTheLine,
+}
+
+/// Gives up what was to be told to a subscription.
+pub(super) fn give_up(connection: &Connection, id: SubscriptionId, what: GivenUp) -> rusqlite::Result<()> {
+    let which = match what {
+        GivenUp::Waiting => "state = 'pending'",
+        GivenUp::AboutTheLine => "state IN ('pending', 'dead') AND notice NOT LIKE 'subscription-%'",
+    };
     connection
-        .prepare_cached(
-            "UPDATE delivery SET state = 'dropped', due_at = NULL
-             WHERE subscription = ?1 AND state = 'pending' AND (?2 OR notice NOT LIKE 'subscription-%')",
-        )?
-        .execute(params![id.as_bytes(), all])?;
+        .prepare_cached(&format!(
+            "UPDATE delivery SET state = 'dropped', due_at = NULL WHERE subscription = ?1 AND {which}"
+        ))?
+        .execute([id.as_bytes()])?;
     go_on(connection, id, None)
 }
 

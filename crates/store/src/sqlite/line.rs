@@ -54,7 +54,7 @@ impl Lines for SqliteStore {
     async fn remove(&self, id: LineId, now: Timestamp) -> Result<(), StoreError> {
         self.write(move |connection| forget(connection, id, now)).await?;
         self.made.notify_one();
-        Ok(())
+        self.forget_what_was_deleted().await
     }
 
     async fn replace(&self, id: LineId, by: Line, now: Timestamp) -> Result<(), StoreError> {
@@ -67,6 +67,11 @@ impl Lines for SqliteStore {
         self.forget_what_was_deleted().await
     }
 }
+
+/// Every table that has something about a line, or belongs to one that has: whoever asks what is stored about a
+/// line is told all of them.
+pub const TABLES_ABOUT_A_LINE: [&str; 7] =
+    ["authorization", "consent", "delivery", "grants", "line", "refresh_token", "subscription"];
 
 /// Whatever is stored about a line, and the column that names it: all of it is deleted with the line.
 pub(super) const ABOUT_A_LINE: [(&str, &str); 4] =

@@ -40,6 +40,8 @@ mod outbox_tests;
 mod subscription;
 mod used_token;
 
+pub use line::TABLES_ABOUT_A_LINE;
+
 /// Every version of the schema, oldest first. `user_version` is how many of them a database has.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -53,6 +55,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0009_authorization.sql"),
     include_str!("../../migrations/sqlite/0010_subscription.sql"),
     include_str!("../../migrations/sqlite/0011_key_rotation.sql"),
+    include_str!("../../migrations/sqlite/0012_subscription_scope.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -335,7 +338,8 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Brings the schema to the newest version, each step in a transaction that also counts it.
+/// Brings the schema to the newest version, each step in a transaction that also counts it. A table that is
+/// replaced keeps what refers to it, so references are not followed meanwhile.
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let in_database = |cause| OpenError::Database { path: path.to_owned(), cause };
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(in_database)?;
@@ -343,6 +347,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
+    connection.pragma_update(None, "foreign_keys", false).map_err(in_database)?;
     for (version, migration) in (1u32..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         connection
             .transaction()
@@ -353,7 +358,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
             })
             .map_err(in_database)?;
     }
-    Ok(())
+    connection.pragma_update(None, "foreign_keys", true).map_err(in_database)
 }
 
 /// The writer's life: batch after batch, until the store is dropped and the queue is empty.
@@ -624,11 +629,21 @@ mod tests {
             .unwrap();
         for table in tables {
             let columns = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
-            if columns.column_names().any(|column| column == "line") {
+            let names_a_line = columns.column_names().any(|column| column == "line");
+            if names_a_line {
                 // What is left of a subscription names no line any more: tests of its own hold that.
                 let is_deleted = line::ABOUT_A_LINE.contains(&(table.as_str(), "line")) || table == "subscription";
                 assert!(is_deleted, "{table} is about lines: it belongs into ABOUT_A_LINE");
             }
+            let belongs_to_one = connection
+                .prepare(&format!(r#"SELECT "table" FROM pragma_foreign_key_list('{table}')"#))
+                .unwrap()
+                .query_map([], |row| row.get::<_, String>(0))
+                .unwrap()
+                .any(|owner| TABLES_ABOUT_A_LINE.contains(&owner.unwrap().as_str()));
+            let is_listed = TABLES_ABOUT_A_LINE.contains(&table.as_str());
+            let is_about_one = names_a_line || belongs_to_one || table == "line";
+            assert_eq!(is_listed, is_about_one, "{table}: does it belong into TABLES_ABOUT_A_LINE?");
         }
     }
 
@@ -748,6 +763,59 @@ mod tests {
         assert_eq!((clients[0].revision, clients[0].grants.len(), clients[0].is_public()), (1, 3, false));
     }
 
+    #[test]
+    fn a_subscription_from_before_keeps_what_it_was_told_and_knows_its_scope() {
+        let directory = TempDir::new().unwrap();
+        let before = Connection::open(directory.path().join("attache.db")).unwrap();
+        before.pragma_update(None, "foreign_keys", true).unwrap();
+        for migration in &MIGRATIONS[..11] {
+            before.execute_batch(migration).unwrap();
+        }
+        before.pragma_update(None, "user_version", 11).unwrap();
+        before
+            .execute_batch(
+                "INSERT INTO client (id, publisher, client_id, keys, redirect_uris, origins, scopes, purposes,
+                                     registered_at)
+                 VALUES (x'01010101010101010101010101010101', 'camara', 'shop', '[]', '[]', '[]', '[]', '[]', 5)",
+            )
+            .unwrap();
+        let made = [
+            ("device-roaming-status-subscriptions", "0.8", "org.camaraproject.device-roaming-status-subscriptions.v0"),
+            ("device-roaming-status-subscriptions", "0.6", "org.camaraproject.roaming-status-subscriptions.v0"),
+            ("device-status", "0.5", ""),
+        ];
+        for (id, (api, contract, _)) in (1u8..).zip(made) {
+            before
+                .execute(
+                    "INSERT INTO subscription (id, publisher, api, contract, client, purpose, line, event_type, sink,
+                                               starts_at, status, events_made)
+                     VALUES (?1, 'camara', ?2, ?3, x'01010101010101010101010101010101', 'dpv:Marketing', zeroblob(16),
+                             'roaming-on', 'https://a.example/', 7, 'active', 3)",
+                    params![[id; 16], api, contract],
+                )
+                .unwrap();
+            before
+                .execute(
+                    "INSERT INTO delivery (subscription, sequence, origin, notice, at, made_at)
+                     VALUES (?1, 1, 'https://a.example', 'subscription-started', 7, 8)",
+                    [[id; 16]],
+                )
+                .unwrap();
+        }
+        drop(before);
+        let store = open(&directory);
+        for (id, (api, _, prefix)) in (1u8..).zip(made) {
+            let id = attache_core::SubscriptionId::from_bytes([id; 16]);
+            let kept = attache_core::Subscriptions::subscription(&store, id).unwrap().unwrap();
+            let scope = match api {
+                "device-status" => "device-status:subscriptions:create".to_owned(),
+                _ => format!("{api}:{prefix}.roaming-on:create"),
+            };
+            assert_eq!((kept.scope.as_str(), kept.events_made), (scope.as_str(), 3));
+            assert_eq!(attache_core::Deliveries::deliveries(&store, id, 9).unwrap().len(), 1);
+        }
+    }
+
     #[tokio::test]
     async fn what_was_used_is_remembered_until_nobody_takes_it_any_more() {
         let directory = TempDir::new().unwrap();
@@ -772,7 +840,7 @@ mod tests {
             Clients::add(&store, client(id, name)).await.unwrap();
             Grants::put(&store, [id; 32], grant(id, backchannel())).await.unwrap();
         }
-        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        Clients::remove(&store, ClientId::from_bytes([1; 16]), NOW).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), [([2; 32], grant(2, backchannel()))]);
         Grants::remove(&store, vec![[2; 32], [3; 32]]).await.unwrap();
         assert_eq!(Grants::load(&store).unwrap(), []);
@@ -816,7 +884,7 @@ mod tests {
         assert_eq!(store.find([2; 32]).await.unwrap(), None);
         // Its identifier is free again, so it is gone as well.
         assert!(store.begin(authorization(1, 1), [5; 32], until(30)).await.unwrap());
-        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        Clients::remove(&store, ClientId::from_bytes([1; 16]), NOW).await.unwrap();
         assert_eq!(store.find([5; 32]).await.unwrap(), None);
     }
 
@@ -907,7 +975,7 @@ mod tests {
         let grants = |line| Grant { line: LineId::from_bytes([line; 16]), ..grant(2, backchannel()) };
         Grants::put(&store, [7; 32], grants(7)).await.unwrap();
         Grants::put(&store, [8; 32], grants(8)).await.unwrap();
-        Clients::remove(&store, ClientId::from_bytes([1; 16])).await.unwrap();
+        Clients::remove(&store, ClientId::from_bytes([1; 16]), NOW).await.unwrap();
         assert_eq!(consents(&store), [of(7, 2), of(8, 2)]);
         Lines::remove(&store, LineId::from_bytes([7; 16]), NOW).await.unwrap();
         assert_eq!(consents(&store), [of(8, 2)]);

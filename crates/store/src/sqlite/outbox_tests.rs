@@ -1,10 +1,10 @@
 //! Subscriptions and the outbox together: what a change leaves behind, and what becomes of it.
 
 use attache_core::{
-    Attempt, Client, ClientId, ClientKeys, Clients as _, Deliveries as _, DeliveryState, DeviceIdentifier, Due,
-    EndReason, EventType, Fact, IdempotencyKey, Kept, Line, LineId, Lines, Notice, Outcome, Plan, PublisherName,
-    Purpose, Replayed, Sink, SinkCredential, Status, SubjectKey, Subscription, SubscriptionFilter, SubscriptionId,
-    SubscriptionStatus, Subscriptions as _, Timestamp,
+    Attempt, Client, ClientId, ClientKeys, Clients as _, Consent, ConsentState, Consents, Deliveries as _,
+    DeliveryState, DeviceIdentifier, Due, EndReason, EventType, Fact, IdempotencyKey, Kept, LegalBasis, Line, LineId,
+    Lines, Notice, Outcome, Plan, PublisherName, Purpose, Replayed, Scope, Sink, SinkCredential, Status, SubjectKey,
+    Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Subscriptions as _, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -68,6 +68,7 @@ fn subscription(id: u8, event_type: EventType) -> Subscription {
         contract: "0.8".into(),
         client: ClientId::from_bytes([1; 16]),
         purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+        scope: Scope::new_static("roaming:create"),
         line: LineId::from_bytes([9; 16]),
         device: Some(DeviceIdentifier::PhoneNumber("+33699901032".parse().unwrap())),
         event_type,
@@ -136,6 +137,13 @@ impl World {
         }
     }
 
+    /// What the subject of the line says about the first client.
+    async fn say(&self, state: ConsentState) {
+        let Subscription { line, client, purpose, scope, .. } = subscription(1, EventType::RoamingOn);
+        let consent = Consent { line, client, purpose, scope, basis: LegalBasis::Consent, state };
+        Consents::put(&self.store, vec![consent]).await.unwrap();
+    }
+
     async fn settle(&self, subscription: SubscriptionId, sequence: u64, outcome: Outcome) {
         let attempt = Attempt { subscription, sequence, at: at(60), outcome, description: "HTTP 204".into() };
         self.store.record(vec![attempt]).await.unwrap();
@@ -161,6 +169,7 @@ async fn a_change_is_told_to_whom_it_concerns_and_is_there_after_a_restart() {
     let credential = SinkCredential { sealed: vec![1, 2, 3], expires_at: Some(at(1000)) };
     let first = Subscription { credential: Some(credential), ..subscription(1, EventType::RoamingOn) };
     world.subscribe(first.clone()).await;
+    world.say(ConsentState::Granted { at: at(0) }).await;
     world.subscribe(Subscription { device: None, ..subscription(2, EventType::RoamingOff) }).await;
     world.put(line("26201", 7)).await;
     world.put(line("26201", 8)).await;
@@ -340,11 +349,9 @@ async fn a_request_that_is_sent_again_makes_nothing_new() {
 async fn lists_have_what_was_asked_for() {
     let world = World::new().await;
     world.subscribe(subscription(1, EventType::RoamingOn)).await;
-    let older = Subscription {
-        contract: "0.7".into(),
-        line: LineId::from_bytes([8; 16]),
-        ..subscription(2, EventType::RoamingOn)
-    };
+    let (id, phone_number) = (LineId::from_bytes([8; 16]), "+33699901033".parse().unwrap());
+    world.put(Line { id, phone_number, ..line("20801", 0) }).await;
+    let older = Subscription { contract: "0.7".into(), line: id, ..subscription(2, EventType::RoamingOn) };
     world.subscribe(older).await;
     world
         .subscribe(Subscription { client: ClientId::from_bytes([2; 16]), ..subscription(3, EventType::RoamingOn) })
@@ -369,7 +376,71 @@ async fn lists_have_what_was_asked_for() {
 async fn what_a_client_subscribed_to_ends_with_it() {
     let world = World::new().await;
     world.subscribe(subscription(1, EventType::RoamingOn)).await;
-    attache_core::Clients::remove(&world.store, ClientId::from_bytes([1; 16])).await.unwrap();
-    assert_eq!(world.store.subscription(SubscriptionId::from_bytes([1; 16])).unwrap(), None);
+    world.subscribe(Subscription { max_events: Some(1), ..subscription(2, EventType::RoamingOn) }).await;
+    let other = Subscription { client: ClientId::from_bytes([2; 16]), ..subscription(3, EventType::RoamingOn) };
+    world.subscribe(other).await;
+    world.put(line("26201", 7)).await;
+    let ended = attache_core::Clients::remove(&world.store, ClientId::from_bytes([1; 16]), at(51)).await.unwrap();
+    assert_eq!(ended, 1, "the second had ended by itself");
+    let sent = world.send_all().await;
+    let of = |id| sent.iter().filter(|(of, ..)| *of == id).map(|(.., notice)| notice.clone()).collect::<Vec<_>>();
+    let (reason, description) = (EndReason::NetworkTerminated, Some("the client has been removed".into()));
+    assert_eq!(of(1), [Notice::Started, Notice::Ended { reason, description }]);
+    assert_eq!(of(2), [Notice::Started, self::ended(EndReason::MaxEventsReached)]);
+    assert_eq!(of(3), [Notice::Started, Notice::Event(Fact::RoamingOn)]);
+    let late = world.store.begin(subscription(4, EventType::RoamingOn), None).await.unwrap();
+    assert_eq!(late, Kept::RightGone);
+}
+
+#[tokio::test]
+async fn what_rests_on_a_consent_ends_with_it_in_one_commit() {
+    let world = World::new().await;
+    world.say(ConsentState::Granted { at: at(0) }).await;
+    world.subscribe(Subscription { device: None, ..subscription(1, EventType::RoamingOn) }).await;
+    let other = Subscription { scope: Scope::new_static("another:create"), ..subscription(2, EventType::RoamingOn) };
+    world.subscribe(other).await;
+    world.put(line("26201", 7)).await;
+    world.say(ConsentState::Withdrawn { granted_at: at(0), at: at(51) }).await;
+    let world = world.restarted();
+    world.put(line("20801", 8)).await;
+    world.put(line("26201", 9)).await;
+    let sent = world.send_all().await;
+    let of = |id| sent.iter().filter(|(of, ..)| *of == id).map(|(.., notice)| notice.clone()).collect::<Vec<_>>();
+    let (reason, description) = (EndReason::NetworkTerminated, Some("the subscriber does not consent any more".into()));
+    assert_eq!(of(1), [Notice::Started, Notice::Ended { reason, description }]);
+    let on = Notice::Event(Fact::RoamingOn);
+    assert_eq!(of(2), [Notice::Started, on.clone(), on]);
+}
+
+#[tokio::test]
+async fn after_a_withdrawal_nothing_that_was_left_over_is_told_either() {
+    let world = World::new().await;
+    world.say(ConsentState::Granted { at: at(0) }).await;
+    let new = Subscription { device: None, max_events: Some(2), ..subscription(1, EventType::RoamingStatus) };
+    world.subscribe(new).await;
+    world.settle(SubscriptionId::from_bytes([1; 16]), 1, Outcome::Delivered).await;
+    for (serving, confirmed) in [("26201", 7), ("20801", 8)] {
+        world.put(line(serving, confirmed)).await;
+    }
+    let id = SubscriptionId::from_bytes([1; 16]);
+    world.settle(id, 2, Outcome::Dead).await;
+    assert_eq!(world.get(1).status, SubscriptionStatus::Ended(EndReason::MaxEventsReached));
+    world.say(ConsentState::Withdrawn { granted_at: at(0), at: at(51) }).await;
+    assert_eq!(world.store.replay(id, Replayed::Since(at(0)), at(61)).await.unwrap(), 0);
+    let sent: Vec<_> = world.send_all().await.into_iter().map(|(.., notice)| notice).collect();
+    assert_eq!(sent, [ended(EndReason::MaxEventsReached)]);
+}
+
+#[tokio::test]
+async fn none_begins_after_that_has_ended_which_it_would_rest_on() {
+    let world = World::new().await;
+    let with_token = Subscription { device: None, ..subscription(1, EventType::RoamingOn) };
+    assert_eq!(world.store.begin(with_token.clone(), None).await.unwrap(), Kept::RightGone);
+    world.say(ConsentState::Granted { at: at(0) }).await;
+    world.say(ConsentState::Withdrawn { granted_at: at(0), at: at(1) }).await;
+    assert_eq!(world.store.begin(with_token, None).await.unwrap(), Kept::RightGone);
+    Lines::remove(&world.store, LineId::from_bytes([9; 16]), at(2)).await.unwrap();
+    let of_client = world.store.begin(subscription(1, EventType::RoamingOn), None).await.unwrap();
+    assert_eq!(of_client, Kept::LineGone);
     assert_eq!(world.send_all().await, []);
 }

@@ -6,25 +6,25 @@
 
 use async_trait::async_trait;
 use attache_core::{
-    ClientId, DeviceIdentifier, EndReason, EventType, IdempotencyKey, Ipv4Identifier, Kept, Line, LineId, Notice, Sink,
-    SinkCredential, StoreError, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Subscriptions,
-    Timestamp, events, initial_event,
+    ClientId, Consent, DeviceIdentifier, EndReason, EventType, IdempotencyKey, Ipv4Identifier, Kept, Line, LineId,
+    Notice, Sink, SinkCredential, StoreError, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus,
+    Subscriptions, Timestamp, events, initial_event,
 };
-use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params, types::Type};
 
 use super::{
     SqliteStore,
     client::text,
-    damaged,
-    delivery::{give_up, go_on, make},
+    consent, damaged,
+    delivery::{GivenUp, give_up, go_on, make},
     failed, line,
 };
 
 /// The columns of a subscription, in the order in which [`subscription`] reads them.
 pub(super) const COLUMNS: &str =
-    "s.id, s.publisher, s.api, s.contract, s.client, s.purpose, s.line, s.device, s.event_type, s.sink,
-     s.credential, s.credential_expires_at, s.initial_event, s.max_events, s.expires_at, s.starts_at, s.status,
-     s.events_made";
+    "s.id, s.publisher, s.api, s.contract, s.client, s.purpose, s.scope, s.line, s.device, s.event_type,
+     s.sink, s.credential, s.credential_expires_at, s.initial_event, s.max_events, s.expires_at, s.starts_at,
+     s.status, s.events_made";
 
 #[async_trait]
 impl Subscriptions for SqliteStore {
@@ -101,10 +101,13 @@ fn add(connection: &Connection, new: Subscription, key: Option<&IdempotencyKey>)
             return Ok(known.map_or(Kept::OtherRequest, Kept::Again));
         }
     }
+    let Some(line) = line::find(connection, new.line)? else { return Ok(Kept::LineGone) };
+    if !may_begin(connection, &new)? {
+        return Ok(Kept::RightGone);
+    }
     insert(connection, &new, key)?;
     make(connection, new.id, &Notice::Started, new.starts_at, new.starts_at)?;
     if new.initial_event == Some(true)
-        && let Some(line) = line::find(connection, new.line)?
         && let Some(event) = initial_event(&line, new.event_type, new.starts_at)
     {
         make(connection, new.id, &Notice::Event(event.fact), event.at, new.starts_at)?;
@@ -113,14 +116,23 @@ fn add(connection: &Connection, new: Subscription, key: Option<&IdempotencyKey>)
     Ok(Kept::New(kept.unwrap_or(new)))
 }
 
+/// Whether what a new subscription rests on is there: its client, and the subject's word where a token for the
+/// line stood for that.
+fn may_begin(connection: &Connection, new: &Subscription) -> rusqlite::Result<bool> {
+    if new.device.is_none() {
+        return consent::is_in_force(connection, new.line, new.client, &new.purpose, &new.scope);
+    }
+    connection.prepare_cached("SELECT 1 FROM client WHERE id = ?1")?.exists([new.client.as_bytes()])
+}
+
 fn insert(connection: &Connection, new: &Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<usize> {
     let credential = new.credential.as_ref();
     connection
         .prepare_cached(
-            "INSERT INTO subscription (id, publisher, api, contract, client, purpose, line, device, event_type, sink,
-                                       credential, credential_expires_at, initial_event, max_events, expires_at,
+            "INSERT INTO subscription (id, publisher, api, contract, client, purpose, scope, line, device, event_type,
+                                       sink, credential, credential_expires_at, initial_event, max_events, expires_at,
                                        starts_at, status, idempotency_key, request)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         )?
         .execute(params![
             new.id.as_bytes(),
@@ -129,6 +141,7 @@ fn insert(connection: &Connection, new: &Subscription, key: Option<&IdempotencyK
             new.contract,
             new.client.as_bytes(),
             new.purpose.as_str(),
+            new.scope.as_str(),
             new.line.as_bytes(),
             new.device.as_ref().map(written_device),
             new.event_type.as_str(),
@@ -200,14 +213,52 @@ pub(super) fn end(
         };
     }
     set_status(connection, id, SubscriptionStatus::Ended(reason))?;
-    // Once we may not tell of a line any more, what waits to be told of it is not told either.
-    if matches!(reason, EndReason::SinkGone | EndReason::NetworkTerminated) {
-        give_up(connection, id, reason == EndReason::SinkGone)?;
+    match reason {
+        EndReason::SinkGone => give_up(connection, id, GivenUp::Waiting)?,
+        EndReason::NetworkTerminated => give_up(connection, id, GivenUp::AboutTheLine)?,
+        EndReason::MaxEventsReached | EndReason::Expired | EndReason::Deleted | EndReason::CredentialExpired => {}
     }
     match Subscription::end_notice(reason, description) {
         Some(notice) => make(connection, id, &notice, now, now),
         None => Ok(()),
     }
+}
+
+/// Ends the subscriptions that rest on those of these consents that are not in force.
+pub(super) fn end_without_consent(connection: &Connection, consents: &[Consent]) -> rusqlite::Result<()> {
+    for consent in consents.iter().filter(|consent| !consent.is_in_force()) {
+        let resting = identifiers(
+            connection,
+            "SELECT id FROM subscription WHERE line = ?1 AND client = ?2 AND purpose = ?3 AND scope = ?4",
+            params![
+                consent.line.as_bytes(),
+                consent.client.as_bytes(),
+                consent.purpose.as_str(),
+                consent.scope.as_str()
+            ],
+        )?;
+        for id in resting {
+            silence(connection, id, "the subscriber does not consent any more", consent.state.at())?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the subscriptions of a client. Returns how many.
+pub(super) fn end_of_client(connection: &Connection, client: ClientId, now: Timestamp) -> rusqlite::Result<usize> {
+    let made = identifiers(connection, "SELECT id FROM subscription WHERE client = ?1", params![client.as_bytes()])?;
+    let mut ended = 0;
+    for id in made {
+        ended += usize::from(is_alive(connection, id)?);
+        silence(connection, id, "the client has been removed", now)?;
+    }
+    Ok(ended)
+}
+
+/// Ends a subscription, if it has not ended, and tells nothing about its line any more in either case.
+fn silence(connection: &Connection, id: SubscriptionId, why: &str, now: Timestamp) -> rusqlite::Result<()> {
+    end(connection, id, EndReason::NetworkTerminated, Some(why.to_owned()), now)?;
+    give_up(connection, id, GivenUp::AboutTheLine)
 }
 
 fn set_active(connection: &Connection, id: SubscriptionId, is_active: bool, now: Timestamp) -> rusqlite::Result<()> {
@@ -228,30 +279,31 @@ fn set_status(connection: &Connection, id: SubscriptionId, status: SubscriptionS
 }
 
 fn end_due(connection: &Connection, now: Timestamp, credentials_until: Timestamp) -> rusqlite::Result<usize> {
-    let due = |sql: &str, until: Timestamp| -> rusqlite::Result<Vec<SubscriptionId>> {
-        connection
-            .prepare_cached(sql)?
-            .query_map([until.unix_nanoseconds()], |row| Ok(SubscriptionId::from_bytes(row.get(0)?)))?
-            .collect()
-    };
-    let expired = due(
+    let expired = identifiers(
+        connection,
         "SELECT id FROM subscription
          WHERE status IN ('active', 'inactive') AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT 1000",
-        now,
+        params![now.unix_nanoseconds()],
     )?;
     for id in &expired {
         end(connection, *id, EndReason::Expired, None, now)?;
     }
-    let without_credential = due(
+    let without_credential = identifiers(
+        connection,
         "SELECT id FROM subscription
          WHERE status IN ('active', 'inactive') AND credential_expires_at IS NOT NULL AND credential_expires_at <= ?1
          LIMIT 1000",
-        credentials_until,
+        params![credentials_until.unix_nanoseconds()],
     )?;
     for id in &without_credential {
         end(connection, *id, EndReason::CredentialExpired, None, now)?;
     }
     Ok(expired.len() + without_credential.len())
+}
+
+/// The identifiers that a query finds.
+fn identifiers(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<Vec<SubscriptionId>> {
+    connection.prepare_cached(sql)?.query_map(values, |row| Ok(SubscriptionId::from_bytes(row.get(0)?)))?.collect()
 }
 
 /// Whether any subscription has not ended.
@@ -295,10 +347,7 @@ pub(super) fn tell_change(
 
 /// Ends the subscriptions about a line, and deletes whatever in them is about it.
 pub(super) fn forget(connection: &Connection, line: LineId, now: Timestamp) -> rusqlite::Result<()> {
-    let about: Vec<SubscriptionId> = connection
-        .prepare_cached("SELECT id FROM subscription WHERE line = ?1")?
-        .query_map([line.as_bytes()], |row| Ok(SubscriptionId::from_bytes(row.get(0)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+    let about = identifiers(connection, "SELECT id FROM subscription WHERE line = ?1", params![line.as_bytes()])?;
     for id in about {
         let description = Some("the line has ended".to_owned());
         end(connection, id, EndReason::NetworkTerminated, description, now)?;
@@ -307,7 +356,10 @@ pub(super) fn forget(connection: &Connection, line: LineId, now: Timestamp) -> r
             .execute([id.as_bytes()])?;
         go_on(connection, id, None)?;
         connection
-            .prepare_cached("UPDATE subscription SET line = zeroblob(16), device = NULL WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE subscription SET line = zeroblob(16), device = NULL, idempotency_key = NULL, request = NULL
+                 WHERE id = ?1",
+            )?
             .execute([id.as_bytes()])?;
     }
     Ok(())
@@ -319,7 +371,7 @@ pub(super) fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subs
     let time = |place: usize| -> rusqlite::Result<Option<Timestamp>> {
         Ok(row.get::<_, Option<i64>>(column(place))?.map(Timestamp::from_unix_nanoseconds))
     };
-    let credential_expires_at = time(11)?;
+    let credential_expires_at = time(12)?;
     Ok(Subscription {
         id: SubscriptionId::from_bytes(row.get(column(0))?),
         publisher: text(row, column(1))?,
@@ -327,19 +379,20 @@ pub(super) fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subs
         contract: row.get(column(3))?,
         client: ClientId::from_bytes(row.get(column(4))?),
         purpose: text(row, column(5))?,
-        line: LineId::from_bytes(row.get(column(6))?),
-        device: row.get::<_, Option<String>>(column(7))?.map(|text| device(&text, column(7))).transpose()?,
-        event_type: event_type(row, column(8))?,
-        sink: Sink::new(row.get_ref(column(9))?.as_str()?).map_err(damaged(column(9), Type::Text))?,
+        scope: text(row, column(6))?,
+        line: LineId::from_bytes(row.get(column(7))?),
+        device: row.get::<_, Option<String>>(column(8))?.map(|text| device(&text, column(8))).transpose()?,
+        event_type: event_type(row, column(9))?,
+        sink: Sink::new(row.get_ref(column(10))?.as_str()?).map_err(damaged(column(10), Type::Text))?,
         credential: row
-            .get::<_, Option<_>>(column(10))?
+            .get::<_, Option<_>>(column(11))?
             .map(|sealed| SinkCredential { sealed, expires_at: credential_expires_at }),
-        initial_event: row.get(column(12))?,
-        max_events: row.get(column(13))?,
-        expires_at: time(14)?,
-        starts_at: Timestamp::from_unix_nanoseconds(row.get(column(15))?),
-        status: status(row.get_ref(column(16))?.as_str()?, column(16))?,
-        events_made: row.get(column(17))?,
+        initial_event: row.get(column(13))?,
+        max_events: row.get(column(14))?,
+        expires_at: time(15)?,
+        starts_at: Timestamp::from_unix_nanoseconds(row.get(column(16))?),
+        status: status(row.get_ref(column(17))?.as_str()?, column(17))?,
+        events_made: row.get(column(18))?,
     })
 }
 

@@ -6,20 +6,29 @@
 //! Notification Guide.
 
 use attache_core::{
-    Country, Delivery, EndReason, Fact, Notice, Problem, Sink, Subscription, SubscriptionProblem, SubscriptionStatus,
-    Technology, Timestamp,
+    Country, Delivery, EndReason, EventType, Fact, Notice, Problem, Sink, Subscription, SubscriptionProblem,
+    SubscriptionStatus, Technology, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     connected_network_type::v0_2::UNKNOWN,
     date_time::Milliseconds,
     device::{self, DeviceResponse, invalid},
-    error::{self, error_info},
+    error::{self, ErrorInfo, error_info},
     error_v0_6, error_v1_0,
+    schema::{
+        AccessTokenType, AnySinkUrl, ConnectedNetworkType, CountryCode, CountryName, CredentialType, DataContentType,
+        DateTime, DetailWithDevice, EventTypeNotification, InitiationReason, OtherDeviceResponse, Protocol,
+        ShownStatus, SinkCredentialByType, SinkUrl, Source, SpecVersion, SubscriptionId, SubscriptionMaxEvents,
+        SubscriptionTypes, TerminationReason, UpdateReason, UuidSubscriptionId,
+    },
 };
 use crate::{
-    Credential, Refusal, SubscriptionFace, SubscriptionRequest,
+    Body, Codes, Credential, Refusal, Statuses, SubscriptionDescription, SubscriptionFace, SubscriptionRequest, Told,
+    description::EXAMPLE_SINK,
     json::{self, Object, present},
     subscription_face::event_id,
 };
@@ -36,55 +45,126 @@ macro_rules! subscribed_types {
 }
 pub(crate) use subscribed_types;
 
+/// What the documents of 0.8 and of connected-network-type-subscriptions 0.2 say.
+pub(crate) const DESCRIPTION: SubscriptionDescription = SubscriptionDescription {
+    request: Body::of::<Request>(),
+    example,
+    answer: Body::of::<Response<'_>>(),
+    error: Body::of::<ErrorInfo<'_>>(),
+    event: Body::of::<CloudEvent<'_>>(),
+    told: Told {
+        of_line: data_of,
+        started: Body::of::<Started<'_>>(),
+        updated: Body::of::<Updated<'_>>(),
+        ended: Body::of::<Ended<'_>>(),
+    },
+    instead: &[],
+    sink: "{$request.body#/sink}",
+    sink_statuses: &[204, 400, 401, 403, 410, 429],
+    statuses: Statuses { create: &[400, 401, 403, 409, 422, 429], list: &[400, 401, 403], one: &[400, 401, 403, 404] },
+    codes: Codes::Enumerated,
+};
+
+/// What those of 0.7 and of connected-network-type-subscriptions 0.1 say.
+pub(crate) const DESCRIPTION_V0_7: SubscriptionDescription =
+    SubscriptionDescription { instead: &[Body::of::<AnySinkUrl>(), Body::of::<OtherDeviceResponse>()], ..DESCRIPTION };
+
+/// What that of device-roaming-status-subscriptions 0.6 says.
+pub(crate) const DESCRIPTION_V0_6: SubscriptionDescription = SubscriptionDescription {
+    told: Told { ended: Body::of::<Ends<'_>>(), ..DESCRIPTION.told },
+    instead: &[
+        Body::of::<AnySinkUrl>(),
+        Body::of::<OtherDeviceResponse>(),
+        Body::of::<DetailWithDevice>(),
+        Body::of::<UuidSubscriptionId>(),
+    ],
+    sink_statuses: &[204, 400, 401, 403, 500, 503],
+    statuses: Statuses {
+        create: &[400, 401, 403, 409, 422, 429, 500, 503],
+        list: &[400, 401, 403, 500, 503],
+        one: &[400, 401, 403, 404, 429, 500, 503],
+    },
+    codes: Codes::Shown,
+    ..DESCRIPTION
+};
+
 /// `SubscriptionRequest`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SubscriptionRequest)]
 struct Request {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Protocol, required)]
     protocol: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = SinkUrl, required)]
     sink: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = SinkCredentialByType)]
     sink_credential: Option<Object<SinkCredential>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = SubscriptionTypes, required)]
     types: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = RequestedConfig, required)]
     config: Option<Object<RequestedConfig>>,
 }
 
-/// `SinkCredential`.
-#[derive(Deserialize)]
+/// `AccessTokenCredential`.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct SinkCredential {
+#[schema(as = AccessTokenCredential)]
+pub(super) struct SinkCredential {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = CredentialType, required)]
     credential_type: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required)]
     access_token: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = DateTime, required)]
     access_token_expires_utc: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = AccessTokenType, required)]
     access_token_type: Option<String>,
 }
 
 /// `Config` of a request.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RequestedConfig)]
 struct RequestedConfig {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = RequestedDetail, required)]
     subscription_detail: Option<Object<RequestedDetail>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = DateTime)]
     subscription_expire_time: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = SubscriptionMaxEvents)]
     subscription_max_events: Option<i64>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool)]
     initial_event: Option<bool>,
 }
 
 /// `CreateSubscriptionDetail`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CreateSubscriptionDetail)]
 struct RequestedDetail {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = device::Device)]
     device: Option<Object<device::Device>>,
+}
+
+/// A body for trying things out, about the first type of a version.
+fn example(face: &SubscriptionFace) -> Value {
+    json!({
+        "protocol": "HTTP",
+        "sink": EXAMPLE_SINK,
+        "types": face.types.iter().take(1).map(|subscribed| subscribed.name).collect::<Vec<_>>(),
+        "config": { "subscriptionDetail": { "device": { "phoneNumber": "+12025550123" } } },
+    })
 }
 
 const DEVICE: &str = "config.subscriptionDetail.device";
@@ -192,37 +272,50 @@ pub(crate) fn read_token(field: &str, token: String) -> Result<String, Problem> 
 }
 
 /// `Subscription`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Subscription)]
 struct Response<'a> {
+    #[schema(value_type = Protocol)]
     protocol: &'static str,
+    #[schema(value_type = SinkUrl)]
     sink: &'a str,
+    #[schema(value_type = SubscriptionTypes)]
     types: [&'static str; 1],
     config: Config<'a>,
+    #[schema(value_type = SubscriptionId)]
     id: String,
+    #[schema(value_type = DateTime)]
     starts_at: Milliseconds,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DateTime)]
     expires_at: Option<Milliseconds>,
+    #[schema(value_type = ShownStatus)]
     status: &'static str,
 }
 
 /// `Config`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Config<'a> {
-    subscription_detail: Told<'a>,
+    subscription_detail: Detail<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DateTime)]
     subscription_expire_time: Option<Milliseconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = SubscriptionMaxEvents)]
     subscription_max_events: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool)]
     initial_event: Option<bool>,
 }
 
 /// The device that the request named; nothing where the token told it.
-#[derive(Serialize)]
-struct Told<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = SubscriptionDetail)]
+struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = device::Device)]
     device: Option<DeviceResponse<'a>>,
 }
 
@@ -243,7 +336,7 @@ fn response<'a>(face: &SubscriptionFace, subscription: &'a Subscription) -> Resp
         sink: subscription.sink.as_str(),
         types: [face.type_of(subscription.event_type).map_or("", |subscribed| subscribed.name)],
         config: Config {
-            subscription_detail: Told { device: subscription.device.as_ref().map(DeviceResponse::from) },
+            subscription_detail: Detail { device: subscription.device.as_ref().map(DeviceResponse::from) },
             subscription_expire_time: expires_at(),
             subscription_max_events: subscription.max_events,
             initial_event: subscription.initial_event,
@@ -255,7 +348,7 @@ fn response<'a>(face: &SubscriptionFace, subscription: &'a Subscription) -> Resp
     }
 }
 
-const fn status(status: SubscriptionStatus) -> &'static str {
+pub(super) const fn status(status: SubscriptionStatus) -> &'static str {
     match status {
         SubscriptionStatus::Active => "ACTIVE",
         SubscriptionStatus::Inactive => "INACTIVE",
@@ -271,93 +364,195 @@ const fn status(status: SubscriptionStatus) -> &'static str {
 }
 
 /// A `CloudEvent` (`CloudEvents` 1.0, JSON format).
-#[derive(Serialize)]
-pub(crate) struct CloudEvent<'a, Data> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CloudEvent<'a> {
     id: String,
+    #[schema(value_type = Source)]
     source: &'a str,
+    #[schema(value_type = EventTypeNotification)]
     r#type: &'static str,
+    #[schema(value_type = SpecVersion)]
     specversion: &'static str,
+    #[schema(value_type = DataContentType)]
     datacontenttype: &'static str,
+    #[schema(value_type = DateTime)]
     time: Milliseconds,
-    data: Data,
+    #[schema(value_type = Object)]
+    data: Data<'a>,
 }
 
-impl<'a, Data> CloudEvent<'a, Data> {
-    pub(crate) fn new(delivery: &Delivery, source: &'a str, r#type: &'static str, data: Data) -> Self {
+impl<'a> CloudEvent<'a> {
+    pub(crate) fn new(delivery: &Delivery, source: &'a str, r#type: &'static str, data: Data<'a>) -> Self {
         Self {
             id: event_id(delivery),
             source,
             r#type,
-            specversion: "1.0",
-            datacontenttype: "application/json",
+            specversion: SPEC_VERSION,
+            datacontenttype: DATA_CONTENT_TYPE,
             time: Milliseconds(delivery.at),
             data,
         }
     }
 }
 
+pub(super) const SPEC_VERSION: &str = "1.0";
+pub(super) const DATA_CONTENT_TYPE: &str = "application/json";
+
 /// What an event tells.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Data<'a> {
+    Plain(Plain<'a>),
+    RoamingStatus(RoamingStatus<'a>),
+    RoamingChangeCountry(RoamingChangeCountry<'a>),
+    NetworkType(NetworkTypeChange<'a>),
+    Started(Started<'a>),
+    Updated(Updated<'a>),
+    Ended(Ended<'a>),
+    Ends(Ends<'a>),
+}
+
+/// What every event tells: `BasicDeviceEventData`.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Data<'a> {
+#[schema(as = BasicDeviceEventData)]
+pub(crate) struct Plain<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DeviceResponse<'_>)]
     device: Option<DeviceResponse<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    roaming: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country_code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country_name: Option<&'static [&'static str]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connected_network_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    initiation_reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    update_reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    termination_reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    termination_description: Option<&'a str>,
+    #[schema(value_type = SubscriptionId)]
     subscription_id: String,
 }
 
-impl<'a> Data<'a> {
-    /// That the subscription has ended.
-    pub(crate) fn ends(self, reason: &'static str, description: Option<&'a str>) -> Self {
-        Self { termination_reason: Some(reason), termination_description: description, ..self }
-    }
-
-    /// What became of the line.
-    pub(crate) fn tell(self, fact: Fact) -> Self {
-        let country_code = |country: Country| Some(country.mcc().number());
-        match fact {
-            Fact::RoamingStatus { visited } => Self {
-                roaming: Some(visited.is_some()),
-                country_code: visited.and_then(country_code),
-                country_name: visited.map(Country::names),
-                ..self
-            },
-            Fact::RoamingChangeCountry { visited } => {
-                Self { country_code: country_code(visited), country_name: Some(visited.names()), ..self }
-            }
-            Fact::NetworkTypeChanged { technology } => {
-                Self { connected_network_type: Some(technology.map_or(UNKNOWN, Technology::as_str)), ..self }
-            }
-            Fact::RoamingOn
-            | Fact::RoamingOff
-            | Fact::ReachabilityData
-            | Fact::ReachabilitySms
-            | Fact::ReachabilityDisconnected => self,
+impl<'a> From<&'a Subscription> for Plain<'a> {
+    fn from(subscription: &'a Subscription) -> Self {
+        Self {
+            device: subscription.device.as_ref().map(DeviceResponse::from),
+            subscription_id: subscription.id.to_string(),
         }
     }
 }
 
-/// What every event of a subscription tells.
-pub(crate) fn data(subscription: &Subscription) -> Data<'_> {
-    Data {
-        device: subscription.device.as_ref().map(DeviceResponse::from),
-        subscription_id: subscription.id.to_string(),
-        ..Data::default()
+/// `RoamingStatus`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RoamingStatus<'a> {
+    #[serde(flatten)]
+    plain: Plain<'a>,
+    roaming: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = CountryCode)]
+    country_code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = CountryName)]
+    country_name: Option<&'static [&'static str]>,
+}
+
+/// `RoamingChangeCountry`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RoamingChangeCountry<'a> {
+    #[serde(flatten)]
+    plain: Plain<'a>,
+    #[schema(value_type = CountryCode)]
+    country_code: u16,
+    #[schema(value_type = CountryName)]
+    country_name: &'static [&'static str],
+}
+
+/// `EventNetworkTypeChangeData`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = EventNetworkTypeChangeData)]
+pub(crate) struct NetworkTypeChange<'a> {
+    #[serde(flatten)]
+    plain: Plain<'a>,
+    #[schema(value_type = ConnectedNetworkType)]
+    connected_network_type: &'static str,
+}
+
+/// `SubscriptionStarted`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SubscriptionStarted)]
+pub(crate) struct Started<'a> {
+    #[serde(flatten)]
+    plain: Plain<'a>,
+    #[schema(value_type = InitiationReason)]
+    initiation_reason: &'static str,
+}
+
+/// `SubscriptionUpdated`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SubscriptionUpdated)]
+pub(crate) struct Updated<'a> {
+    #[serde(flatten)]
+    plain: Plain<'a>,
+    #[schema(value_type = UpdateReason)]
+    update_reason: &'static str,
+}
+
+/// `SubscriptionEnded`, and `SubscriptionEnds` of 0.7.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SubscriptionEnded)]
+pub(crate) struct Ended<'a> {
+    #[serde(flatten)]
+    ends: Ends<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    termination_description: Option<&'a str>,
+}
+
+/// `SubscriptionEnds` of 0.6, which has no description.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SubscriptionEnds)]
+pub(crate) struct Ends<'a> {
+    #[serde(flatten)]
+    pub(crate) plain: Plain<'a>,
+    #[schema(value_type = TerminationReason)]
+    pub(crate) termination_reason: &'static str,
+}
+
+/// The type of what an event of a line tells.
+pub(crate) fn data_of(event_type: EventType) -> Body {
+    match event_type {
+        EventType::RoamingStatus => Body::of::<RoamingStatus<'_>>(),
+        EventType::RoamingChangeCountry => Body::of::<RoamingChangeCountry<'_>>(),
+        EventType::NetworkTypeChanged => Body::of::<NetworkTypeChange<'_>>(),
+        EventType::RoamingOn
+        | EventType::RoamingOff
+        | EventType::ReachabilityData
+        | EventType::ReachabilitySms
+        | EventType::ReachabilityDisconnected => Body::of::<Plain<'_>>(),
+    }
+}
+
+/// What became of the line.
+pub(crate) fn tell(plain: Plain<'_>, fact: Fact) -> Data<'_> {
+    match fact {
+        Fact::RoamingStatus { visited } => Data::RoamingStatus(RoamingStatus {
+            plain,
+            roaming: visited.is_some(),
+            country_code: visited.map(|country| country.mcc().number()),
+            country_name: visited.map(Country::names),
+        }),
+        Fact::RoamingChangeCountry { visited } => Data::RoamingChangeCountry(RoamingChangeCountry {
+            plain,
+            country_code: visited.mcc().number(),
+            country_name: visited.names(),
+        }),
+        Fact::NetworkTypeChanged { technology } => Data::NetworkType(NetworkTypeChange {
+            plain,
+            connected_network_type: technology.map_or(UNKNOWN, Technology::as_str),
+        }),
+        Fact::RoamingOn
+        | Fact::RoamingOff
+        | Fact::ReachabilityData
+        | Fact::ReachabilitySms
+        | Fact::ReachabilityDisconnected => Data::Plain(plain),
     }
 }
 
@@ -368,31 +563,9 @@ pub(crate) fn write_event(
     delivery: &Delivery,
     source: &str,
 ) -> Option<Vec<u8>> {
-    let data = data(subscription);
-    let (r#type, data) = match &delivery.notice {
-        Notice::Event(became) => (face.type_of(became.event_type())?.name, data.tell(*became)),
-        Notice::Started => (face.life.started?, Data { initiation_reason: Some("SUBSCRIPTION_CREATED"), ..data }),
-        Notice::Updated { is_active } => {
-            let reason = if *is_active { "SUBSCRIPTION_ACTIVE" } else { "SUBSCRIPTION_INACTIVE" };
-            (face.life.updated?, Data { update_reason: Some(reason), ..data })
-        }
-        Notice::Ended { reason, description } => {
-            (face.life.ended, data.ends(termination_reason(*reason)?, description.as_deref()))
-        }
-    };
-    Some(json::write(&CloudEvent::new(delivery, source, r#type, data)))
-}
-
-/// `TerminationReason`; none for an end that nobody is told of.
-const fn termination_reason(reason: EndReason) -> Option<&'static str> {
-    match reason {
-        EndReason::SinkGone => None,
-        EndReason::MaxEventsReached
-        | EndReason::Expired
-        | EndReason::Deleted
-        | EndReason::CredentialExpired
-        | EndReason::NetworkTerminated => Some(reason.as_str()),
-    }
+    write_any_event(face, subscription, delivery, source, |ends, description| {
+        Data::Ended(Ended { ends, termination_description: description })
+    })
 }
 
 /// Writes an event of 0.6, which has no description of an end.
@@ -402,11 +575,48 @@ pub(crate) fn write_event_v0_6(
     delivery: &Delivery,
     source: &str,
 ) -> Option<Vec<u8>> {
-    let mut delivery = delivery.clone();
-    if let Notice::Ended { description, .. } = &mut delivery.notice {
-        *description = None;
+    write_any_event(face, subscription, delivery, source, |ends, _| Data::Ends(ends))
+}
+
+fn write_any_event<'a>(
+    face: &SubscriptionFace,
+    subscription: &'a Subscription,
+    delivery: &'a Delivery,
+    source: &'a str,
+    ended: fn(Ends<'a>, Option<&'a str>) -> Data<'a>,
+) -> Option<Vec<u8>> {
+    let plain = Plain::from(subscription);
+    let (r#type, data) = match &delivery.notice {
+        Notice::Event(became) => (face.type_of(became.event_type())?.name, tell(plain, *became)),
+        Notice::Started => {
+            (face.life.started?, Data::Started(Started { plain, initiation_reason: SUBSCRIPTION_CREATED }))
+        }
+        Notice::Updated { is_active } => {
+            let update_reason = if *is_active { SUBSCRIPTION_ACTIVE } else { SUBSCRIPTION_INACTIVE };
+            (face.life.updated?, Data::Updated(Updated { plain, update_reason }))
+        }
+        Notice::Ended { reason, description } => {
+            let termination_reason = termination_reason(*reason)?;
+            (face.life.ended, ended(Ends { plain, termination_reason }, description.as_deref()))
+        }
+    };
+    Some(json::write(&CloudEvent::new(delivery, source, r#type, data)))
+}
+
+pub(super) const SUBSCRIPTION_CREATED: &str = "SUBSCRIPTION_CREATED";
+pub(super) const SUBSCRIPTION_ACTIVE: &str = "SUBSCRIPTION_ACTIVE";
+pub(super) const SUBSCRIPTION_INACTIVE: &str = "SUBSCRIPTION_INACTIVE";
+
+/// `TerminationReason`; none for an end that nobody is told of.
+pub(super) const fn termination_reason(reason: EndReason) -> Option<&'static str> {
+    match reason {
+        EndReason::SinkGone => None,
+        EndReason::MaxEventsReached
+        | EndReason::Expired
+        | EndReason::Deleted
+        | EndReason::CredentialExpired
+        | EndReason::NetworkTerminated => Some(reason.as_str()),
     }
-    write_event(face, subscription, &delivery, source)
 }
 
 /// Writes a problem for 0.8, and for connected-network-type-subscriptions 0.2.

@@ -10,6 +10,9 @@ use crate::{
     },
 };
 
+/// What no pattern allows.
+const BAD: &str = "not a correlator!";
+
 const METHOD_NOT_ALLOWED: &[Code] = &[(405, "")];
 const UNSUPPORTED_MEDIA_TYPE: &[Code] = &[(415, "UNSUPPORTED_MEDIA_TYPE"), (400, "INVALID_ARGUMENT")];
 const NOT_FOUND: &[Code] = &[(404, "NOT_FOUND")];
@@ -40,7 +43,6 @@ pub(super) async fn run(session: &mut Session<'_>) {
                 trial.is_status(&exchange, &[200])
             })
             .await;
-        const BAD: &str = "not a correlator!";
         if !(pattern.matches)(BAD) {
             session
                 .refuses("a correlator that its pattern excludes", INVALID, Operation::Create, async |trial| {

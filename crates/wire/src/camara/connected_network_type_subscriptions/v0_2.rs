@@ -33,6 +33,7 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     write_list: subscription::write_list,
     write_event: subscription::write_event,
     refuse,
+    description: subscription::DESCRIPTION,
 };
 
 fn refuse(problem: &SubscriptionProblem) -> Refusal {

@@ -5,7 +5,7 @@
 use attache_core::Scope;
 
 use crate::{
-    Correlator, Identification, Life, Several, SubscriptionFace,
+    Correlator, Identification, Life, Several, Statuses, SubscriptionDescription, SubscriptionFace,
     camara::subscription::{self, subscribed_types},
 };
 
@@ -35,4 +35,12 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     write_list: subscription::write_list,
     write_event: subscription::write_event_v0_6,
     refuse: subscription::refuse_v0_6,
+    description: DESCRIPTION,
+};
+
+/// What its document says. Unlike that of its sibling, its contract lists 429 for the list and for sinks.
+const DESCRIPTION: SubscriptionDescription = SubscriptionDescription {
+    sink_statuses: &[204, 400, 401, 403, 429, 500, 503],
+    statuses: Statuses { list: &[400, 401, 403, 429, 500, 503], ..subscription::DESCRIPTION_V0_6.statuses },
+    ..subscription::DESCRIPTION_V0_6
 };

@@ -35,4 +35,5 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     write_list: subscription::write_list,
     write_event: subscription::write_event,
     refuse: subscription::refuse_v0_7,
+    description: subscription::DESCRIPTION_V0_7,
 };

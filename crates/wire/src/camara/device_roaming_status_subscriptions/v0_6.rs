@@ -36,4 +36,5 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     write_list: subscription::write_list,
     write_event: subscription::write_event_v0_6,
     refuse: subscription::refuse_v0_6,
+    description: subscription::DESCRIPTION_V0_6,
 };

@@ -36,4 +36,5 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     write_list: subscription::write_list,
     write_event: subscription::write_event,
     refuse: subscription::refuse,
+    description: subscription::DESCRIPTION,
 };

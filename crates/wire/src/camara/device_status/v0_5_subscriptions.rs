@@ -5,17 +5,24 @@
 
 use attache_core::{Delivery, EndReason, EventType, Notice, Problem, Scope, Sink, Subscription, SubscriptionProblem};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::v0_5;
 use crate::{
-    Correlator, Credential, Identification, Life, Refusal, Several, SubscribedType, SubscriptionFace,
-    SubscriptionRequest,
+    Body, Codes, Correlator, Credential, Identification, Life, Refusal, Several, Statuses, SubscribedType,
+    SubscriptionDescription, SubscriptionFace, SubscriptionRequest, Told,
     camara::{
         date_time::Milliseconds,
         device::{self, DeviceResponse, invalid},
         error::error_info,
-        subscription::{self, CloudEvent, data, read_time, read_token},
+        schema::{
+            DateTime, FewTerminationReasons, LenientPhoneNumber, OtherDeviceResponse, SubscriptionEventType,
+            SubscriptionId,
+        },
+        subscription::{self, CloudEvent, Data, Ends, Plain, read_time, read_token, tell},
     },
+    description::EXAMPLE_SINK,
     json::{self, Object, present},
 };
 
@@ -45,6 +52,29 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     write_list,
     write_event,
     refuse,
+    description: DESCRIPTION,
+};
+
+/// What its document says.
+const DESCRIPTION: SubscriptionDescription = SubscriptionDescription {
+    request: Body::of::<Request>(),
+    example,
+    answer: Body::of::<Info<'_>>(),
+    told: Told { ended: Body::of::<Ends<'_>>(), ..subscription::DESCRIPTION.told },
+    instead: &[
+        Body::of::<LenientPhoneNumber>(),
+        Body::of::<OtherDeviceResponse>(),
+        Body::of::<FewTerminationReasons>(),
+    ],
+    sink: "{$request.body#/webhook/notificationUrl}",
+    sink_statuses: &[204, 400, 401, 403, 500, 503],
+    statuses: Statuses {
+        create: &[400, 401, 403, 409, 500, 503],
+        list: &[400, 401, 403, 500, 503],
+        one: &[400, 401, 403, 404, 500, 503],
+    },
+    codes: Codes::Shown,
+    ..subscription::DESCRIPTION
 };
 
 /// One scope is enough for all types.
@@ -53,34 +83,54 @@ const fn subscribed(event_type: EventType, name: &'static str) -> SubscribedType
 }
 
 /// `CreateSubscription`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CreateSubscription)]
 struct Request {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Detail, required)]
     subscription_detail: Option<Object<Detail>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = DateTime)]
     subscription_expire_time: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Webhook, required)]
     webhook: Option<Object<Webhook>>,
 }
 
 /// `SubscriptionDetail`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SubscriptionDetail)]
 struct Detail {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = device::Device, required)]
     device: Option<Object<device::Device>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = SubscriptionEventType, required)]
     r#type: Option<String>,
 }
 
 /// `Webhook`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Webhook {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required)]
     notification_url: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     notification_auth_token: Option<String>,
+}
+
+/// A body for trying things out, about the first type.
+fn example(face: &SubscriptionFace) -> Value {
+    json!({
+        "subscriptionDetail": {
+            "device": { "phoneNumber": "+12025550123" },
+            "type": face.types.first().map(|subscribed| subscribed.name),
+        },
+        "webhook": { "notificationUrl": EXAMPLE_SINK },
+    })
 }
 
 /// Reads `CreateSubscription`.
@@ -115,31 +165,39 @@ fn read(face: &SubscriptionFace, body: &[u8]) -> Result<SubscriptionRequest, Sub
 }
 
 /// `SubscriptionInfo`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SubscriptionInfo)]
 struct Info<'a> {
+    #[schema(value_type = SubscriptionId)]
     subscription_id: String,
     // The contract requires it here, and describes it in the detail alone.
+    #[schema(value_type = SubscriptionEventType)]
     r#type: &'static str,
     subscription_detail: InfoDetail<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DateTime)]
     subscription_expire_time: Option<Milliseconds>,
     webhook: InfoWebhook<'a>,
+    #[schema(value_type = DateTime)]
     starts_at: Milliseconds,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DateTime)]
     expires_at: Option<Milliseconds>,
 }
 
 /// `SubscriptionDetail` of an answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct InfoDetail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = device::Device)]
     device: Option<DeviceResponse<'a>>,
+    #[schema(value_type = SubscriptionEventType)]
     r#type: &'static str,
 }
 
 /// `Webhook` of an answer, which never shows the token.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct InfoWebhook<'a> {
     notification_url: &'a str,
@@ -174,23 +232,23 @@ fn write_event(
     delivery: &Delivery,
     source: &str,
 ) -> Option<Vec<u8>> {
-    let data = data(subscription);
+    let plain = Plain::from(subscription);
     let (r#type, data) = match &delivery.notice {
-        Notice::Event(became) => (face.type_of(became.event_type())?.name, data.tell(*became)),
+        Notice::Event(became) => (face.type_of(became.event_type())?.name, tell(plain, *became)),
         Notice::Started | Notice::Updated { .. } => return None,
         Notice::Ended { reason, .. } => {
-            let reason = match reason {
-                EndReason::Expired => "SUBSCRIPTION_EXPIRED",
-                EndReason::NetworkTerminated => "NETWORK_TERMINATED",
-                EndReason::MaxEventsReached
-                | EndReason::Deleted
-                | EndReason::CredentialExpired
-                | EndReason::SinkGone => return None,
-            };
-            (face.life.ended, data.ends(reason, None))
+            (face.life.ended, Data::Ends(Ends { plain, termination_reason: termination_reason(*reason)? }))
         }
     };
     Some(json::write(&CloudEvent::new(delivery, source, r#type, data)))
+}
+
+/// The reason of an end; none for an end that nobody is told of.
+pub(crate) const fn termination_reason(reason: EndReason) -> Option<&'static str> {
+    match reason {
+        EndReason::Expired | EndReason::NetworkTerminated => Some(reason.as_str()),
+        EndReason::MaxEventsReached | EndReason::Deleted | EndReason::CredentialExpired | EndReason::SinkGone => None,
+    }
 }
 
 fn refuse(problem: &SubscriptionProblem) -> Refusal {

@@ -1,5 +1,5 @@
-//! Which addresses users may have us connect to: those of the public internet, and those that the operator
-//! allows. What is inside is nobody's sink (server-side request forgery).
+//! Which addresses others may have us connect to: those of the public internet, and those that the operator
+//! allows. What is inside is nobody's (server-side request forgery).
 //!
 //! Addresses in a URL are judged before anything is sent; those that a name stands for when it is resolved,
 //! on the very addresses that are connected to, so a name that changes between two looks (DNS rebinding)
@@ -13,54 +13,33 @@ use std::{
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Why something may not be sent to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub(crate) enum Refused {
-    #[error("its URL cannot be used")]
-    NoUrl,
-    #[error("its URL is not https")]
-    NotEncrypted,
-    #[error("its address is not public")]
-    NotPublic,
-}
-
-impl Refused {
-    /// The same, for the client that asked.
-    pub(crate) const fn reason(self) -> &'static str {
-        match self {
-            Self::NoUrl => "its URL cannot be used",
-            Self::NotEncrypted => "its URL is not https",
-            Self::NotPublic => "its address is not public",
-        }
-    }
-}
+use super::Refusal;
 
 /// Which addresses may be connected to.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Guard {
+pub(super) struct Guard {
     /// Networks that are allowed though they are not public.
-    pub(crate) allowed: Vec<IpNet>,
-    /// Whether this machine is, as in a sandbox.
-    pub(crate) allows_loopback: bool,
+    allowed: Arc<[IpNet]>,
 }
 
 impl Guard {
+    /// Lets through what is public, and these networks.
+    pub(super) fn allowing(networks: &[IpNet]) -> Self {
+        Self { allowed: networks.into() }
+    }
+
     /// Whether an address may be connected to.
-    pub(crate) fn admit(&self, address: IpAddr) -> Result<(), Refused> {
+    pub(super) fn admit(&self, address: IpAddr) -> Result<(), Refusal> {
         let address = address.to_canonical();
-        let is_allowed = is_public(address)
-            || (self.allows_loopback && address.is_loopback())
-            || self.allowed.iter().any(|network| network.contains(&address));
-        if is_allowed { Ok(()) } else { Err(Refused::NotPublic) }
+        let is_allowed = is_public(address) || self.allowed.iter().any(|network| network.contains(&address));
+        if is_allowed { Ok(()) } else { Err(Refusal::NotPublic) }
     }
 }
 
-/// Resolves names to the addresses that the guard lets through.
-pub(crate) struct GuardedResolver(pub(crate) Arc<Guard>);
-
-impl Resolve for GuardedResolver {
+/// Resolves names to addresses that the guard lets through.
+impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = Arc::clone(&self.0);
+        let guard = self.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             // One inside spoils those outside: a name that stands for both is no accident.
@@ -173,7 +152,7 @@ mod tests {
     fn what_is_inside_is_refused_and_what_is_outside_is_not() {
         let guard = Guard::default();
         for address in INSIDE {
-            assert_eq!(guard.admit(address.parse().unwrap()), Err(Refused::NotPublic), "{address}");
+            assert_eq!(guard.admit(address.parse().unwrap()), Err(Refusal::NotPublic), "{address}");
         }
         for address in OUTSIDE {
             assert_eq!(guard.admit(address.parse().unwrap()), Ok(()), "{address}");
@@ -182,24 +161,20 @@ mod tests {
 
     #[test]
     fn what_the_operator_allows_is_let_through() {
-        let guard = Guard { allowed: vec!["10.1.0.0/16".parse().unwrap()], allows_loopback: false };
+        let guard = Guard::allowing(&["10.1.0.0/16".parse().unwrap()]);
         assert_eq!(guard.admit("10.1.2.3".parse().unwrap()), Ok(()));
         assert_eq!(guard.admit("::ffff:10.1.2.3".parse().unwrap()), Ok(()));
-        assert!(guard.admit("10.2.0.1".parse().unwrap()).is_err());
-        assert!(guard.admit("127.0.0.1".parse().unwrap()).is_err());
-        let sandbox = Guard { allows_loopback: true, ..guard };
-        assert_eq!(sandbox.admit("::1".parse().unwrap()), Ok(()));
-        assert!(sandbox.admit("169.254.169.254".parse().unwrap()).is_err());
+        for address in ["10.2.0.1", "127.0.0.1", "169.254.169.254", "::ffff:10.2.0.1"] {
+            assert_eq!(guard.admit(address.parse().unwrap()), Err(Refusal::NotPublic), "{address}");
+        }
     }
 
     #[tokio::test]
     async fn a_name_is_judged_by_what_it_stands_for() {
-        let resolve = |allows_loopback| async move {
-            let guard = Guard { allows_loopback, ..Guard::default() };
-            GuardedResolver(Arc::new(guard)).resolve("localhost".parse().unwrap()).await
-        };
-        let Err(error) = resolve(false).await else { panic!("localhost is inside") };
-        assert_eq!(error.downcast_ref::<Refused>(), Some(&Refused::NotPublic));
-        assert!(resolve(true).await.unwrap().all(|address| address.ip().is_loopback()));
+        let resolve = |guard: Guard| async move { guard.resolve("localhost".parse().unwrap()).await };
+        let Err(error) = resolve(Guard::default()).await else { panic!("localhost is inside") };
+        assert_eq!(error.downcast_ref::<Refusal>(), Some(&Refusal::NotPublic));
+        let here = Guard::allowing(&["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+        assert!(resolve(here).await.unwrap().all(|address| address.ip().is_loopback()));
     }
 }
