@@ -169,6 +169,8 @@ pub(super) struct Made {
 pub(super) struct Letters {
     inbox: Inbox,
     seen: BTreeSet<String>,
+    /// How much later than at once they may come.
+    pub(super) later: Duration,
 }
 
 impl<'a> Trial<'_, 'a> {
@@ -357,7 +359,7 @@ impl<'a> Trial<'_, 'a> {
         let inbox = self.inbox(refusals)?;
         let body = body(self, &inbox.url);
         let made = self.create(by, body).await?;
-        Ok((made, Letters { inbox, seen: BTreeSet::new() }))
+        Ok((made, Letters { inbox, seen: BTreeSet::new(), later: Duration::ZERO }))
     }
 
     /// Reads a subscription that must be there.
@@ -428,7 +430,7 @@ impl<'a> Trial<'_, 'a> {
     /// The next event of a subscription; one that is sent again counts once, and its beginning is not looked at.
     pub(super) async fn next(&self, letters: &mut Letters, wanted: &str) -> Told<Received> {
         loop {
-            let event = self.next_of_any(letters, wanted, self.runner.patience() + SOON.unsigned_abs()).await?;
+            let event = self.next_of_any(letters, wanted, self.runner.patience() + letters.later).await?;
             if self.contract.started.is_none_or(|started| started.name != event.event_type()) {
                 return Ok(event);
             }

@@ -104,12 +104,16 @@ async fn telling(
     by: Bearer,
     named: Option<&Line>,
 ) -> Told<(Made, Letters)> {
-    trial
+    let (made, mut letters) = trial
         .subscribe_refusing(refusals, by, |trial, sink| match trial.contract.model {
             Model::Sink => wants_initial(trial, trial.first_type(), named, sink),
             Model::Webhook => ends_soon(trial, named, sink),
         })
-        .await
+        .await?;
+    if trial.contract.model == Model::Webhook {
+        letters.later = SOON.unsigned_abs();
+    }
+    Ok((made, letters))
 }
 
 /// What such a subscription tells, to its end.
@@ -139,6 +143,7 @@ async fn expires(trial: &mut Trial<'_, '_>) -> Told {
     let at = now() + SOON;
     let (made, mut letters) =
         trial.subscribe(Bearer::TwoLegged, |trial, sink| ends_soon(trial, Some(line), sink)).await?;
+    letters.later = SOON.unsigned_abs();
     let event = trial.ends(&mut letters, "SUBSCRIPTION_EXPIRED").await?;
     trial.unless(event.at + CLOCK_SKEW >= at, format!("it came before {at}"), &event.exchange())?;
     let read = trial.get(Bearer::TwoLegged, &made.id)?;
@@ -200,6 +205,9 @@ async fn credential(trial: &mut Trial<'_, '_>) -> Told {
             }
         })
         .await?;
+    if trial.contract.model == Model::Webhook {
+        letters.later = SOON.unsigned_abs();
+    }
     let read = trial.read(&made).await?;
     let (listed, _) = trial.list(Bearer::TwoLegged).await?;
     for exchange in [&made.exchange, &read, &listed] {
@@ -243,7 +251,7 @@ async fn no_credential(trial: &mut Trial<'_, '_>) -> Told {
 async fn sent_again(trial: &mut Trial<'_, '_>) -> Told {
     let line = trial.line()?;
     let (_, letters) = telling(trial, 1, Bearer::TwoLegged, Some(line)).await?;
-    let patience = trial.runner.patience() + SOON.unsigned_abs();
+    let patience = trial.runner.patience() + letters.later;
     let twice = |received: &[Received]| {
         let first = received.first()?.clone();
         let again = received.iter().skip(1).find(|event| event.id() == first.id())?.clone();
