@@ -201,7 +201,7 @@ impl Connection {
 }
 
 /// Finds the length of a body in its head.
-fn content_length(head: &[u8]) -> Result<usize> {
+pub(crate) fn content_length(head: &[u8]) -> Result<usize> {
     const NAME: &[u8] = b"content-length:";
     for line in head.split(|byte| *byte == b'\n') {
         if let Some((name, value)) = line.split_at_checked(NAME.len())

@@ -8,9 +8,11 @@
 //! reported. It takes about three minutes, and stops by itself.
 //!
 //! `cargo xtask bench tokens` measures the authorization server in the same way beside oidc-provider
-//! instead: see [`tokens`].
+//! instead: see [`tokens`]. `cargo xtask bench events` measures the way of events to their sinks, beside a bare loop
+//! of the same HTTP client: see [`events`].
 
 mod bare;
+mod events;
 mod load;
 mod machine;
 mod plan;
@@ -33,9 +35,16 @@ fn main() -> Result<()> {
         ["tokens", attache, report, modules, options @ ..] => {
             tokens::run(Path::new(attache), Path::new(report), Path::new(modules), tokens::Size::read(options)?)
         }
+        ["events", attache, report, options @ ..] => {
+            events::run(Path::new(attache), Path::new(report), events::Size::read(options)?)
+        }
+        ["post", port, sinks, connections, seconds, body] => {
+            tokio::runtime::Runtime::new()?.block_on(events::post::post(port, sinks, connections, seconds, body))
+        }
         _ => bail!(
             "usage: attache-bench run ATTACHE REPORT [--rounds N] [--seconds N] [--lines N]\n\
-             or:    attache-bench tokens ATTACHE REPORT MODULES [--rounds N] [--seconds N] [--pending N] [--polls N]"
+             or:    attache-bench tokens ATTACHE REPORT MODULES [--rounds N] [--seconds N] [--pending N] [--polls N]\n\
+             or:    attache-bench events ATTACHE REPORT [--seconds N] [--subscriptions N]"
         ),
     }
 }

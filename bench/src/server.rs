@@ -184,6 +184,15 @@ impl Attache {
 
 /// Fetches tokens for CAMARA's roaming query.
 pub(crate) async fn tokens(server: &Server, count: usize) -> Result<Vec<String>> {
+    fetch_tokens(server, "device-roaming-status:read", count).await
+}
+
+/// Fetches a token for this scope of CAMARA's.
+pub(crate) async fn token_for(server: &Server, scope: &str) -> Result<String> {
+    fetch_tokens(server, scope, 1).await?.pop().context("no token")
+}
+
+async fn fetch_tokens(server: &Server, scope: &str, count: usize) -> Result<Vec<String>> {
     let mut connection = Connection::open(server.address).await?;
     let facts = connection.call("/sandbox", "none", None).await?;
     let facts: Value = serde_json::from_str(&facts.body)?;
@@ -193,10 +202,11 @@ pub(crate) async fn tokens(server: &Server, count: usize) -> Result<Vec<String>>
     let credentials = BASE64_STANDARD.encode(format!("{}:{}", id.context("no client")?, secret.context("no secret")?));
     let endpoint = camara["token_endpoint"].as_str().context("no token endpoint")?;
     let path = endpoint.splitn(4, '/').nth(3).context("no path")?;
-    let form = "grant_type=client_credentials&scope=dpv%3AServiceProvision+device-roaming-status%3Aread";
+    let scope = scope.replace(':', "%3A");
+    let form = format!("grant_type=client_credentials&scope=dpv%3AServiceProvision+{scope}");
     let mut tokens = Vec::with_capacity(count);
     for _ in 0..count {
-        let answer = connection.call(&format!("/{path}"), &format!("Basic {credentials}"), Some(form)).await?;
+        let answer = connection.call(&format!("/{path}"), &format!("Basic {credentials}"), Some(&form)).await?;
         ensure!(answer.status == 200, "no token: {} {}", answer.status, answer.body);
         let answer: Value = serde_json::from_str(&answer.body)?;
         tokens.push(answer["access_token"].as_str().context("no token")?.to_owned());

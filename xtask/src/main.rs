@@ -22,7 +22,10 @@ usage: cargo xtask <chore>
   bench   measure against a bare server of the same HTTP stack; writes target/bench.md
   bench tokens
           measure the authorization server beside oidc-provider, which it installs into target/tools;
-          writes target/bench-tokens.md";
+          writes target/bench-tokens.md
+  bench events
+          measure the way of events to their sinks beside a bare loop of the same HTTP client; writes
+          target/bench-events.md";
 
 fn main() -> ExitCode {
     match run() {
@@ -69,11 +72,17 @@ fn bench(rest: &[String]) -> Result<()> {
     )?;
     let built = target_folder().join("release");
     let (attache, mut bench) = (built.join("attache"), Command::new(built.join("attache-bench")));
-    if let Some(("tokens", rest)) = rest.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        let modules = tools::install_provider()?;
-        bench.arg("tokens").arg(attache).arg(target_folder().join("bench-tokens.md")).arg(modules).args(rest);
-    } else {
-        bench.arg("run").arg(attache).arg(target_folder().join("bench.md")).args(rest);
+    match rest.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("tokens", rest)) => {
+            let modules = tools::install_provider()?;
+            bench.arg("tokens").arg(attache).arg(target_folder().join("bench-tokens.md")).arg(modules).args(rest);
+        }
+        Some(("events", rest)) => {
+            bench.arg("events").arg(attache).arg(target_folder().join("bench-events.md")).args(rest);
+        }
+        _ => {
+            bench.arg("run").arg(attache).arg(target_folder().join("bench.md")).args(rest);
+        }
     }
     must(bench, "the measurement has failed")
 }

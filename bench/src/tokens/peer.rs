@@ -88,6 +88,7 @@ impl Peer {
             client["publisher"] = json!("camara");
             client["scopes"] = json!(["device-roaming-status:read"]);
             client["purposes"] = json!(["dpv:ServiceProvision"]);
+            client["id_token_signed_response_alg"] = json!("ES256");
             let body = client.to_string();
             let request = format!(
                 "POST /admin/v1/clients HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\

@@ -45,6 +45,8 @@ pub struct Client {
     pub dpop_required: bool,
     /// Whether its authorization requests must be signed (RFC 9101, `require_signed_request_object`).
     pub signed_requests_required: bool,
+    /// What its ID tokens are signed by (`id_token_signed_response_alg`).
+    pub id_token_algorithm: SigningAlgorithm,
     /// The host whose clients know a subscriber by the same pseudonym (OpenID Connect Core section 8.1);
     /// without one, it has pseudonyms of its own.
     pub sector: Option<String>,
@@ -219,6 +221,24 @@ names! {
     }
 }
 
+names! {
+    /// How tokens are signed (RFC 7518 section 3.1).
+    SigningAlgorithm is "an algorithm that tokens are signed by" {
+        /// ECDSA with the curve P-256 and SHA-256.
+        Es256 = "ES256",
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
+        Rs256 = "RS256",
+    }
+}
+
+/// What a client gets its ID tokens by that has not registered how: OpenID Connect Dynamic Client
+/// Registration section 2 has RS256, which every relying party knows.
+impl Default for SigningAlgorithm {
+    fn default() -> Self {
+        Self::Rs256
+    }
+}
+
 /// Keeps clients over restarts.
 #[async_trait]
 pub trait Clients: Send + Sync {
@@ -279,6 +299,7 @@ mod tests {
             plan: Plan::default(),
             dpop_required: false,
             signed_requests_required: false,
+            id_token_algorithm: SigningAlgorithm::default(),
             sector: None,
             registered_at: Timestamp::from_unix_seconds(0),
         }

@@ -4,7 +4,7 @@
 //! that nothing needs to be said, because the law knows another *legal basis* for that use. Which basis
 //! holds is the operator's *policy*: by country, API and purpose.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -191,6 +191,21 @@ impl Consent {
     #[must_use]
     pub const fn is_in_force(&self) -> bool {
         matches!(self.state, ConsentState::Granted { .. })
+    }
+
+    /// This word in the place of the one before, about the same. What goes on, on the same basis, goes on
+    /// since it began; anything else begins after what was before, whatever the clock says. So what rested on
+    /// a consent that has ended never rests on one that is given later.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        if self.is_in_force() && before.is_in_force() && self.basis == before.basis {
+            return before.clone();
+        }
+        let earliest = before.state.at().plus(Duration::from_nanos(1));
+        let (ConsentState::Granted { at } | ConsentState::Denied { at } | ConsentState::Withdrawn { at, .. }) =
+            &mut self.state;
+        *at = earliest.max(*at);
+        self
     }
 
     /// This consent once its subject has ended it; `None` if there is nothing to end, or if its basis is

@@ -1,6 +1,8 @@
+use std::{collections::HashSet, sync::Arc};
+
 use async_trait::async_trait;
 
-use crate::{EndReason, Fact, StoreError, Subscription, SubscriptionId, Timestamp};
+use crate::{EndReason, Fact, Sink, StoreError, Subscription, SubscriptionId, Timestamp};
 
 /// What a subscription is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,13 +82,36 @@ impl DeliveryState {
     }
 }
 
-/// An origin of sinks with deliveries that can be sent, now or later.
+/// A sink with deliveries that can be sent, now or later.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DueSink {
-    /// The origin, by [`crate::Sink::origin`].
-    pub origin: String,
+    /// Where they go.
+    pub sink: Sink,
     /// When the first of them can be sent.
     pub due_at: Timestamp,
+}
+
+/// Names a delivery: whose it is, and its sequence.
+pub type DeliveryId = (SubscriptionId, u64);
+
+/// What is asked for, to be sent to a sink.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Where it goes.
+    pub sink: Sink,
+    /// At most so many.
+    pub limit: usize,
+    /// Not these: they are on their way already.
+    pub under_way: HashSet<DeliveryId>,
+}
+
+/// What can be sent to a sink.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Found {
+    /// Now, longest due first.
+    pub due: Vec<Due>,
+    /// When the first of the others can be, if these are all that can be sent now.
+    pub next_at: Option<Timestamp>,
 }
 
 /// A delivery that can be sent, with all that is needed for it.
@@ -127,6 +152,8 @@ pub enum Outcome {
     Dead,
     /// It cannot be told in the version of its subscription.
     Dropped,
+    /// The sink said that it is gone, which ends the subscription.
+    Gone,
 }
 
 /// Which dead deliveries are sent again.
@@ -144,18 +171,18 @@ pub enum Replayed {
 /// one has been settled. A replay can be sent at once.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// Waits until deliveries were made since this was called last. What becomes due by a record of attempts is
-    /// for whoever made that.
-    async fn made(&self);
+    /// Waits until commits have let deliveries be sent, and returns their sinks. Each is told once; what was let be
+    /// sent before a start, [`Self::due_sinks`] tells.
+    async fn made(&self) -> Vec<Sink>;
 
-    /// Every origin with deliveries that can be sent, now or later.
+    /// Every sink with deliveries that can be sent, now or later.
     fn due_sinks(&self) -> Result<Vec<DueSink>, StoreError>;
 
-    /// The first `limit` deliveries to an origin that can be sent at `now`, longest due first.
-    fn due(&self, origin: &str, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError>;
+    /// What can be sent to a sink at `now`.
+    fn due(&self, wanted: &Wanted, now: Timestamp) -> Result<Found, StoreError>;
 
     /// Records what came of attempts, all in one transaction.
-    async fn record(&self, attempts: Vec<Attempt>) -> Result<(), StoreError>;
+    async fn record(&self, attempts: Arc<[Attempt]>) -> Result<(), StoreError>;
 
     /// The last `limit` deliveries of a subscription, newest first.
     fn deliveries(&self, subscription: SubscriptionId, limit: u32) -> Result<Vec<Delivery>, StoreError>;

@@ -43,12 +43,14 @@ pub use authorization::{
 };
 pub use client::{
     AuthenticationMethod, Client, ClientId, ClientKeys, ClientSecret, Clients, GrantType, NameError, PublicKey,
-    SecretHash, UsedTokens,
+    SecretHash, SigningAlgorithm, UsedTokens,
 };
 pub use clock::Clock;
 pub use consent::{Consent, ConsentState, Consents, LegalBasis, Policy, PolicyError, PolicyRule};
 pub use country::{Country, countries, first_plmn};
-pub use delivery::{Attempt, Deliveries, Delivery, DeliveryState, Due, DueSink, Notice, Outcome, Replayed};
+pub use delivery::{
+    Attempt, Deliveries, Delivery, DeliveryId, DeliveryState, Due, DueSink, Found, Notice, Outcome, Replayed, Wanted,
+};
 pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};
 pub use event::{Event, EventType, Fact, events, initial_event};
 pub use grant::{Backchannel, CodeChallenge, Grant, GrantKey, GrantKind, Grants, Redirect, RequestId};

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -118,9 +118,9 @@ impl EndReason {
 }
 
 /// Where events are sent: an absolute http or https URL with a host, and without user, password and
-/// fragment. Whether it may be sent to is another question.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Sink(String);
+/// fragment. Whether it may be sent to is another question. Clones share the text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Sink(Arc<str>);
 
 /// A text that is no sink.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -134,7 +134,7 @@ impl Sink {
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let is_text = url.len() <= 2048 && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
         let has_host = !authority.is_empty() && !authority.starts_with(':') && !authority.contains('@');
-        if is_text && has_host && !url.contains('#') { Ok(Self(url.to_owned())) } else { Err(SinkError) }
+        if is_text && has_host && !url.contains('#') { Ok(Self(url.into())) } else { Err(SinkError) }
     }
 
     /// The URL.
@@ -147,14 +147,6 @@ impl Sink {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
-    }
-
-    /// The scheme, host and port, in small letters: sinks of one origin share its fate.
-    #[must_use]
-    pub fn origin(&self) -> String {
-        let start = self.0.find("://").map_or(0, |colon| colon + 3);
-        let end = self.0[start..].find(['/', '?']).map_or(self.0.len(), |length| start + length);
-        self.0[..end].to_ascii_lowercase()
     }
 }
 
@@ -289,14 +281,6 @@ mod tests {
         ] {
             assert_eq!(Sink::new(url), Err(SinkError), "{url}");
         }
-    }
-
-    #[test]
-    fn sinks_of_one_host_and_port_share_an_origin() {
-        let origin = |url| Sink::new(url).unwrap().origin();
-        assert_eq!(origin("https://A.example/sink"), origin("https://a.example?x"));
-        assert_ne!(origin("https://a.example:444/"), origin("https://a.example/"));
-        assert_eq!(origin("https://a.example"), "https://a.example");
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl ClientRegistry {
 /// A client of CAMARA with nothing but a name.
 #[cfg(test)]
 pub(crate) fn any_client(client_id: &str) -> Client {
-    use attache_core::{ClientKeys, Plan};
+    use attache_core::{ClientKeys, Plan, SigningAlgorithm};
 
     Client {
         id: ClientId::from_bytes([1; 16]),
@@ -193,6 +193,7 @@ pub(crate) fn any_client(client_id: &str) -> Client {
         plan: Plan::default(),
         dpop_required: false,
         signed_requests_required: false,
+        id_token_algorithm: SigningAlgorithm::default(),
         sector: None,
         registered_at: Timestamp::from_unix_seconds(0),
     }

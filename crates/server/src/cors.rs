@@ -30,7 +30,7 @@ pub(crate) fn preflight(
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, cache-control, x-correlator"),
+        HeaderValue::from_static("authorization, content-type, cache-control, dpop, x-correlator"),
     );
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     allow(headers, origin);

@@ -4,19 +4,29 @@
 //! learn of it: after the *notice*. The one before it signs until then, and stays published until the last
 //! token that it signed has expired. So nobody who verifies ever meets a token of a key that is not there.
 //! A key that is *retired* is out at once, with all tokens that it signed: for one that has leaked.
+//!
+//! There are keys for two algorithms, and each has successors of its own. ES256 signs whatever this server
+//! itself will read, and the ID tokens of the clients that are registered for it. RS256 signs the ID tokens of
+//! all others, since every relying party has to know it (OpenID Connect Core section 15.1). To find an RSA key
+//! takes long enough to be noticed, so the first one is made when somebody asks for it.
 
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use attache_core::{Clock, SealedKey, SealedKeys, StoreError, Timestamp};
+use attache_core::{Clock, SealedKey, SealedKeys, SigningAlgorithm, StoreError, Timestamp};
 use aws_lc_rs::{
+    encoding::{AsDer as _, Pkcs8V1Der},
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+    rsa::KeySize,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey,
-    jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
+    jwk::{
+        AlgorithmParameters, CommonParameters, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, RSAKeyParameters, RSAKeyType,
+        ThumbprintHash,
+    },
 };
 use serde::Serialize;
 
@@ -40,9 +50,70 @@ pub enum KeyError {
 /// A key that signs tokens, in the forms in which it is needed.
 pub(crate) struct SigningKey {
     stored: SealedKey,
-    pair: EcdsaKeyPair,
+    pair: KeyPair,
     decoding: DecodingKey,
     public: Jwk,
+}
+
+/// A private key, ready to sign: to read it anew for each token would take as long as to sign.
+enum KeyPair {
+    Es256(EcdsaKeyPair),
+    Rs256(RsaKeyPair),
+}
+
+impl KeyPair {
+    /// Draws a new one, in PKCS#8. One of RSA takes a large part of a second.
+    fn draw(algorithm: SigningAlgorithm) -> Result<Vec<u8>, NoEntropy> {
+        match algorithm {
+            SigningAlgorithm::Es256 => {
+                let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+                pkcs8.map(|pkcs8| pkcs8.as_ref().to_vec()).map_err(|_| NoEntropy)
+            }
+            SigningAlgorithm::Rs256 => {
+                let pkcs8 = RsaKeyPair::generate(KeySize::Rsa2048).and_then(|pair| pair.as_der());
+                pkcs8.map(|pkcs8: Pkcs8V1Der<'_>| pkcs8.as_ref().to_vec()).map_err(|_| NoEntropy)
+            }
+        }
+    }
+
+    /// Reads one from PKCS#8, which says of which kind it is, with its public part.
+    fn read(pkcs8: &[u8]) -> Option<(Self, Jwk)> {
+        if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8) {
+            let public = Jwk::from_encoding_key(&EncodingKey::from_ec_der(pkcs8), Algorithm::ES256).ok()?;
+            return Some((Self::Es256(pair), public));
+        }
+        let pair = RsaKeyPair::from_pkcs8(pkcs8).ok()?;
+        let key = pair.public_key();
+        let encoded = |number: &[u8]| URL_SAFE_NO_PAD.encode(number);
+        let public = Jwk {
+            common: CommonParameters { key_algorithm: Some(KeyAlgorithm::RS256), ..CommonParameters::default() },
+            algorithm: AlgorithmParameters::RSA(RSAKeyParameters {
+                key_type: RSAKeyType::RSA,
+                n: encoded(key.modulus().big_endian_without_leading_zero()),
+                e: encoded(key.exponent().big_endian_without_leading_zero()),
+            }),
+        };
+        Some((Self::Rs256(pair), public))
+    }
+
+    /// Signs a text and adds the signature to it, in base64url.
+    fn sign(&self, text: &mut String) -> Option<()> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Es256(pair) => {
+                let signature = pair.sign(&random, text.as_bytes()).ok()?;
+                text.push('.');
+                URL_SAFE_NO_PAD.encode_string(signature.as_ref(), text);
+            }
+            Self::Rs256(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature).ok()?;
+                text.push('.');
+                URL_SAFE_NO_PAD.encode_string(signature, text);
+            }
+        }
+        Some(())
+    }
 }
 
 /// What a key does.
@@ -57,18 +128,23 @@ pub(crate) enum KeyState {
 }
 
 impl SigningKey {
-    /// Draws a new P-256 key.
-    fn generate(keyring: &Keyring, now: Timestamp, signs_from: Timestamp, life: Duration) -> Result<Self, KeyError> {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-        let pkcs8 = pkcs8.map_err(|_| NoEntropy)?;
+    /// Draws a new key.
+    async fn generate(
+        algorithm: SigningAlgorithm,
+        keyring: &Keyring,
+        now: Timestamp,
+        signs_from: Timestamp,
+        life: Duration,
+    ) -> Result<Self, KeyError> {
+        let pkcs8 = tokio::task::spawn_blocking(move || KeyPair::draw(algorithm)).await.map_err(|_| NoEntropy)??;
         let stored = SealedKey {
             id: String::new(),
-            sealed: keyring.seal(pkcs8.as_ref())?,
+            sealed: keyring.seal(&pkcs8)?,
             created_at: now,
             signs_from,
             token_lifetime: life,
         };
-        Ok(Self::read(stored, pkcs8.as_ref())?)
+        Ok(Self::read(stored, &pkcs8)?)
     }
 
     /// Reads a key as it was stored.
@@ -79,19 +155,25 @@ impl SigningKey {
 
     /// Reads a key from PKCS#8. Its identifier is its thumbprint (RFC 7638).
     fn read(mut stored: SealedKey, pkcs8: &[u8]) -> Result<Self, WrongSecretsKey> {
-        let encoding = EncodingKey::from_ec_der(pkcs8);
-        let mut public = Jwk::from_encoding_key(&encoding, Algorithm::ES256).map_err(|_| WrongSecretsKey)?;
+        let (pair, mut public) = KeyPair::read(pkcs8).ok_or(WrongSecretsKey)?;
         stored.id = public.thumbprint(ThumbprintHash::SHA256).map_err(|_| WrongSecretsKey)?;
         public.common.key_id = Some(stored.id.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         let decoding = DecodingKey::from_jwk(&public).map_err(|_| WrongSecretsKey)?;
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(|_| WrongSecretsKey)?;
         Ok(Self { stored, pair, decoding, public })
     }
 
     /// Its identifier, `kid`.
     pub(crate) fn id(&self) -> &str {
         &self.stored.id
+    }
+
+    /// What it signs by.
+    pub(crate) const fn algorithm(&self) -> SigningAlgorithm {
+        match self.pair {
+            KeyPair::Es256(_) => SigningAlgorithm::Es256,
+            KeyPair::Rs256(_) => SigningAlgorithm::Rs256,
+        }
     }
 
     /// When it was made.
@@ -110,8 +192,6 @@ impl SigningKey {
     }
 
     /// A JSON Web Token of these claims, of a type (RFC 7519 section 5.1); `None` if it cannot be signed.
-    ///
-    /// The key is kept ready: to read it anew for each token would take as long as to sign.
     pub(crate) fn sign(&self, kind: &str, claims: &impl Serialize) -> Option<String> {
         #[derive(Serialize)]
         struct Header<'a> {
@@ -119,21 +199,19 @@ impl SigningKey {
             alg: &'static str,
             kid: &'a str,
         }
-        let header = serde_json::to_vec(&Header { typ: kind, alg: "ES256", kid: self.id() }).ok()?;
+        let header = serde_json::to_vec(&Header { typ: kind, alg: self.algorithm().as_str(), kid: self.id() }).ok()?;
         let claims = serde_json::to_vec(claims).ok()?;
-        // A signature has 64 bytes, which are 86 characters.
+        // A signature has 86 characters, or 342 by RSA.
         let mut token = String::with_capacity((header.len() + claims.len()) * 4 / 3 + 96);
         URL_SAFE_NO_PAD.encode_string(header, &mut token);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let signature = self.pair.sign(&SystemRandom::new(), token.as_bytes()).ok()?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
+        self.pair.sign(&mut token)?;
         Some(token)
     }
 }
 
-/// The keys in force, the newest first. There is always one.
+/// The keys in force, the newest first. There is always one for ES256.
 pub(crate) struct SigningKeys {
     store: Arc<dyn SealedKeys>,
     keyring: Arc<Keyring>,
@@ -158,7 +236,7 @@ impl SigningKeys {
         let mut stored = store.load()?;
         let now = clock.now();
         let keys = if stored.is_empty() {
-            let first = SigningKey::generate(&keyring, now, now, token_lifetime)?;
+            let first = SigningKey::generate(SigningAlgorithm::Es256, &keyring, now, now, token_lifetime).await?;
             store.change(vec![first.stored.clone()], Vec::new()).await?;
             vec![Arc::new(first)]
         } else {
@@ -192,10 +270,21 @@ impl SigningKeys {
         self.notice / 2
     }
 
-    /// The key that signs now.
-    pub(crate) fn signing(&self, now: Timestamp) -> Option<Arc<SigningKey>> {
-        let keys = self.keys.load();
-        signing(&keys, now).and_then(|index| keys.get(index).cloned())
+    /// The key that signs now by an algorithm, if there is one.
+    pub(crate) fn signing(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Option<Arc<SigningKey>> {
+        signing(&self.keys.load(), algorithm, now).cloned()
+    }
+
+    /// As [`Self::signing`]; if there is none, the first one is made.
+    pub(crate) async fn ready(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Result<Arc<SigningKey>, KeyError> {
+        if let Some(key) = self.signing(algorithm, now) {
+            return Ok(key);
+        }
+        let _changing = self.changing.lock().await;
+        match self.signing(algorithm, now) {
+            Some(made_meanwhile) => Ok(made_meanwhile),
+            None => self.add(algorithm, now, now).await,
+        }
     }
 
     /// The key of this identifier.
@@ -203,35 +292,69 @@ impl SigningKeys {
         self.keys.load().iter().find(|key| key.id() == id).cloned()
     }
 
-    /// The public keys, for everyone who verifies a token (RFC 7517).
-    pub(crate) fn public(&self) -> JwkSet {
-        JwkSet { keys: self.keys.load().iter().map(|key| key.public.clone()).collect() }
+    /// The public keys, for everyone who verifies a token (RFC 7517). There is one for each algorithm.
+    pub(crate) async fn public(&self, now: Timestamp) -> Result<JwkSet, KeyError> {
+        for algorithm in SigningAlgorithm::ALL {
+            self.ready(*algorithm, now).await?;
+        }
+        Ok(JwkSet { keys: self.list(now).into_iter().map(|(key, _)| key.public.clone()).collect() })
     }
 
-    /// All keys with what they do, the newest first.
+    /// All keys with what they do: by algorithm, of each the newest first.
     pub(crate) fn list(&self, now: Timestamp) -> Vec<(Arc<SigningKey>, KeyState)> {
         let keys = self.keys.load();
-        (0..keys.len()).map(|index| (Arc::clone(&keys[index]), state(&keys, index, now))).collect()
+        let all = || keys.iter().enumerate();
+        SigningAlgorithm::ALL
+            .iter()
+            .flat_map(|algorithm| all().filter(|(_, key)| key.algorithm() == *algorithm))
+            .map(|(index, key)| (Arc::clone(key), state(&keys, index, now)))
+            .collect()
     }
 
-    /// Makes a new key, which signs after the notice, or at once.
-    pub(crate) async fn rotate(&self, now: Timestamp, at_once: bool) -> Result<Arc<SigningKey>, KeyError> {
+    /// Makes a new key for each algorithm, which signs after the notice, or at once.
+    pub(crate) async fn rotate(&self, now: Timestamp, at_once: bool) -> Result<(), KeyError> {
         let _changing = self.changing.lock().await;
-        let signs_from = if at_once { now } else { now.plus(self.notice) };
-        let key = Arc::new(SigningKey::generate(&self.keyring, now, signs_from, self.token_lifetime)?);
+        for algorithm in self.algorithms() {
+            self.add(algorithm, now, if at_once { now } else { now.plus(self.notice) }).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a new key where the newest of an algorithm has reached an age.
+    pub(crate) async fn rotate_when(&self, age: Duration, now: Timestamp) -> Result<(), KeyError> {
+        let _changing = self.changing.lock().await;
+        for algorithm in self.algorithms() {
+            let is_own = |key: &&Arc<SigningKey>| key.algorithm() == algorithm;
+            let newest = self.keys.load().iter().find(is_own).map(|key| key.created_at());
+            if newest.is_some_and(|created_at| created_at.plus(age) <= now) {
+                let key = self.add(algorithm, now, now.plus(self.notice)).await?;
+                tracing::info!(
+                    key = key.id(), %algorithm, signs_from = %key.signs_from(), "a new signing key is published"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The algorithms that there are keys for.
+    fn algorithms(&self) -> Vec<SigningAlgorithm> {
+        let keys = self.keys.load();
+        let has = |algorithm: &SigningAlgorithm| keys.iter().any(|key| key.algorithm() == *algorithm);
+        SigningAlgorithm::ALL.iter().copied().filter(has).collect()
+    }
+
+    /// Makes a new key. Whoever calls this holds the lock for changes.
+    async fn add(
+        &self,
+        algorithm: SigningAlgorithm,
+        now: Timestamp,
+        signs_from: Timestamp,
+    ) -> Result<Arc<SigningKey>, KeyError> {
+        let key = SigningKey::generate(algorithm, &self.keyring, now, signs_from, self.token_lifetime).await?;
+        let key = Arc::new(key);
         self.store.change(vec![key.stored.clone()], Vec::new()).await?;
         self.replace(|keys| keys.insert(0, Arc::clone(&key)));
         Ok(key)
-    }
-
-    /// Makes a new key when the newest has reached an age.
-    pub(crate) async fn rotate_when(&self, age: Duration, now: Timestamp) -> Result<(), KeyError> {
-        let newest = self.keys.load().first().map(|key| key.created_at());
-        if newest.is_some_and(|created_at| created_at.plus(age) <= now) {
-            let key = self.rotate(now, false).await?;
-            tracing::info!(key = key.id(), signs_from = %key.signs_from(), "a new signing key is published");
-        }
-        Ok(())
     }
 
     /// Takes a key out, and with it all tokens that it signed. If it signs, the next one does from now on, and
@@ -240,13 +363,15 @@ impl SigningKeys {
         let _changing = self.changing.lock().await;
         let keys = self.keys.load_full();
         let Some(index) = keys.iter().position(|key| key.id() == id) else { return Ok(false) };
-        let successor = if signing(&keys, now) != Some(index) {
+        let algorithm = keys[index].algorithm();
+        let next = keys[..index].iter().rfind(|key| key.algorithm() == algorithm);
+        let successor = if signing(&keys, algorithm, now).is_none_or(|key| key.id() != id) {
             None
-        } else if let Some(next) = index.checked_sub(1).and_then(|next| keys.get(next)) {
+        } else if let Some(next) = next {
             let promoted = SealedKey { signs_from: now, ..next.stored.clone() };
             Some(SigningKey::open(&self.keyring, promoted)?)
         } else {
-            Some(SigningKey::generate(&self.keyring, now, now, self.token_lifetime)?)
+            Some(SigningKey::generate(algorithm, &self.keyring, now, now, self.token_lifetime).await?)
         };
         let put = successor.iter().map(|key| key.stored.clone()).collect();
         self.store.change(put, vec![id.to_owned()]).await?;
@@ -287,21 +412,22 @@ impl SigningKeys {
     }
 }
 
-/// Which of these, the newest first, signs now: the newest whose time has come, or the one that is next.
-fn signing(keys: &[Arc<SigningKey>], now: Timestamp) -> Option<usize> {
-    keys.iter().position(|key| key.signs_from() <= now).or_else(|| keys.len().checked_sub(1))
+/// Which of these, the newest first, signs now by an algorithm: the newest whose time has come, or the one that
+/// is next.
+fn signing(keys: &[Arc<SigningKey>], algorithm: SigningAlgorithm, now: Timestamp) -> Option<&Arc<SigningKey>> {
+    let mut own = keys.iter().filter(|key| key.algorithm() == algorithm);
+    own.clone().find(|key| key.signs_from() <= now).or_else(|| own.next_back())
 }
 
 /// What one of these does.
 fn state(keys: &[Arc<SigningKey>], index: usize, now: Timestamp) -> KeyState {
-    let signing = signing(keys, now).unwrap_or(0);
-    match index.cmp(&signing) {
-        std::cmp::Ordering::Less => KeyState::Next,
-        std::cmp::Ordering::Equal => KeyState::Signing,
-        // It signed until the one after it began.
-        std::cmp::Ordering::Greater => {
-            KeyState::Verifying { until: keys[index - 1].signs_from().plus(keys[index].stored.token_lifetime) }
-        }
+    let key = &keys[index];
+    // It signs until one after it begins.
+    let newer = keys[..index].iter().filter(|newer| newer.algorithm() == key.algorithm());
+    match newer.map(|newer| newer.signs_from()).min() {
+        Some(end) if end <= now => KeyState::Verifying { until: end.plus(key.stored.token_lifetime) },
+        _ if signing(keys, key.algorithm(), now).is_some_and(|signing| signing.id() == key.id()) => KeyState::Signing,
+        _ => KeyState::Next,
     }
 }
 
@@ -359,7 +485,7 @@ mod tests {
     }
 
     fn signer(keys: &SigningKeys, seconds: i64) -> String {
-        keys.signing(at(seconds)).unwrap().id().to_owned()
+        keys.signing(SigningAlgorithm::Es256, at(seconds)).unwrap().id().to_owned()
     }
 
     fn states(keys: &SigningKeys, seconds: i64) -> Vec<KeyState> {
@@ -371,18 +497,19 @@ mod tests {
         let store = Arc::new(Stored::default());
         let rotating = keys(&store).await;
         let old = signer(&rotating, 0);
-        let new = rotating.rotate(at(20), false).await.unwrap().id().to_owned();
-        assert_eq!((signer(&rotating, 29), signer(&rotating, 30)), (old.clone(), new.clone()));
+        rotating.rotate(at(20), false).await.unwrap();
+        assert_eq!(signer(&rotating, 29), old);
+        assert_ne!(signer(&rotating, 30), old);
         assert_eq!(states(&rotating, 29), [KeyState::Next, KeyState::Signing]);
         assert_eq!(states(&rotating, 30), [KeyState::Signing, KeyState::Verifying { until: at(130) }]);
         // A server that is started again goes on as this one.
         let again = keys(&store).await;
         assert_eq!(states(&again, 30), states(&rotating, 30));
         again.sweep(at(129)).await.unwrap();
-        assert_eq!(again.public().keys.len(), 2);
+        assert_eq!(again.list(at(0)).len(), 2);
         again.sweep(at(130)).await.unwrap();
-        assert_eq!((again.public().keys.len(), again.find(&old).is_none()), (1, true));
-        assert_eq!(keys(&store).await.public().keys.len(), 1);
+        assert_eq!((again.list(at(0)).len(), again.find(&old).is_none()), (1, true));
+        assert_eq!(keys(&store).await.list(at(0)).len(), 1);
     }
 
     #[tokio::test]
@@ -391,7 +518,7 @@ mod tests {
         let age = Duration::from_secs(50);
         for (seconds, published) in [(49, 1), (50, 2), (51, 2), (99, 2), (100, 3)] {
             keys.rotate_when(age, at(seconds)).await.unwrap();
-            assert_eq!(keys.public().keys.len(), published, "{seconds}");
+            assert_eq!(keys.list(at(0)).len(), published, "{seconds}");
         }
     }
 
@@ -406,11 +533,12 @@ mod tests {
         let second = signer(&retiring, 1);
         assert!(second != first && retiring.find(&first).is_none());
         // One that is published already signs before its time, and no older one again.
-        let third = retiring.rotate(at(2), true).await.unwrap().id().to_owned();
-        let fourth = retiring.rotate(at(3), false).await.unwrap().id().to_owned();
+        retiring.rotate(at(2), true).await.unwrap();
+        let third = signer(&retiring, 2);
+        retiring.rotate(at(3), false).await.unwrap();
         assert_eq!(signer(&retiring, 4), third);
         assert!(retiring.retire(&third, at(4)).await.unwrap());
-        assert_eq!(signer(&retiring, 4), fourth);
+        assert_eq!(signer(&retiring, 4), signer(&retiring, 20));
         assert_eq!(states(&retiring, 4), [KeyState::Signing, KeyState::Verifying { until: at(104) }]);
         let again = keys(&store).await;
         assert_eq!(states(&again, 4), states(&retiring, 4));
@@ -418,12 +546,46 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_key_signs_its_public_part_verifies() {
-        let key = keys(&Arc::new(Stored::default())).await.signing(at(0)).unwrap();
-        let token = key.sign("at+jwt", &serde_json::json!({"sub": "a"})).unwrap();
-        let mut validation = jsonwebtoken::Validation::new(Algorithm::ES256);
-        validation.required_spec_claims.clear();
-        let read = jsonwebtoken::decode::<serde_json::Value>(&token, key.verifier(), &validation).unwrap();
-        assert_eq!((read.header.kid.as_deref(), read.header.typ.as_deref()), (Some(key.id()), Some("at+jwt")));
-        assert_eq!(read.claims["sub"], "a");
+        let keys = keys(&Arc::new(Stored::default())).await;
+        for (algorithm, known) in
+            [(SigningAlgorithm::Es256, Algorithm::ES256), (SigningAlgorithm::Rs256, Algorithm::RS256)]
+        {
+            let key = keys.ready(algorithm, at(0)).await.unwrap();
+            let token = key.sign("at+jwt", &serde_json::json!({"sub": "a"})).unwrap();
+            let published = keys.public(at(0)).await.unwrap();
+            let public = published.find(key.id()).unwrap();
+            let mut validation = jsonwebtoken::Validation::new(known);
+            validation.required_spec_claims.clear();
+            let verifier = DecodingKey::from_jwk(public).unwrap();
+            let read = jsonwebtoken::decode::<serde_json::Value>(&token, &verifier, &validation).unwrap();
+            assert_eq!((read.header.kid.as_deref(), read.header.typ.as_deref()), (Some(key.id()), Some("at+jwt")));
+            assert_eq!(read.claims["sub"], "a");
+            assert_eq!(public.common.key_algorithm.map(|own| own.to_string()), Some(algorithm.to_string()));
+        }
+    }
+
+    #[tokio::test]
+    async fn each_algorithm_has_keys_of_its_own_which_follow_one_another() {
+        use SigningAlgorithm::{Es256, Rs256};
+        let store = Arc::new(Stored::default());
+        let mixed = keys(&store).await;
+        assert!(mixed.signing(Rs256, at(0)).is_none(), "it is made when it is wanted");
+        let (one, same) = tokio::join!(mixed.ready(Rs256, at(5)), mixed.ready(Rs256, at(5)));
+        let one = one.unwrap();
+        assert_eq!(one.id(), same.unwrap().id(), "once");
+        let of = |keys: &SigningKeys, algorithm, seconds| keys.signing(algorithm, at(seconds)).unwrap().id().to_owned();
+        let first = of(&mixed, Es256, 5);
+        mixed.rotate(at(20), false).await.unwrap();
+        assert_eq!((of(&mixed, Es256, 29), of(&mixed, Rs256, 29)), (first.clone(), one.id().to_owned()));
+        assert!(of(&mixed, Es256, 30) != first && of(&mixed, Rs256, 30) != one.id());
+        let each = [KeyState::Signing, KeyState::Verifying { until: at(130) }];
+        assert_eq!(states(&mixed, 30), [each, each].concat());
+        assert_eq!(states(&keys(&store).await, 30), [each, each].concat(), "after a restart");
+        // One that is retired is followed by one of its kind.
+        let (ec, rsa) = (of(&mixed, Es256, 30), of(&mixed, Rs256, 30));
+        assert!(mixed.retire(&rsa, at(31)).await.unwrap());
+        assert_eq!(of(&mixed, Es256, 31), ec);
+        assert_eq!(mixed.signing(Rs256, at(31)).map(|key| key.algorithm()), Some(Rs256));
+        assert_ne!(of(&mixed, Rs256, 31), one.id(), "and not by one that has signed before");
     }
 }

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use attache_core::{
     AuthorizationId, Client, ClientId, Clock, Consent, LineId, Problem, PublisherName, Purpose, RevocationKey, Scope,
-    StoreError, Timestamp,
+    SigningAlgorithm, StoreError, Timestamp,
 };
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -57,6 +57,9 @@ pub(crate) struct AccessClaims {
     /// What the token rests on, if it is about a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization: Option<AuthorizationId>,
+    /// Since when that was permitted, if it is about a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    permitted_since: Option<Timestamp>,
     /// The key that the token is bound to, if it is to one (RFC 9449 section 6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cnf: Option<Confirmation>,
@@ -96,6 +99,8 @@ pub(crate) struct Token {
     pub(crate) client_id: String,
     /// The line that it was issued for; `None` for a 2-legged token.
     pub(crate) line: Option<LineId>,
+    /// Since when the consents were in force that it rests on. It does not rest on others that were given later.
+    pub(crate) permitted_since: Option<Timestamp>,
     /// What it may be used for, without `openid`.
     pub(crate) scopes: Vec<Scope>,
     /// Whether it opens the userinfo endpoint.
@@ -111,6 +116,8 @@ pub(crate) struct Issue<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) client: &'a Client,
     pub(crate) line: Option<LineId>,
+    /// Since when the consents are in force that it will rest on.
+    pub(crate) permitted_since: Option<Timestamp>,
     pub(crate) authorization: Option<AuthorizationId>,
     pub(crate) scopes: &'a [Scope],
     /// Whether it opens the userinfo endpoint.
@@ -172,7 +179,7 @@ impl Tokens {
 
     /// Issues an access token.
     pub(crate) fn issue(&self, issue: &Issue<'_>, now: Timestamp) -> Result<String, IssueError> {
-        let key = self.keys.signing(now).ok_or(IssueError)?;
+        let key = self.keys.signing(SigningAlgorithm::Es256, now).ok_or(IssueError)?;
         let expires_at = now.plus(issue.lifetime);
         let id: RevocationKey = entropy::bytes().map_err(|_| IssueError)?;
         let claims = AccessClaims {
@@ -187,6 +194,7 @@ impl Tokens {
             purpose: issue.purpose.clone(),
             client: issue.client.id,
             authorization: issue.authorization,
+            permitted_since: issue.permitted_since,
             cnf: issue.bound_to.map(|jkt| Confirmation { jkt: jkt.clone() }),
         };
         let text = key.sign(ACCESS_TOKEN_TYPE, &claims).ok_or(IssueError)?;
@@ -197,6 +205,7 @@ impl Tokens {
             client: issue.client.id,
             client_id: claims.client_id,
             line: issue.line,
+            permitted_since: issue.permitted_since,
             scopes: issue.scopes.to_vec(),
             openid: issue.openid,
             purpose: claims.purpose,
@@ -207,8 +216,8 @@ impl Tokens {
         Ok(text)
     }
 
-    /// Issues the ID token beside an access token about a line.
-    pub(crate) fn issue_id_token(
+    /// Issues the ID token beside an access token about a line, signed by what its client is registered for.
+    pub(crate) async fn issue_id_token(
         &self,
         issue: &Issue<'_>,
         access_token: &str,
@@ -216,7 +225,10 @@ impl Tokens {
         nonce: Option<&str>,
         now: Timestamp,
     ) -> Result<String, IssueError> {
-        let key = self.keys.signing(now).ok_or(IssueError)?;
+        let key = self.keys.ready(issue.client.id_token_algorithm, now).await.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "no key could be made to sign ID tokens");
+            IssueError
+        })?;
         let claims = IdClaims {
             iss: issue.issuer,
             sub: &self.subject(issue.client, issue.line)?,
@@ -335,6 +347,7 @@ impl Tokens {
             client: claims.client,
             client_id: claims.client_id,
             line,
+            permitted_since: claims.permitted_since,
             scopes: scopes().filter(|scope| *scope != OPENID).map(str::parse).collect::<Result<_, _>>().ok()?,
             openid: scopes().any(|scope| scope == OPENID),
             purpose: claims.purpose,
@@ -385,6 +398,7 @@ mod tests {
             client: ClientId::new(Timestamp::from_unix_seconds(0), &[0; 10]),
             client_id: "client".to_owned(),
             line: None,
+            permitted_since: None,
             scopes: Vec::new(),
             openid: false,
             purpose: "dpv:FraudPreventionAndDetection".parse().unwrap(),

@@ -28,6 +28,11 @@ impl Visitor {
         Self { headers: request.headers().clone(), source: source::of(request, &app.settings.trusted_proxies) }
     }
 
+    /// The address that it comes from, if that is known.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.source.map(|source| source.address)
+    }
+
     /// The language that it wants, which the page may be told before its browser is.
     pub(crate) fn language(&self, told: Option<Language>) -> Language {
         told.unwrap_or_else(|| Language::preferred(&self.headers))

@@ -8,7 +8,14 @@ use serde::Serialize;
 
 use crate::json;
 
-/// How clients authenticate where nothing else is said.
+/// How clients prove who they are where nothing else is said.
+pub(crate) const PROOFS: &[AuthenticationMethod] = &[
+    AuthenticationMethod::ClientSecretBasic,
+    AuthenticationMethod::ClientSecretPost,
+    AuthenticationMethod::PrivateKeyJwt,
+];
+
+/// The same where there are codes, which a public client proves to be its own.
 pub(crate) const USUAL_METHODS: &[AuthenticationMethod] = &[
     AuthenticationMethod::ClientSecretBasic,
     AuthenticationMethod::ClientSecretPost,

@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use attache_core::{AuthenticationMethod, GrantType, Pace, PublisherName, Purpose, Quota, Scope, Timestamp};
+use attache_core::{
+    AuthenticationMethod, GrantType, Pace, PublisherName, Purpose, Quota, Scope, SigningAlgorithm, Timestamp,
+};
 use attache_server::admin::api::{Client, ClientList, NewSecret, Plan, RemovedClient};
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use reqwest::{Method, header};
@@ -87,7 +89,7 @@ struct Set {
 }
 
 /// What can be cleared, by its name in the admin API.
-const CLEARABLE: [&str; 11] = [
+const CLEARABLE: [&str; 12] = [
     "name",
     "organisation",
     "keys",
@@ -98,6 +100,7 @@ const CLEARABLE: [&str; 11] = [
     "grants",
     "scopes",
     "plan",
+    "id_token_signed_response_alg",
     "sector",
 ];
 
@@ -166,6 +169,9 @@ struct Registration {
     /// Whether its authorization requests must be signed
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     signed_requests_required: Option<bool>,
+    /// What its ID tokens are signed by: RS256, or ES256; by default, RS256
+    #[arg(long, value_name = "ALGORITHM")]
+    id_token_signed_response_alg: Option<SigningAlgorithm>,
     /// The host whose clients know a subscriber by the same pseudonym
     #[arg(long, value_name = "HOST")]
     sector: Option<String>,
@@ -193,6 +199,7 @@ impl Registration {
             ("purposes", (!self.purposes.is_empty()).then(|| json!(self.purposes))),
             ("dpop_required", self.dpop_required.map(Value::from)),
             ("signed_requests_required", self.signed_requests_required.map(Value::from)),
+            ("id_token_signed_response_alg", self.id_token_signed_response_alg.map(|algorithm| json!(algorithm))),
             ("sector", self.sector.map(Value::from)),
         ];
         fields.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));

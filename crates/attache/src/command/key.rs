@@ -18,10 +18,10 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows the keys, the newest first
+    /// Shows the keys: by algorithm, of each the newest first
     List,
-    /// Makes a new key: it is published now, and signs after the configured notice; the one before it stays
-    /// published until its last token has expired
+    /// Makes a new key for each algorithm: it is published now, and signs after the configured notice; the one
+    /// before it stays published until its last token has expired
     Rotate {
         /// It signs at once: whoever caches the published keys will refuse its tokens until asking again
         #[arg(long)]
@@ -73,7 +73,7 @@ fn row(key: &SigningKey) -> [String; 6] {
     };
     [
         key.id.clone(),
-        key.algorithm.clone(),
+        key.algorithm.to_string(),
         state.to_owned(),
         format!("{:.0}", key.created_at),
         format!("{:.0}", key.signs_from),

@@ -495,6 +495,63 @@ fn who_guesses_at_codes_and_auth_req_ids_is_slowed_down() {
     }
 }
 
+/// A statement of a client about a subscriber (RFC 7523 section 2.1).
+fn statement(attache: &Attache, signer: &Signer, client_id: &str, turn: u32, subject: &str) -> Request {
+    let now = get_current_timestamp();
+    let claims = json!({
+        "iss": client_id, "sub": subject, "aud": attache.url(CAMARA.token_path), "iat": now, "exp": now + 60,
+        "jti": format!("{turn}"), "scope": SCOPE,
+    });
+    let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+    attache.post(CAMARA.token_path).form(&[grant, ("assertion", &signer.sign(&claims))])
+}
+
+#[test]
+fn who_guesses_at_any_other_credential_is_slowed_down_too() {
+    type Guess<'a> = &'a dyn Fn(&App, u32) -> Request;
+    let attache = Attache::sandbox();
+    let (signer, stranger) = (Signer::new(), Signer::new());
+    let guesses: [(&'static str, Guess); 8] = [
+        ("statements", &|app, turn| statement(&attache, &stranger, app.id, turn, HINT)),
+        ("stated-operator-tokens", &|app, turn| {
+            statement(&attache, &signer, app.id, turn, &format!("operatortoken:{turn}"))
+        }),
+        ("operator-tokens", &|app, turn| {
+            app.bc_authorize(&attache, &[("login_hint", &format!("operatortoken:{turn}")), ("scope", SCOPE)])
+        }),
+        ("refresh-tokens", &|app, turn| {
+            app.token(&attache, &[("grant_type", "refresh_token"), ("refresh_token", &format!("{turn}"))])
+        }),
+        ("request-objects", &|app, turn| app.bc_authorize(&attache, &[("request", &format!("{turn}"))])),
+        ("proofs", &|app, turn| app.token(&attache, &[("scope", SCOPE)]).header("dpop", &format!("{turn}"))),
+        ("secrets-to-revoke", &|app, turn| {
+            attache.post("/oauth2/revoke").basic(app.id, &format!("{turn}")).form(&[("token", "x")])
+        }),
+        ("secrets-to-introspect", &|app, turn| {
+            attache.post("/oauth2/introspect").basic(app.id, &format!("{turn}")).form(&[("token", "x")])
+        }),
+    ];
+    for (what, guess) in guesses {
+        let app = App { id: what, secret: "the-secret", ..CAMARA };
+        attache.register(&json!({
+            "publisher": "camara", "client_id": app.id, "client_secret": app.secret, "keys": [signer.public],
+        }));
+        let refused = (0..32).find_map(|turn| Some(guess(&app, turn).send()).filter(|answer| answer.status == 429));
+        let refused = refused.unwrap_or_else(|| panic!("{what}: more than thirty guesses are too many"));
+        assert!(!refused.header("retry-after").is_empty(), "{what}");
+    }
+    // The address has tried 240 times by now. A browser is sent back, whoever is at fault.
+    let client = json!({"publisher": "camara", "client_id": "of-browsers", "redirect_uris": [REDIRECT_URI],
+        "authentication_methods": ["none"]});
+    attache.register(&client);
+    let app = App { id: "of-browsers", ..CAMARA };
+    let refused = (0..32).find_map(|turn| {
+        let answer = authorize(&attache, &app, &[("request", &format!("{turn}"))]).says(302);
+        Some(answer).filter(|answer| answer.header("location").contains("error=temporarily_unavailable"))
+    });
+    assert!(refused.is_some(), "request objects that browsers bring");
+}
+
 #[test]
 fn no_page_of_elsewhere_reaches_the_operators_side_by_a_browser() {
     let attache = Attache::sandbox();

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    faces::{App, CAMARA, CIBA, TELEFONICA},
+    faces::{App, CAMARA, CIBA, ORANGE, TELEFONICA, VONAGE},
     harness::{Answer, Attache, Request, eventually},
 };
 
@@ -120,7 +120,7 @@ fn what_camara_s_discovery_says_holds() {
         ),
         (
             "token_endpoint_auth_methods_supported",
-            json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]),
+            json!(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]),
         ),
         (
             "introspection_endpoint_auth_methods_supported",
@@ -131,20 +131,174 @@ fn what_camara_s_discovery_says_holds() {
         ("userinfo_endpoint", json!(attache.url("/oauth2/userinfo"))),
         ("backchannel_token_delivery_modes_supported", json!(["poll"])),
         ("code_challenge_methods_supported", json!(["S256"])),
-        ("id_token_signing_alg_values_supported", json!(["ES256"])),
+        ("id_token_signing_alg_values_supported", json!(["ES256", "RS256"])),
+        ("ui_locales_supported", json!(["en", "fr", "es", "de"])),
         ("subject_types_supported", json!(["pairwise"])),
     ] {
         assert_eq!(described[name], values, "{name}");
     }
     let keys = attache.get(path(&attache, &described["jwks_uri"])).says(200).json();
-    let key = &keys["keys"][0];
-    assert_eq!((&key["kty"], &key["crv"], &key["use"]), (&json!("EC"), &json!("P-256"), &json!("sig")));
-    assert!(key["kid"].is_string() && key.get("d").is_none(), "{key}");
+    let [ec, rsa] = keys["keys"].as_array().unwrap().as_slice() else { panic!("one for each algorithm: {keys}") };
+    assert_eq!((&ec["kty"], &ec["crv"], &ec["alg"]), (&json!("EC"), &json!("P-256"), &json!("ES256")));
+    assert_eq!((&rsa["kty"], &rsa["e"], &rsa["alg"]), (&json!("RSA"), &json!("AQAB"), &json!("RS256")));
+    assert_eq!(URL_SAFE_NO_PAD.decode(rsa["n"].as_str().unwrap()).unwrap().len(), 256, "2048 bits");
+    for key in [ec, rsa] {
+        assert!(key["kid"].is_string() && key["use"] == "sig", "{key}");
+        for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+            assert_eq!(key.get(private), None);
+        }
+    }
     let token = path(&attache, &described["token_endpoint"]);
     assert_eq!(token, CAMARA.token_path);
     assert_eq!(path(&attache, &described["backchannel_authentication_endpoint"]), CAMARA.backchannel_path);
     let authorize = path(&attache, &described["authorization_endpoint"]);
     assert_eq!(code(&attache, &CAMARA, &[]).len(), 43, "{authorize} hands codes out");
+}
+
+/// A key that a client may register.
+fn any_key() -> Value {
+    Signer::new().public
+}
+
+#[test]
+fn each_member_of_the_metadata_is_what_its_server_does() {
+    let attache = Attache::sandbox();
+    for (root, publisher, app) in [
+        ("", "camara", &CAMARA),
+        ("/orange", "orange", &ORANGE),
+        ("/telefonica", "telefonica", &TELEFONICA),
+        ("/vonage", "vonage", &VONAGE),
+    ] {
+        let described = attache.get(&format!("{root}/.well-known/openid-configuration")).says(200).json();
+        let lists = |name: &str, value: &str| {
+            described[name].as_array().is_some_and(|listed| listed.iter().any(|listed| listed == value))
+        };
+        for (name, value) in described.as_object().unwrap() {
+            // RFC 8414 section 3.2; this one is required nevertheless.
+            assert!(*value != json!([]) || name == "response_types_supported", "{root}: {name}");
+            if let Some(url) = value.as_str().filter(|url| url.starts_with("http") && name != "issuer") {
+                let status = attache.get(path(&attache, &json!(url))).send().status;
+                assert!(status != 404, "{root}: {name}");
+            }
+        }
+        for (name, path) in [
+            ("authorization_endpoint", "/oauth2/authorize"),
+            ("authorization_endpoint", "/authorize"),
+            ("backchannel_authentication_endpoint", "/oauth2/bc-authorize"),
+            ("backchannel_authentication_endpoint", "/bc-authorize"),
+            ("userinfo_endpoint", "/oauth2/userinfo"),
+            ("userinfo_endpoint", "/userinfo"),
+            ("registration_endpoint", "/register"),
+            ("end_session_endpoint", "/logout"),
+        ] {
+            let status = attache.get(&format!("{root}{path}")).send().status;
+            let is_there = described[name] == attache.url(&format!("{root}{path}"));
+            assert_eq!(status != 404, is_there, "{root}{path}");
+        }
+        for grant in [
+            "client_credentials",
+            "authorization_code",
+            "refresh_token",
+            CIBA,
+            "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "urn:ietf:params:oauth:grant-type:device_code",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+            "password",
+        ] {
+            let answer = app.token(&attache, &[("grant_type", grant)]).send();
+            let is_known = answer.json()["error"] != "unsupported_grant_type";
+            assert_eq!(is_known, lists("grant_types_supported", grant), "{root}: {grant}: {}", answer.body);
+        }
+        for method in [
+            "client_secret_basic",
+            "client_secret_post",
+            "client_secret_jwt",
+            "private_key_jwt",
+            "tls_client_auth",
+            "none",
+        ] {
+            let mut client = json!({
+                "publisher": publisher, "client_id": format!("by-{method}"), "authentication_methods": [method],
+            });
+            match method {
+                "none" => {}
+                "private_key_jwt" => client["keys"] = json!([any_key()]),
+                _ => client["client_secret"] = json!("a-secret"),
+            }
+            let is_taken = attache.admin(Method::POST, "/admin/v1/clients").json(&client).send().status == 201;
+            for endpoint in ["token", "revocation"] {
+                let listed = lists(&format!("{endpoint}_endpoint_auth_methods_supported"), method);
+                assert_eq!(is_taken, listed, "{root}: {endpoint}: {method}");
+            }
+            let may_ask = is_taken && method != "none";
+            assert_eq!(may_ask, lists("introspection_endpoint_auth_methods_supported", method), "{root}: {method}");
+        }
+        let introspect = path(&attache, &described["introspection_endpoint"]);
+        let public = attache.post(introspect).form(&[("client_id", "by-none"), ("token", "x")]).says(401);
+        assert_eq!(public.json()["error"], "invalid_client");
+        for algorithm in ["ES256", "RS256", "PS256", "EdDSA", "HS256", "none"] {
+            let client = json!({
+                "publisher": publisher, "client_id": format!("tokens-by-{algorithm}"), "client_secret": "a-secret",
+                "id_token_signed_response_alg": algorithm,
+            });
+            let is_taken = attache.admin(Method::POST, "/admin/v1/clients").json(&client).send().status == 201;
+            let has_subscribers = publisher != "orange";
+            assert_eq!(
+                is_taken && has_subscribers,
+                lists("id_token_signing_alg_values_supported", algorithm),
+                "{root}: {algorithm}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_metadata_says_of_the_authorization_endpoint_and_of_id_tokens_holds() {
+    let attache = Attache::sandbox();
+    let described = attache.get("/.well-known/openid-configuration").says(200).json();
+    for (name, parameter, values) in [
+        ("response_types_supported", "response_type", vec!["code", "token", "id_token", "code id_token", "none"]),
+        ("response_modes_supported", "response_mode", vec!["query", "fragment", "form_post"]),
+        ("code_challenge_methods_supported", "code_challenge_method", vec!["S256", "plain"]),
+        ("prompt_values_supported", "prompt", vec!["none", "login", "consent", "select_account", "create"]),
+    ] {
+        let listed = described[name].as_array().unwrap();
+        for value in values {
+            let answer = authorize(&attache, &CAMARA, &[(parameter, value)]).says(302);
+            let is_refused = answer.header("location").contains("error=");
+            assert_eq!(is_refused, !listed.contains(&json!(value)), "{name}: {value}");
+        }
+    }
+    let code = code(&attache, &CAMARA, &[("scope", &format!("openid {SCOPE}")), ("nonce", "n")]);
+    let id_token = exchange(&attache, &CAMARA, &code, &[]).says(200).text("id_token");
+    let claims = verified(&attache, &id_token, CAMARA.id).claims;
+    let told: HashSet<&str> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    let announced: HashSet<&str> =
+        described["claims_supported"].as_array().unwrap().iter().map(|claim| claim.as_str().unwrap()).collect();
+    assert_eq!(told, announced);
+}
+
+#[test]
+fn a_correlator_comes_back_from_every_endpoint_as_it_was_sent() {
+    let attache = Attache::sandbox();
+    let sent = "b4333c46-49c0-4f62-80d7-f0ef930f1c46";
+    for (method, path) in [
+        (Method::POST, CAMARA.token_path),
+        (Method::POST, CAMARA.backchannel_path),
+        (Method::GET, "/oauth2/authorize"),
+        (Method::POST, "/oauth2/revoke"),
+        (Method::POST, "/oauth2/introspect"),
+        (Method::GET, "/oauth2/userinfo"),
+        (Method::GET, "/.well-known/openid-configuration"),
+        (Method::POST, ORANGE.token_path),
+    ] {
+        let ask = |correlator: &str| attache.request(method.clone(), path).header("x-correlator", correlator).send();
+        assert_eq!(ask(sent).header("x-correlator"), sent, "{path}");
+        for strange in ["", "two words", &"a".repeat(300)] {
+            let answer = ask(strange);
+            assert_eq!((answer.header("x-correlator"), answer.status), ("", ask(sent).status), "{path}: {strange}");
+        }
+    }
 }
 
 #[test]
@@ -170,8 +324,9 @@ pub(crate) fn verified(attache: &Attache, token: &str, audience: &str) -> TokenD
     let keys = attache.get("/.well-known/jwks.json").says(200).json();
     let kid = jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
     let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == kid).unwrap();
+    let algorithm = key["alg"].as_str().unwrap().parse().unwrap();
     let key = DecodingKey::from_jwk(&serde_json::from_value::<Jwk>(key.clone()).unwrap()).unwrap();
-    let mut validation = Validation::new(Algorithm::ES256);
+    let mut validation = Validation::new(algorithm);
     validation.set_audience(&[audience]);
     validation.set_issuer(&[attache.url("")]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -562,6 +717,43 @@ fn with_openid_an_id_token_tells_the_subject_and_the_nonce() {
     let token = poll(&attache, &CAMARA, &request.text("auth_req_id")).says(200);
     let again = verified(&attache, &token.text("id_token"), CAMARA.id).claims;
     assert_eq!((again.get("nonce"), &again["sub"]), (None, &claims["sub"]));
+}
+
+#[test]
+fn an_id_token_is_signed_as_its_client_is_registered_to_have_it() {
+    let mut attache = Attache::sandbox();
+    let shop = App { id: "shop", secret: "shop-secret", ..CAMARA };
+    attache.register(&json!({
+        "publisher": "camara", "client_id": shop.id, "client_secret": shop.secret,
+        "id_token_signed_response_alg": "ES256",
+    }));
+    let fetch = |attache: &Attache, app: &App| {
+        let scope = format!("openid {SCOPE}");
+        let request = app.bc_authorize(attache, &[("login_hint", HINT), ("scope", &scope)]).says(200);
+        let token = poll(attache, app, &request.text("auth_req_id")).says(200);
+        let access_token = token.text("access_token");
+        assert_eq!(verified(attache, &access_token, "camara").header.alg, Algorithm::ES256);
+        let TokenData { header, claims, .. } = verified(attache, &token.text("id_token"), app.id);
+        let hash = digest::digest(&digest::SHA256, access_token.as_bytes());
+        assert_eq!(claims["at_hash"], URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
+        (header.alg, header.kid)
+    };
+    let (usual, by_rsa) = fetch(&attache, &CAMARA);
+    assert_eq!(usual, Algorithm::RS256, "OpenID Connect Dynamic Client Registration section 2");
+    assert_eq!(fetch(&attache, &shop).0, Algorithm::ES256);
+    // The keys outlive a kill.
+    attache.kill();
+    attache.start();
+    assert_eq!(fetch(&attache, &CAMARA).1, by_rsa);
+    let change = |changes: &[&str]| {
+        let output = attache.command(&[&["client", "set", "--publisher", "camara", "shop"], changes].concat());
+        output.status.success()
+    };
+    assert!(change(&["--clear", "id_token_signed_response_alg"]));
+    assert_eq!(fetch(&attache, &shop).0, Algorithm::RS256);
+    assert!(change(&["--id-token-signed-response-alg", "ES256"]));
+    assert_eq!(fetch(&attache, &shop).0, Algorithm::ES256);
+    assert!(!change(&["--id-token-signed-response-alg", "none"]));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::{
     harness::{Answer, Attache, Request},
 };
 
+const REDIRECT_URI: &str = "http://localhost:3000/callback";
 const LINE: &str = "+33639980001";
 const HINT: &str = "tel:+33639980001";
 /// The line whose subscriber never answers.
@@ -84,6 +85,26 @@ fn a_withdrawn_consent_ends_its_tokens_at_once_and_no_others() {
     attache.start();
     assert_eq!(ask(&attache, &token).status, 401, "what was withdrawn stays so");
     assert_eq!(ask(&attache, &of_another_purpose).status, 200, "and what was granted");
+}
+
+#[test]
+fn what_rested_on_a_withdrawn_consent_stays_ended_when_it_is_given_again() {
+    let mut attache = Attache::sandbox();
+    let before = CAMARA.three_legged(&attache, LINE, SCOPE);
+    // Nobody loses a token because another is asked for.
+    let meanwhile = CAMARA.three_legged(&attache, LINE, SCOPE);
+    assert_eq!((ask(&attache, &before).status, ask(&attache, &meanwhile).status), (200, 200));
+    let code = code(&attache);
+    withdraw(&attache, LINE, &json!({}));
+    let after = CAMARA.three_legged(&attache, LINE, SCOPE);
+    for turn in ["at once", "after a kill"] {
+        assert_eq!((ask(&attache, &before).status, ask(&attache, &meanwhile).status), (401, 401), "{turn}");
+        assert_eq!(ask(&attache, &after).status, 200, "{turn}");
+        attache.kill();
+        attache.start();
+    }
+    let form = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT_URI)];
+    assert_eq!(CAMARA.token(&attache, &form).says(400).text("error"), "invalid_grant");
 }
 
 #[test]
@@ -201,19 +222,23 @@ fn where_another_legal_basis_holds_nobody_is_asked_and_some_may_object() {
     assert_eq!(refused.text("error"), "access_denied", "who has objected is not asked again");
 }
 
-#[test]
-fn a_code_is_worth_nothing_once_the_consent_is_withdrawn() {
-    let attache = Attache::sandbox();
+/// A code about the line.
+fn code(attache: &Attache) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("response_type", "code"), ("client_id", CAMARA.id), ("scope", SCOPE), ("login_hint", HINT)])
-        .append_pair("redirect_uri", "http://localhost:3000/callback")
+        .append_pair("redirect_uri", REDIRECT_URI)
         .finish();
     let answer = attache.get(&format!("/oauth2/authorize?{query}")).says(302);
     let location: url::Url = answer.header("location").parse().unwrap();
-    let code = location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned()
+}
+
+#[test]
+fn a_code_is_worth_nothing_once_the_consent_is_withdrawn() {
+    let attache = Attache::sandbox();
+    let code = code(&attache);
     withdraw(&attache, LINE, &json!({}));
-    let form =
-        [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", "http://localhost:3000/callback")];
+    let form = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT_URI)];
     assert_eq!(CAMARA.token(&attache, &form).says(400).text("error"), "invalid_grant");
 }
 
@@ -222,8 +247,6 @@ struct Browser<'a> {
     attache: &'a Attache,
     cookie: String,
 }
-
-const REDIRECT_URI: &str = "http://localhost:3000/callback";
 
 impl<'a> Browser<'a> {
     fn new(attache: &'a Attache) -> Self {

@@ -325,11 +325,23 @@ fn the_network_says_who_calls_and_neither_a_login_hint_nor_a_forged_header() {
         let location = authorize(&attache, &[("login_hint", hint)], &from(FORWARDED));
         assert_eq!(parameter(&location, "error").as_deref(), Some("access_denied"), "{hint}");
     }
-    let nobody: [&[(&str, &str)]; 5] = [
+    for headers in [
+        &[("forwarded", "for=198.51.100.7")][..],
+        &[("forwarded", "for=198.51.100.8, for=198.51.100.7;proto=https, for=192.0.2.1")],
+        &[("forwarded", "for=198.51.100.7"), ("x-forwarded-for", "198.51.100.7")],
+    ] {
+        assert_eq!(authorize(&attache, &[], headers).path(), "/consent", "{headers:?}");
+    }
+    let nobody: [&[(&str, &str)]; 9] = [
         &[],
         &[("x-forwarded-for", "198.51.100.8")],
         &[("x-forwarded-for", "198.51.100.7, 198.51.100.8")],
-        &[("forwarded", "for=198.51.100.7"), ("x-real-ip", "198.51.100.7")],
+        &[("forwarded", "for=198.51.100.7, for=198.51.100.8")],
+        &[("forwarded", "for=198.51.100.7, for=unknown")],
+        // One is the proxy's, the other its client's.
+        &[("forwarded", "for=198.51.100.7"), ("x-forwarded-for", "198.51.100.8")],
+        &[("forwarded", "for=198.51.100.8"), ("x-forwarded-for", "198.51.100.7")],
+        &[("x-real-ip", "198.51.100.7")],
         &[("x-sandbox-line", "+33699901032")],
     ];
     for headers in nobody {
@@ -349,8 +361,38 @@ fn the_network_says_who_calls_and_neither_a_login_hint_nor_a_forged_header() {
     // Who is not behind the proxy speaks for itself alone.
     let attache = behind_a_proxy(&[]);
     shop(&attache, "camara");
-    let location = authorize(&attache, &[], &from(FORWARDED));
-    assert_eq!(parameter(&location, "error").as_deref(), Some("access_denied"));
+    for headers in [from(FORWARDED), [("forwarded", "for=198.51.100.7")]] {
+        let location = authorize(&attache, &[], &headers);
+        assert_eq!(parameter(&location, "error").as_deref(), Some("access_denied"));
+    }
+}
+
+#[test]
+fn of_the_lines_behind_one_address_the_port_tells_which_one_calls() {
+    let attache = behind_a_proxy(&["--trusted-proxy", "127.0.0.0/8"]);
+    let csv = "phone_number,home_plmn,serving_plmn,reachable,last_seen,public_ipv4,public_ports\n\
+               +33699901032,20801,20801,DATA,2026-01-31T12:00:00Z,198.51.100.7,1000-1999\n\
+               +33699901033,20801,20801,DATA,2026-01-31T12:00:00Z,198.51.100.7,2000-2999\n";
+    operator(&attache, Method::POST, "/admin/v1/lines/import").body("text/csv", csv).says(200);
+    shop(&attache, "camara");
+    let calls = |hint: &str, headers: &[(&str, &str)]| {
+        let location = authorize(&attache, &[("login_hint", hint)], headers);
+        location.path() == "/consent"
+    };
+    for (told, one, other) in [
+        ("for=\"198.51.100.7:1500\"", true, false),
+        ("for=\"198.51.100.7:2500\"", false, true),
+        ("for=\"198.51.100.7:3500\"", false, false),
+        ("for=\"198.51.100.7:_1500\"", false, false),
+        ("for=198.51.100.7", false, false),
+    ] {
+        let is_called_by = |hint| calls(hint, &[("forwarded", told)]);
+        assert_eq!((is_called_by("tel:+33699901032"), is_called_by("tel:+33699901033")), (one, other), "{told}");
+    }
+    assert!(calls("tel:+33699901032", &[("x-forwarded-for", "198.51.100.7:1500")]));
+    // A port that only its client may have added is nobody's word.
+    let both = [("x-forwarded-for", "198.51.100.7"), ("forwarded", "for=\"198.51.100.7:1500\"")];
+    assert!(!calls("tel:+33699901032", &both));
 }
 
 #[test]
@@ -436,7 +478,7 @@ fn camaras_issuer_takes_keys_alone_unless_it_is_configured_otherwise() {
     };
 
     let attache = by_the_profile(&[]);
-    assert_eq!(methods(&attache), json!(["private_key_jwt"]));
+    assert_eq!(methods(&attache), json!(["private_key_jwt", "none"]));
     let refused = operator(&attache, Method::POST, "/admin/v1/clients").json(&client).says(400);
     assert!(refused.text("message").contains("camara_client_secrets"), "{}", refused.body);
     let signer = Signer::new();
@@ -452,7 +494,7 @@ fn camaras_issuer_takes_keys_alone_unless_it_is_configured_otherwise() {
     attache.post("/oauth2/token").form(&[&grant[..], &by_key].concat()).says(200);
 
     let attache = behind_a_proxy(&[]);
-    assert_eq!(methods(&attache), json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]));
+    assert_eq!(methods(&attache), json!(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]));
     let made = operator(&attache, Method::POST, "/admin/v1/clients").json(&client).says(201).text("client_secret");
     attache.post("/oauth2/token").basic("shop", &made).form(&grant).says(200);
 }

@@ -383,15 +383,25 @@ fn a_client_is_told_what_its_tokens_are_worth_and_nothing_about_others() {
     assert_eq!(by_operator(), nothing);
 }
 
-/// The signing keys as the operator sees them, the newest first.
-fn keys(attache: &Attache) -> Vec<Value> {
+/// Those of an algorithm.
+fn of(keys: &Value, name: &str, algorithm: &str) -> Vec<Value> {
+    keys["keys"].as_array().unwrap().iter().filter(|key| key[name] == algorithm).cloned().collect()
+}
+
+/// The signing keys of an algorithm as the operator sees them, the newest first.
+fn listed(attache: &Attache, algorithm: &str) -> Vec<Value> {
     let listed = attache.command(&["key", "list", "--json"]);
     assert!(listed.status.success(), "{listed:?}");
-    serde_json::from_slice::<Value>(&listed.stdout).unwrap()["keys"].as_array().unwrap().clone()
+    of(&serde_json::from_slice(&listed.stdout).unwrap(), "algorithm", algorithm)
+}
+
+/// Those that sign access tokens.
+fn keys(attache: &Attache) -> Vec<Value> {
+    listed(attache, "ES256")
 }
 
 fn published(attache: &Attache) -> Vec<Value> {
-    attache.get("/.well-known/jwks.json").says(200).json()["keys"].as_array().unwrap().clone()
+    of(&attache.get("/.well-known/jwks.json").says(200).json(), "alg", "ES256")
 }
 
 fn signer(token: &str) -> String {
@@ -421,6 +431,36 @@ fn a_new_signing_key_is_published_before_it_signs_and_the_old_one_while_its_toke
     assert_eq!(published(&attache).len(), 2);
     ask(&attache, &before).says(200);
     attache.post(ROAMING).bearer(&after).json(&json!({"device": {"phoneNumber": LINE}})).says(200);
+}
+
+#[test]
+fn the_key_for_rs256_is_made_when_it_is_wanted_and_is_rotated_and_retired_as_the_other() {
+    let mut attache = Attache::with_environment(&[], &[("ATTACHE_KEY_NOTICE", "1h")]);
+    assert_eq!(listed(&attache, "RS256").len(), 0, "no start waits for it");
+    let signer_of_id_token = |attache: &Attache| signer(&tokens(attache, &CAMARA, OFFLINE).text("id_token"));
+    let first = signer_of_id_token(&attache);
+    assert!(attache.command(&["key", "rotate"]).status.success());
+    let states = |attache: &Attache, algorithm: &str| {
+        listed(attache, algorithm).iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for algorithm in ["ES256", "RS256"] {
+        assert_eq!(states(&attache, algorithm), ["next", "signing"]);
+    }
+    let all = attache.get("/.well-known/jwks.json").says(200).json();
+    assert_eq!((of(&all, "alg", "ES256").len(), of(&all, "alg", "RS256").len()), (2, 2));
+    attache.kill();
+    attache.start();
+    assert_eq!(signer_of_id_token(&attache), first);
+    assert!(attache.command(&["key", "retire", &first]).status.success());
+    let second = signer_of_id_token(&attache);
+    assert_eq!(second, listed(&attache, "RS256")[0]["id"]);
+    assert_eq!((states(&attache, "RS256"), states(&attache, "ES256").len()), (vec!["signing".to_owned()], 2));
+    let all = attache.get("/.well-known/jwks.json").says(200).json();
+    assert!(of(&all, "kid", &first).is_empty() && of(&all, "kid", &second).len() == 1, "{all}");
+    // It is nowhere as it is.
+    let database = std::fs::read(attache.data_dir().join("attache.db")).unwrap();
+    let modulus = URL_SAFE_NO_PAD.decode(of(&all, "kid", &second)[0]["n"].as_str().unwrap()).unwrap();
+    assert!(!database.windows(32).any(|window| window == &modulus[..32]), "the key is encrypted at rest");
 }
 
 #[test]
@@ -544,6 +584,17 @@ fn a_statement_that_the_profile_does_not_allow_is_refused() {
     let telefonica = attache.post(TELEFONICA.token_path).basic(TELEFONICA.id, TELEFONICA.secret);
     let refused = telefonica.form(&[("grant_type", JWT_BEARER), ("assertion", &good)]).says(400);
     is_oauth_error(&refused, "unsupported_grant_type");
+}
+
+#[test]
+fn a_statement_about_who_has_not_consented_is_no_guess() {
+    let attache = Attache::sandbox();
+    let signer = Signer::registered(&attache, "signer");
+    for turn in 0..40 {
+        let silent = signer.states(&attache, &format!("{turn}"), &json!({"sub": "tel:+33639980009"}));
+        is_oauth_error(&bear(&attache, &silent, &[]).says(400), "invalid_grant");
+    }
+    bear(&attache, &signer.states(&attache, "good", &json!({})), &[]).says(200);
 }
 
 #[test]

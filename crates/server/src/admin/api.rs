@@ -10,7 +10,8 @@ use std::{
 
 use attache_core::{
     AuditEvent, AuthenticationMethod, GrantType, LegalBasis, NetworkAccessIdentifier, Pace, PhoneNumber, PlanError,
-    Plmn, PublisherName, Purpose, Quota, Rate, RequestId, Scope, SubscriptionId, Technology, Timestamp,
+    Plmn, PublisherName, Purpose, Quota, Rate, RequestId, Scope, SigningAlgorithm, SubscriptionId, Technology,
+    Timestamp,
 };
 use attache_network::Condition;
 use attache_store::{Position, Pseudonym};
@@ -87,8 +88,8 @@ impl From<&attache_core::Line> for Line {
 pub struct SigningKey {
     /// By what tokens name it, `kid`: its thumbprint (RFC 7638).
     pub id: String,
-    /// What it signs with.
-    pub algorithm: String,
+    /// What it signs by.
+    pub algorithm: SigningAlgorithm,
     /// What it does.
     pub state: KeyState,
     /// When it was made, and published.
@@ -652,6 +653,9 @@ pub struct Registration {
     /// Whether its authorization requests must be signed (RFC 9101).
     #[serde(default)]
     pub signed_requests_required: bool,
+    /// What its ID tokens are signed by; absent, RS256.
+    #[serde(default)]
+    pub id_token_signed_response_alg: SigningAlgorithm,
     /// The host whose clients know a subscriber by the same pseudonym; absent, it has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sector: Option<String>,

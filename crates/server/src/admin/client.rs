@@ -305,6 +305,7 @@ impl Record {
             plan: registration.plan.try_into().map_err(|error: PlanError| format!("plan: {error}"))?,
             dpop_required: registration.dpop_required,
             signed_requests_required: registration.signed_requests_required,
+            id_token_algorithm: registration.id_token_signed_response_alg,
             sector: registration.sector,
             registered_at: self.registered_at,
         };
@@ -411,6 +412,9 @@ fn check_credentials(app: &App, publisher: &Publisher, client: &Client) -> Resul
         if has_secret || has_key {
             return Err("authentication_methods: a client with a secret or a key is not public".to_owned());
         }
+        if !app.takes(publisher, Method::None) {
+            return Err(format!("authentication_methods: {} has nothing for public clients", publisher.name));
+        }
         return Ok(());
     }
     for method in &client.authentication_methods {
@@ -465,6 +469,7 @@ fn registration(client: &Client) -> Registration {
         plan: client.plan.into(),
         dpop_required: client.dpop_required,
         signed_requests_required: client.signed_requests_required,
+        id_token_signed_response_alg: client.id_token_algorithm,
         sector: client.sector.clone(),
     }
 }

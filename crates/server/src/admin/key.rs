@@ -56,7 +56,7 @@ pub(super) async fn introspect_token(
 fn shown(app: &App) -> KeyList {
     let shown = |(key, state): (Arc<signing_keys::SigningKey>, signing_keys::KeyState)| SigningKey {
         id: key.id().to_owned(),
-        algorithm: "ES256".to_owned(),
+        algorithm: key.algorithm(),
         created_at: key.created_at(),
         signs_from: key.signs_from(),
         state: match state {

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{
     Endpoint, Refused,
+    client_authentication::guarded,
     discovery::endpoints,
     interaction::{self, Interaction},
     login_hint,
@@ -38,6 +39,9 @@ pub(super) struct Prompt {
     /// Consent is to be asked for, even if it was given before.
     consent: bool,
 }
+
+/// What `prompt` may have.
+pub(super) const PROMPTS: [&str; 4] = ["none", "login", "consent", "select_account"];
 
 /// What a request has come to.
 pub(super) enum Outcome {
@@ -67,14 +71,13 @@ pub(super) async fn answer(
     let endpoint_url = endpoints(app, publisher).authorization.unwrap_or_default();
     let object = (Endpoint::Authorize, endpoint_url.as_str());
     let mut signed = None;
-    let outcome = match request_object::parameters(app, publisher, &client, object, &parameters).await {
-        Ok(object) => {
-            let asked = signed.insert(object).as_ref().unwrap_or(&parameters);
-            authorize(app, publisher, &client, &visitor, asked, &mut trail).await
-        }
-        Err(refused) => Err(refused),
+    let work = async {
+        signed = request_object::parameters(app, publisher, &client, object, &parameters).await?;
+        let asked = signed.as_ref().unwrap_or(&parameters);
+        authorize(app, publisher, &client, &visitor, asked, &mut trail).await
     };
-    let state = signed.as_ref().and_then(Option::as_ref).unwrap_or(&parameters).get("state");
+    let outcome = guarded(app, publisher, Some(&client.client_id), visitor.address(), work).await;
+    let state = signed.as_ref().unwrap_or(&parameters).get("state");
     let outcome = trail.end_with_identification(app, "authorize", outcome).await;
     let issuer = app.issuer(publisher);
     match outcome {
@@ -200,7 +203,8 @@ async fn identify(
         return match login_hint::identify(app, publisher, hint).await {
             Ok(line) => Ok(Some(line)),
             Err(Problem::UnknownLine | Problem::IdentifierUnsupported | Problem::FieldInvalid { .. }) => {
-                Err(OAuthErrorCode::AccessDenied.because("no line is known by this login_hint").into())
+                let unknown = OAuthErrorCode::AccessDenied.because("no line is known by this login_hint");
+                Err(login_hint::refusal(hint, unknown))
             }
             Err(other) => Err(other.into()),
         };
@@ -329,7 +333,7 @@ pub(super) fn send_back(
     let unavailable = OAuthErrorCode::TemporarilyUnavailable.because("try again later");
     let error = match outcome {
         Ok(_) => None,
-        Err(Refused::OAuth(error)) => Some(error),
+        Err(Refused::OAuth(error) | Refused::Credential(error)) => Some(error),
         Err(Refused::Problem(problem)) => {
             tracing::warn!(problem = problem.name(), "an authorization failed");
             Some(&unavailable)

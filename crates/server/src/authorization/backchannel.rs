@@ -9,8 +9,15 @@ use axum::{body::Body, response::Response};
 use http::Request;
 
 use super::{
-    Endpoint, Refused, client_authentication::authenticate, discovery::endpoints, head::Head, login_hint,
-    parameters::Parameters, request_object, token::admit_scopes, trail::Trail,
+    Endpoint, Refused,
+    client_authentication::{authenticate, claimed_client, guarded},
+    discovery::endpoints,
+    head::Head,
+    login_hint,
+    parameters::Parameters,
+    request_object,
+    token::admit_scopes,
+    trail::Trail,
 };
 use crate::{
     app::App,
@@ -28,7 +35,9 @@ pub(super) async fn answer(
 ) -> Result<Response, Refused> {
     let (head, parameters) = Parameters::read(app, request).await?;
     let mut trail = Trail::begin(app, publisher, Some(&head.headers), &parameters);
-    let outcome = begin(app, publisher, &head, &parameters, &mut trail).await;
+    let claimed = claimed_client(publisher, &head, &parameters);
+    let work = begin(app, publisher, &head, &parameters, &mut trail);
+    let outcome = guarded(app, publisher, claimed.as_deref(), head.source, work).await;
     trail.end_with_identification(app, "bc-authorize", outcome).await
 }
 
@@ -72,7 +81,8 @@ async fn begin(
             LineId::new(now, &entropy::bytes().map_err(|_| Problem::Internal)?)
         }
         Err(Problem::UnknownLine | Problem::IdentifierUnsupported) => {
-            return Err(OAuthErrorCode::UnknownUserId.because("no subscriber is known by this login_hint").into());
+            let unknown = OAuthErrorCode::UnknownUserId.because("no subscriber is known by this login_hint");
+            return Err(login_hint::refusal(hint, unknown));
         }
         Err(Problem::FieldInvalid { .. }) => {
             return Err(OAuthErrorCode::InvalidRequest

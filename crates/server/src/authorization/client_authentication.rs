@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use attache_core::{AuthenticationMethod, Client, GrantType};
 use attache_wire::{
@@ -11,6 +11,7 @@ use http::{HeaderValue, header};
 use super::{
     Refused, application_token, assertion,
     head::Head,
+    jwt_bearer,
     parameters::{Parameters, decode},
 };
 use crate::{app::App, throttle::Attempt};
@@ -27,12 +28,6 @@ pub(super) struct AuthenticatedClient {
 }
 
 impl AuthenticatedClient {
-    /// Counts a failure to redeem what only a client that was granted it can know.
-    pub(super) fn failed(&self, app: &App, head: &Head) {
-        let Client { publisher, client_id, .. } = self.client.as_ref();
-        app.throttle.failed(Attempt { publisher, client_id, source: head.source }, app.clock.now());
-    }
-
     /// Refuses the client that is not registered for a grant.
     pub(super) fn may_use(&self, grant: GrantType) -> Result<(), OAuthError> {
         if self.client.grants.contains(&grant) {
@@ -69,6 +64,30 @@ impl Presented<'_> {
     }
 }
 
+/// Does what a request is about that has credentials of whatever kind, unless too many of this client's from
+/// this address were wrong. Every endpoint that takes credentials does its work in here.
+pub(super) async fn guarded<T>(
+    app: &App,
+    publisher: &Publisher,
+    client_id: Option<&str>,
+    source: Option<IpAddr>,
+    work: impl Future<Output = Result<T, Refused>>,
+) -> Result<T, Refused> {
+    let attempt = Attempt { publisher: &publisher.name, client_id: client_id.unwrap_or_default(), source };
+    app.throttle.admit(attempt, app.clock.now())?;
+    let outcome = work.await;
+    if matches!(outcome, Err(Refused::Credential(_))) {
+        app.throttle.failed(attempt, app.clock.now());
+    }
+    outcome
+}
+
+/// The client that a request claims to be from, whether or not it is.
+pub(super) fn claimed_client(publisher: &Publisher, head: &Head, parameters: &Parameters) -> Option<String> {
+    let stated = || jwt_bearer::claimed_name(parameters.get("assertion")?);
+    read(publisher, head, parameters).ok()?.client_id().or_else(stated)
+}
+
 /// Authenticates a client by `client_secret_basic`, `client_secret_post` or `private_key_jwt`
 /// (OpenID Connect Core section 9), or by an application token where its publisher has these; one method at a time (RFC 6749 section 2.3).
 pub(super) async fn authenticate(
@@ -78,28 +97,7 @@ pub(super) async fn authenticate(
     head: &Head,
     parameters: &Parameters,
 ) -> Result<AuthenticatedClient, Refused> {
-    let presented = read(publisher, head, parameters)?;
-    let claimed = presented.client_id();
-    let attempt =
-        Attempt { publisher: &publisher.name, client_id: claimed.as_deref().unwrap_or_default(), source: head.source };
-    let now = app.clock.now();
-    app.throttle.admit(attempt, now)?;
-    let outcome = prove(app, publisher, endpoint_url, parameters, presented).await;
-    if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidClient) {
-        app.throttle.failed(attempt, now);
-    }
-    outcome
-}
-
-/// Holds against the registration what a request presents.
-async fn prove(
-    app: &App,
-    publisher: &Publisher,
-    endpoint_url: &str,
-    parameters: &Parameters,
-    presented: Presented<'_>,
-) -> Result<AuthenticatedClient, Refused> {
-    let (client, method) = match presented {
+    let (client, method) = match read(publisher, head, parameters)? {
         Presented::Secret { method, client_id, secrets } => {
             let client = app.clients.find(&publisher.name, &client_id).ok_or(REFUSED)?;
             if !secrets.iter().any(|secret| has_secret(app, &client, secret)) {

@@ -1,13 +1,13 @@
 use std::collections::BTreeSet;
 
-use attache_core::{AuthenticationMethod, Scope};
+use attache_core::{AuthenticationMethod, Problem, Scope, SigningAlgorithm};
 use attache_wire::Publisher;
 use axum::response::Response;
 use http::{HeaderValue, header};
 use serde::Serialize;
 
-use super::signed::ALGORITHMS;
-use crate::{app::App, query::json_response, routes::KEYS_PATH};
+use super::{Refused, authorize::PROMPTS, signed::ALGORITHMS};
+use crate::{app::App, docs, pages::Language, query::json_response, routes::KEYS_PATH, signing_keys::KeyError};
 
 /// The addresses of a publisher's authorization server.
 pub(crate) struct Endpoints {
@@ -37,7 +37,8 @@ pub(crate) fn endpoints(app: &App, publisher: &Publisher) -> Endpoints {
     }
 }
 
-/// Metadata of an authorization server (OpenID Connect Discovery section 3, RFC 8414 section 2).
+/// Metadata of an authorization server (OpenID Connect Discovery section 3, RFC 8414 section 2). A member with nothing
+/// in it is left out (RFC 8414 section 3.2), unless it has to be there.
 #[derive(Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the specifications have these")]
 struct Metadata<'a> {
@@ -54,17 +55,25 @@ struct Metadata<'a> {
     jwks_uri: &'a str,
     scopes_supported: BTreeSet<&'a str>,
     response_types_supported: &'a [&'a str],
-    response_modes_supported: &'a [&'a str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_modes_supported: Option<[&'a str; 1]>,
     grant_types_supported: Vec<&'a str>,
-    subject_types_supported: [&'a str; 1],
-    id_token_signing_alg_values_supported: [&'a str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject_types_supported: Option<[&'a str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token_signing_alg_values_supported: Option<&'a [SigningAlgorithm]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ui_locales_supported: Option<[&'a str; 4]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_values_supported: Option<[&'a str; 4]>,
     token_endpoint_auth_methods_supported: Vec<&'a str>,
     token_endpoint_auth_signing_alg_values_supported: [&'a str; 4],
     revocation_endpoint_auth_methods_supported: Vec<&'a str>,
     revocation_endpoint_auth_signing_alg_values_supported: [&'a str; 4],
     introspection_endpoint_auth_methods_supported: Vec<&'a str>,
     introspection_endpoint_auth_signing_alg_values_supported: [&'a str; 4],
-    claims_supported: &'a [&'a str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims_supported: Option<[&'a str; 8]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_token_delivery_modes_supported: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,13 +89,15 @@ struct Metadata<'a> {
     backchannel_authentication_request_signing_alg_values_supported: Option<[&'a str; 4]>,
     dpop_signing_alg_values_supported: [&'a str; 4],
     authorization_response_iss_parameter_supported: bool,
+    service_documentation: String,
 }
 
 /// What the specifications have names for, of the ways in which clients prove who they are.
-const METHODS: [AuthenticationMethod; 3] = [
+const METHODS: [AuthenticationMethod; 4] = [
     AuthenticationMethod::ClientSecretBasic,
     AuthenticationMethod::ClientSecretPost,
     AuthenticationMethod::PrivateKeyJwt,
+    AuthenticationMethod::None,
 ];
 
 /// What ID tokens and the userinfo endpoint tell.
@@ -109,6 +120,9 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
     let oidc_scopes: &[&str] = if has_subscribers { &["openid", "offline_access"] } else { &[] };
     let methods = METHODS.into_iter().filter(|method| app.takes(publisher, *method));
     let methods: Vec<&str> = methods.map(AuthenticationMethod::as_str).collect();
+    // Who has not proved who it is hears nothing about tokens.
+    let proofs: Vec<&str> =
+        methods.iter().copied().filter(|name| *name != AuthenticationMethod::None.as_str()).collect();
     let algorithms = ALGORITHMS.map(|(_, name)| name);
     let metadata = Metadata {
         issuer: &endpoints.issuer,
@@ -121,17 +135,19 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         jwks_uri: &endpoints.keys,
         scopes_supported: scopes.iter().map(Scope::as_str).chain(oidc_scopes.iter().copied()).collect(),
         response_types_supported: if has_codes { &["code"] } else { &[] },
-        response_modes_supported: if has_codes { &["query"] } else { &[] },
+        response_modes_supported: has_codes.then_some(["query"]),
         grant_types_supported: grants.into_iter().filter_map(|(has, grant)| has.then_some(grant)).collect(),
-        subject_types_supported: ["pairwise"],
-        id_token_signing_alg_values_supported: ["ES256"],
+        subject_types_supported: has_subscribers.then_some(["pairwise"]),
+        id_token_signing_alg_values_supported: has_subscribers.then_some(SigningAlgorithm::ALL),
+        ui_locales_supported: has_codes.then_some(Language::ALL.map(Language::tag)),
+        prompt_values_supported: has_codes.then_some(PROMPTS),
         token_endpoint_auth_methods_supported: methods.clone(),
         token_endpoint_auth_signing_alg_values_supported: algorithms,
         revocation_endpoint_auth_methods_supported: methods.clone(),
         revocation_endpoint_auth_signing_alg_values_supported: algorithms,
-        introspection_endpoint_auth_methods_supported: methods,
+        introspection_endpoint_auth_methods_supported: proofs,
         introspection_endpoint_auth_signing_alg_values_supported: algorithms,
-        claims_supported: if has_subscribers { &CLAIMS } else { &[] },
+        claims_supported: has_subscribers.then_some(CLAIMS),
         backchannel_token_delivery_modes_supported: has_backchannel.then_some(["poll"]),
         backchannel_user_code_parameter_supported: has_backchannel.then_some(false),
         code_challenge_methods_supported: has_codes.then_some(["S256"]),
@@ -142,18 +158,26 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
         backchannel_authentication_request_signing_alg_values_supported: has_backchannel.then_some(algorithms),
         dpop_signing_alg_values_supported: algorithms,
         authorization_response_iss_parameter_supported: has_codes,
+        service_documentation: format!("{}{}", app.base_url, docs::PATH),
     };
     json_response(200, serde_json::to_vec(&metadata).unwrap_or_default())
 }
 
 /// The keys that tokens are verified with (RFC 7517 section 5). Caches ask again before a new one signs.
-pub(super) fn keys(app: &App) -> Response {
+pub(super) async fn keys(app: &App) -> Result<Response, Refused> {
     let keys = app.tokens.keys();
-    let mut response = json_response(200, serde_json::to_vec(&keys.public()).unwrap_or_default());
+    let public = keys.public(app.clock.now()).await.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "the published keys are not complete");
+        match error {
+            KeyError::Store(error) => Problem::from(error),
+            KeyError::Entropy(_) | KeyError::SecretsKey(_) => Problem::Internal,
+        }
+    })?;
+    let mut response = json_response(200, serde_json::to_vec(&public).unwrap_or_default());
     let cached = format!("public, max-age={}", keys.cached_for().as_secs());
     // It is made of digits.
     if let Ok(cached) = HeaderValue::from_str(&cached) {
         response.headers_mut().insert(header::CACHE_CONTROL, cached);
     }
-    response
+    Ok(response)
 }

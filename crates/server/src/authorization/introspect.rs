@@ -4,7 +4,12 @@ use axum::{body::Body, response::Response};
 use http::Request;
 use serde::Serialize;
 
-use super::{Refused, client_authentication::authenticate, discovery::endpoints, parameters::Parameters};
+use super::{
+    Refused,
+    client_authentication::{authenticate, claimed_client, guarded},
+    discovery::endpoints,
+    parameters::Parameters,
+};
 use crate::{
     app::App,
     query::{self, json_response},
@@ -48,7 +53,9 @@ pub(super) async fn answer(
 ) -> Result<Response, Refused> {
     let (head, parameters) = Parameters::read(app, request).await?;
     let endpoints = endpoints(app, publisher);
-    let caller = authenticate(app, publisher, &endpoints.introspection, &head, &parameters).await?;
+    let claimed = claimed_client(publisher, &head, &parameters);
+    let work = authenticate(app, publisher, &endpoints.introspection, &head, &parameters);
+    let caller = guarded(app, publisher, claimed.as_deref(), head.source, work).await?;
     if !caller.is_confidential {
         return Err(OAuthErrorCode::InvalidClient.because("a public client cannot ask about tokens").into());
     }

@@ -53,6 +53,15 @@ impl Claims {
     }
 }
 
+/// The `client_id` of whom an assertion claims to be from.
+pub(super) fn claimed_name(assertion: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: String,
+    }
+    Some(signed::unverified::<Issuer>(assertion)?.iss)
+}
+
 /// The client that has signed an assertion, and what it states. An assertion is good once.
 pub(super) async fn authenticate(
     app: &App,
@@ -60,10 +69,6 @@ pub(super) async fn authenticate(
     endpoint_url: &str,
     parameters: &Parameters,
 ) -> Result<(AuthenticatedClient, Claims), Refused> {
-    #[derive(Deserialize)]
-    struct Issuer {
-        iss: String,
-    }
     if parameters.get("scope").is_some() {
         return Err(OAuthErrorCode::InvalidRequest
             .because("scope is a claim of the assertion, not a parameter")
@@ -71,12 +76,13 @@ pub(super) async fn authenticate(
     }
     let assertion =
         parameters.get("assertion").ok_or(OAuthErrorCode::InvalidRequest.because("assertion is missing"))?;
-    let issuer: Issuer = signed::unverified(assertion).ok_or(REFUSED)?;
-    let client = app.clients.find(&publisher.name, &issuer.iss).ok_or(REFUSED)?;
-    let claims = stated(app, publisher, endpoint_url, &client, assertion).await.ok_or(REFUSED)?;
+    let refused = || Refused::Credential(REFUSED);
+    let issuer = claimed_name(assertion).ok_or_else(refused)?;
+    let client = app.clients.find(&publisher.name, &issuer).ok_or_else(refused)?;
+    let claims = stated(app, publisher, endpoint_url, &client, assertion).await.ok_or_else(refused)?;
     let until = Timestamp::from_unix_seconds(claims.exp);
     if !app.used_once.spend(client.id.as_bytes(), &claims.jti, until, app.clock.now()).await? {
-        return Err(REFUSED.into());
+        return Err(refused());
     }
     if parameters.get("client_id").is_some_and(|client_id| client_id != client.client_id) {
         return Err(OAuthErrorCode::InvalidClient.because("client_id is not the iss of the assertion").into());
@@ -114,15 +120,16 @@ pub(super) async fn grant(
 ) -> Result<(LineId, Admitted), Refused> {
     let scope = ScopeParameters { scope: Some(&claims.scope), purpose: None };
     let admitted = admit(client, (publisher.authorization.read_scope)(&scope)?)?;
-    let unknown =
-        || Refused::from(OAuthErrorCode::InvalidGrant.because("no subscriber is known by the sub of the assertion"));
+    let unknown = OAuthErrorCode::InvalidGrant.because("no subscriber is known by the sub of the assertion");
     if !claims.sub.starts_with("tel:") && !claims.sub.starts_with("operatortoken:") {
         return Err(OAuthErrorCode::InvalidGrant
             .because("the sub of the assertion has the form tel:+34666666666 or operatortoken:...")
             .into());
     }
     let line = login_hint::identify(app, publisher, &claims.sub).await.map_err(|problem| match problem {
-        Problem::UnknownLine | Problem::IdentifierUnsupported | Problem::FieldInvalid { .. } => unknown(),
+        Problem::UnknownLine | Problem::IdentifierUnsupported | Problem::FieldInvalid { .. } => {
+            login_hint::refusal(&claims.sub, unknown)
+        }
         other => other.into(),
     })?;
     let wanted = Use { client, line, purpose: &admitted.purpose, scopes: &admitted.scopes };

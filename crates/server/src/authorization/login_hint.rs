@@ -1,6 +1,7 @@
 use attache_core::{LineId, Problem};
-use attache_wire::Publisher;
+use attache_wire::{Publisher, oauth::OAuthError};
 
+use super::Refused;
 use crate::app::App;
 
 /// How a hint begins that is an operator token.
@@ -20,4 +21,9 @@ pub(super) async fn identify(app: &App, publisher: &Publisher, hint: &str) -> Re
         (Some(token), Some(operator_tokens)) => operator_tokens.redeem(token).await,
         (Some(_), None) => Err(Problem::IdentifierUnsupported),
     }
+}
+
+/// The refusal of a hint that means no line: an operator token is a credential, a number is none.
+pub(super) fn refusal(hint: &str, error: OAuthError) -> Refused {
+    if hint.starts_with(OPERATOR_TOKEN) { Refused::Credential(error) } else { error.into() }
 }

@@ -91,6 +91,8 @@ impl Endpoint {
 pub(crate) enum Refused {
     /// By the protocol.
     OAuth(OAuthError),
+    /// By the protocol, since a credential is not good. Whoever presents many of these is slowed down.
+    Credential(OAuthError),
     /// Because of the request itself, or of this server: with the status that the problem has.
     Problem(Problem),
 }
@@ -99,15 +101,22 @@ impl Refused {
     /// The name of it, as it stands in the audit, the log and the metrics.
     const fn name(&self) -> &'static str {
         match self {
-            Self::OAuth(error) => error.code.name(),
+            Self::OAuth(error) | Self::Credential(error) => error.code.name(),
             Self::Problem(problem) => problem.name(),
         }
     }
 }
 
 impl From<OAuthError> for Refused {
+    /// Some codes are about credentials and nothing else. An `invalid_grant` is not: it also means that
+    /// something good has ended.
     fn from(error: OAuthError) -> Self {
-        Self::OAuth(error)
+        match error.code {
+            OAuthErrorCode::InvalidClient | OAuthErrorCode::InvalidRequestObject | OAuthErrorCode::InvalidDpopProof => {
+                Self::Credential(error)
+            }
+            _ => Self::OAuth(error),
+        }
     }
 }
 
@@ -127,6 +136,9 @@ pub(crate) async fn answer(
 ) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
+    // It goes back as it came. The profile has no rule for it here, so nobody is refused for it.
+    let is_correlator = |sent: &&HeaderValue| !query::recorded(sent).is_empty();
+    let correlator = request.headers().get(query::X_CORRELATOR).filter(is_correlator).cloned();
     let tries_bearer = client_authentication::takes_application_tokens(publisher)
         && request.headers().get(header::AUTHORIZATION).is_some_and(client_authentication::is_bearer);
     let outcome = match admit(&app, endpoint, &request) {
@@ -139,13 +151,16 @@ pub(crate) async fn answer(
             Endpoint::Introspect => introspect::answer(&app, publisher, request).await,
             Endpoint::Userinfo => userinfo::answer(&app, publisher, request).await,
             Endpoint::Metadata => Ok(discovery::metadata(&app, publisher)),
-            Endpoint::Keys => Ok(discovery::keys(&app)),
+            Endpoint::Keys => discovery::keys(&app).await,
         },
     };
-    let (response, problem) = match outcome {
+    let (mut response, problem) = match outcome {
         Ok(response) => (response, None),
         Err(refused) => (refuse(publisher, endpoint, tries_bearer, &refused), Some(refused.name())),
     };
+    if let Some(correlator) = &correlator {
+        response.headers_mut().insert(query::X_CORRELATOR, correlator.clone());
+    }
     let labels = RequestLabels {
         publisher: publisher.name.as_str(),
         api: "authorization",
@@ -159,7 +174,7 @@ pub(crate) async fn answer(
         labels: &labels,
         problem,
         client_id: None,
-        correlator: None,
+        correlator: correlator.as_ref().map(query::recorded),
         duration: began.elapsed(),
     });
     response
@@ -178,7 +193,7 @@ fn admit(app: &App, endpoint: Endpoint, request: &Request<Body>) -> Result<(), P
 /// Renders a refusal in the publisher's words.
 fn refuse(publisher: &Publisher, endpoint: Endpoint, tries_bearer: bool, refused: &Refused) -> Response {
     match refused {
-        Refused::OAuth(error) => {
+        Refused::OAuth(error) | Refused::Credential(error) => {
             // CIBA Core has 403 for a denial at its own endpoint (section 13), and 400 at the token
             // endpoint (section 11).
             let status = match (error.code, endpoint) {

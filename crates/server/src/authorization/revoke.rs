@@ -8,7 +8,7 @@ use http::Request;
 
 use super::{
     Refused,
-    client_authentication::{AuthenticatedClient, authenticate},
+    client_authentication::{AuthenticatedClient, authenticate, claimed_client, guarded},
     discovery::endpoints,
     head::Head,
     parameters::Parameters,
@@ -28,7 +28,9 @@ pub(super) async fn answer(
 ) -> Result<Response, Refused> {
     let (head, parameters) = Parameters::read(app, request).await?;
     let endpoints = endpoints(app, publisher);
-    let caller = authenticate(app, publisher, &endpoints.revocation, &head, &parameters).await?;
+    let claimed = claimed_client(publisher, &head, &parameters);
+    let work = authenticate(app, publisher, &endpoints.revocation, &head, &parameters);
+    let caller = guarded(app, publisher, claimed.as_deref(), head.source, work).await?;
     let text = parameters.get("token").ok_or(OAuthErrorCode::InvalidRequest.because("token is missing"))?;
     if let Some(token) = app.tokens.read(text, &app.clients) {
         admit(&caller, token.client)?;

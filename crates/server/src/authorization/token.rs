@@ -13,7 +13,7 @@ use http::Request;
 
 use super::{
     Refused,
-    client_authentication::{AuthenticatedClient, authenticate},
+    client_authentication::{AuthenticatedClient, authenticate, claimed_client, guarded},
     discovery::endpoints,
     grant_book::Poll,
     head::Head,
@@ -76,7 +76,9 @@ pub(super) async fn answer(
         None => "none",
     };
     let mut trail = Trail::begin(app, publisher, Some(&head.headers), &parameters);
-    let outcome = fetch(app, publisher, &head, &parameters, &mut trail).await;
+    let claimed = claimed_client(publisher, &head, &parameters);
+    let work = fetch(app, publisher, &head, &parameters, &mut trail);
+    let outcome = guarded(app, publisher, claimed.as_deref(), head.source, work).await;
     let outcome = trail.end_with_token(app, grant_type, outcome).await;
     let told = outcome.as_ref().map_or_else(Refused::name, |_| "issued");
     app.metrics.token(publisher.name.as_str(), grant_type, told);
@@ -104,18 +106,12 @@ async fn fetch(
         Some(claims) => jwt_bearer(app, publisher, &caller, claims).await,
         None => redeem(app, publisher, &caller, bound_to.as_ref(), parameters, trail).await,
     };
-    let outcome = granted.and_then(|granted| {
-        trail.asks_for(&granted.scopes, &granted.purpose);
-        if let Some(line) = granted.line {
-            trail.is_granted(app, caller.client.id, line);
-        }
-        issue(app, publisher, &endpoints.issuer, &caller.client, bound_to.as_ref(), granted)
-    });
-    if matches!(&outcome, Err(Refused::OAuth(error)) if error.code == OAuthErrorCode::InvalidGrant) {
-        // Who guesses at codes is slowed down as who guesses at secrets is.
-        caller.failed(app, head);
+    let granted = granted?;
+    trail.asks_for(&granted.scopes, &granted.purpose);
+    if let Some(line) = granted.line {
+        trail.is_granted(app, caller.client.id, line);
     }
-    outcome
+    issue(app, publisher, &endpoints.issuer, &caller.client, bound_to.as_ref(), granted).await
 }
 
 /// What the client presents is good for.
@@ -305,9 +301,9 @@ async fn authorization_code(
             trail.line = spent.line;
             trail.is_revoked(app, "code_reused").await?;
         }
-        return Err(refused.into());
+        return Err(Refused::Credential(refused));
     };
-    let GrantKind::AuthorizationCode(redirect) = &grant.kind else { return Err(refused.into()) };
+    let GrantKind::AuthorizationCode(redirect) = &grant.kind else { return Err(Refused::Credential(refused)) };
     let proves_verifier = match (redirect.code_challenge, verifier) {
         (Some(CodeChallenge(challenge)), Some(verifier)) => {
             aws_lc_rs::constant_time::verify_slices_are_equal(&hash(verifier), &challenge).is_ok()
@@ -316,14 +312,16 @@ async fn authorization_code(
         // A verifier without a challenge is a downgrade (RFC 9700 section 4.8.2).
         (Some(_), None) | (None, Some(_)) => false,
     };
-    // What the code rests on may have ended since it was handed out.
-    let is_permitted = app.consents.permits(grant.client, grant.line, &grant.purpose, &grant.scopes);
+    // What the code rests on may have ended since it was handed out, also if it has begun again.
+    let Grant { client, line, purpose, scopes, authenticated_at, .. } = &grant;
+    let permission = app.consents.permission(*client, *line, purpose, scopes);
+    let is_permitted = permission.is_some_and(|permission| permission.since <= *authenticated_at);
     if grant.expires_at <= now
         || redirect_uri.is_some_and(|uri| uri != redirect.redirect_uri)
         || !proves_verifier
         || !is_permitted
     {
-        return Err(refused.into());
+        return Err(Refused::Credential(refused));
     }
     let nonce = redirect.nonce.clone();
     fetched(app, caller, bound_to, &key, grant, nonce).await
@@ -340,7 +338,7 @@ async fn backchannel(
     let id = parameters.get("auth_req_id").ok_or(OAuthErrorCode::InvalidRequest.because("auth_req_id is missing"))?;
     let key = hash(id);
     match app.grants.poll(&key, caller.client.id, &app.consents, app.clock.now()) {
-        Poll::Unknown => return Err(unknown.into()),
+        Poll::Unknown => return Err(Refused::Credential(unknown)),
         Poll::Expired => {
             return Err(OAuthErrorCode::ExpiredToken.because("the auth_req_id has expired; begin anew").into());
         }
@@ -425,7 +423,7 @@ async fn refresh_token(
     parameters: &Parameters,
     trail: &mut Trail<'_>,
 ) -> Result<Granted, Refused> {
-    let refused = || OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED);
+    let refused = || Refused::Credential(OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED));
     let presented = parameters.get("refresh_token");
     let presented = hash(presented.ok_or(OAuthErrorCode::InvalidRequest.because("refresh_token is missing"))?);
     let now = app.clock.now();
@@ -438,7 +436,7 @@ async fn refresh_token(
         || token.expires_at <= now
         || app.tokens.is_ended(authorization.id)
     {
-        return Err(refused().into());
+        return Err(refused());
     }
     trail.asks_for(&authorization.scopes, &authorization.purpose);
     trail.is_granted(app, authorization.client, authorization.line);
@@ -474,7 +472,7 @@ async fn reused(app: &App, authorization: &Authorization, now: Timestamp, trail:
         return Problem::from(error).into();
     }
     match trail.is_revoked(app, "refresh_token_reused").await {
-        Ok(()) => OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED).into(),
+        Ok(()) => Refused::Credential(OAuthErrorCode::InvalidGrant.because(REFRESH_TOKEN_REFUSED)),
         Err(unaudited) => unaudited,
     }
 }
@@ -495,7 +493,7 @@ fn narrowed(publisher: &Publisher, authorization: Authorization, scope: &str) ->
 }
 
 /// Issues the token, and the ID token if it was asked for.
-fn issue(
+async fn issue(
     app: &App,
     publisher: &Publisher,
     issuer: &str,
@@ -503,10 +501,19 @@ fn issue(
     bound_to: Option<&Thumbprint>,
     granted: Granted,
 ) -> Result<Response, Refused> {
+    let permitted_since = match granted.line {
+        None => None,
+        Some(line) => {
+            let ended = OAuthErrorCode::InvalidGrant.because("what was granted has ended; begin anew");
+            let permission = app.consents.permission(client.id, line, &granted.purpose, &granted.scopes);
+            Some(permission.ok_or(ended)?.since)
+        }
+    };
     let issue = Issue {
         issuer,
         client,
         line: granted.line,
+        permitted_since,
         authorization: granted.authorization,
         scopes: &granted.scopes,
         openid: granted.openid.is_some(),
@@ -522,7 +529,8 @@ fn issue(
     let access_token = app.tokens.issue(&issue, now).map_err(failed)?;
     let id_token = match &granted.openid {
         Some(Authentication { at, nonce }) => {
-            Some(app.tokens.issue_id_token(&issue, &access_token, Some(*at), nonce.as_deref(), now).map_err(failed)?)
+            let signed = app.tokens.issue_id_token(&issue, &access_token, Some(*at), nonce.as_deref(), now).await;
+            Some(signed.map_err(failed)?)
         }
         None => None,
     };

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use attache_core::{ClientId, Consent, Consents, LegalBasis, LineId, Purpose, Scope, StoreError, Timestamp};
+use attache_core::{
+    ClientId, Consent, ConsentState, Consents, LegalBasis, LineId, Purpose, Scope, StoreError, Timestamp,
+};
 use hashbrown::HashMap;
 use tokio::sync::Mutex;
 
@@ -32,6 +34,22 @@ pub(crate) enum Answer {
     None,
 }
 
+/// What makes that a client may use what it asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Permission {
+    /// By what right: consent, if any of it needs that.
+    pub(crate) basis: LegalBasis,
+    /// Since when all of it is in force without a break: what was issued earlier rested on something else.
+    pub(crate) since: Timestamp,
+}
+
+impl Permission {
+    fn and(self, other: Self) -> Self {
+        let basis = if other.basis.needs_consent() { other.basis } else { self.basis };
+        Self { basis, since: self.since.max(other.since) }
+    }
+}
+
 impl ConsentBook {
     /// Reads it from its store.
     pub(crate) fn load(store: Arc<dyn Consents>) -> Result<Self, StoreError> {
@@ -44,10 +62,10 @@ impl ConsentBook {
     /// Whether a client may use all that these scopes stand for of a line, for a purpose: each of them is
     /// in force. Whatever rests on consents asks this, each time.
     pub(crate) fn permits(&self, client: ClientId, line: LineId, purpose: &Purpose, scopes: &[Scope]) -> bool {
-        self.basis(client, line, purpose, scopes).is_some()
+        self.permission(client, line, purpose, scopes).is_some()
     }
 
-    /// As [`Self::permits`], and by what right: consent, if any of it needs that.
+    /// As [`Self::permits`], and by what right.
     pub(crate) fn basis(
         &self,
         client: ClientId,
@@ -55,12 +73,27 @@ impl ConsentBook {
         purpose: &Purpose,
         scopes: &[Scope],
     ) -> Option<LegalBasis> {
+        self.permission(client, line, purpose, scopes).map(|permission| permission.basis)
+    }
+
+    /// As [`Self::permits`], by what right, and since when.
+    pub(crate) fn permission(
+        &self,
+        client: ClientId,
+        line: LineId,
+        purpose: &Purpose,
+        scopes: &[Scope],
+    ) -> Option<Permission> {
         let lines = self.0.lines();
         let said = lines.get(&line)?;
-        scopes.iter().try_fold(None, |basis, scope| {
-            let consent = is_about(said, client, purpose, scope).filter(|consent| consent.is_in_force())?;
-            Some(basis.filter(|basis: &LegalBasis| basis.needs_consent()).or(Some(consent.basis)))
-        })?
+        let mut all: Option<Permission> = None;
+        for scope in scopes {
+            let consent = is_about(said, client, purpose, scope)?;
+            let ConsentState::Granted { at } = consent.state else { return None };
+            let own = Permission { basis: consent.basis, since: at };
+            all = Some(all.map_or(own, |all| all.and(own)));
+        }
+        all
     }
 
     /// What was said last about one scope.
@@ -106,7 +139,7 @@ impl ConsentBook {
         let task = tokio::spawn(async move {
             let _order = inner.lane(line).lock().await;
             let said = inner.lines().get(&line).cloned().unwrap_or_default();
-            let changed = next(&said);
+            let changed: Vec<Consent> = next(&said).into_iter().map(|consent| following(consent, &said)).collect();
             if !changed.is_empty() {
                 inner.store.put(changed.clone()).await?;
                 inner.show(line, &changed);
@@ -129,6 +162,14 @@ impl ConsentBook {
             said.retain(|consent| consent.client != client);
             !said.is_empty()
         });
+    }
+}
+
+/// What becomes of a word after what was said before about the same.
+fn following(consent: Consent, said: &[Consent]) -> Consent {
+    match is_about(said, consent.client, &consent.purpose, &consent.scope) {
+        Some(before) => consent.after(before),
+        None => consent,
     }
 }
 
@@ -170,7 +211,6 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use attache_core::{ConsentState, LegalBasis};
 
     use super::*;
 
@@ -234,6 +274,30 @@ mod tests {
         assert!(!permits(shop(), line(2), PURPOSE, &[ROAMING]));
         assert!(!permits(ClientId::from_bytes([2; 16]), line(1), PURPOSE, &[ROAMING]));
         assert!(!permits(shop(), line(1), Purpose::new_static("dpv:Marketing"), &[ROAMING]));
+    }
+
+    #[tokio::test]
+    async fn what_rested_on_a_consent_does_not_rest_on_a_later_one_whatever_the_clock_says() {
+        let book = book();
+        let say = |scope: &Scope, state| {
+            let consent = said(scope.clone(), state);
+            let book = book.clone();
+            async move { book.change(line(1), |_| vec![consent]).await.unwrap() }
+        };
+        let both = [ROAMING, REACHABILITY];
+        let since = || book.permission(shop(), line(1), &PURPOSE, &both).map(|permission| permission.since);
+        say(&ROAMING, ConsentState::Granted { at: second(10) }).await;
+        assert_eq!(since(), None);
+        say(&REACHABILITY, ConsentState::Granted { at: second(20) }).await;
+        assert_eq!(since(), Some(second(20)), "the latest");
+        say(&REACHABILITY, ConsentState::Granted { at: second(30) }).await;
+        assert_eq!(since(), Some(second(20)), "a second yes ends nothing");
+        say(&REACHABILITY, ConsentState::Withdrawn { granted_at: second(20), at: second(5) }).await;
+        assert_eq!(since(), None);
+        say(&REACHABILITY, ConsentState::Granted { at: second(5) }).await;
+        assert!(since().is_some_and(|since| since > second(20)), "{:?}", since());
+        let of_the_other = book.permission(shop(), line(1), &PURPOSE, &[ROAMING]);
+        assert_eq!(of_the_other.map(|permission| permission.since), Some(second(10)));
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
 //! Consent: may this client use this line, for this purpose and by these scopes?
 //!
 //! [`settle`] answers when a token is asked for: by the operator's policy, and by what the subject has said.
-//! [`ConsentBook::permits`] answers whenever a token is used or renewed: a token is good as long as the
-//! consents that it rests on are in force, so whatever ends one ends the tokens at once. Uses that need no
+//! [`ConsentBook`] answers whenever a token is used or renewed: a token is good as long as the
+//! consents that it rests on are in force, so whatever ends one ends the tokens at once, and no later consent
+//! revives them. Uses that need no
 //! consent stand in the book as well, under their legal basis: the subject can see them, and object where
 //! that basis lets them.
 
@@ -158,7 +159,7 @@ async fn settle_change(app: &App, changed: &[Consent]) -> Result<(), Problem> {
             scopes: std::slice::from_ref(&consent.scope),
             purpose: Some(&consent.purpose),
             legal_basis: Some(consent.basis),
-            ..AuditRecord::new(consent.state.at(), event, consent.state.as_str())
+            ..AuditRecord::new(app.clock.now(), event, consent.state.as_str())
         };
         app.record(told).await?;
         if consent.is_in_force() {

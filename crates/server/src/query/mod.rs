@@ -233,11 +233,13 @@ pub(crate) async fn authenticate(
 /// What a good token says. One of a line ends with the consents that it rests on.
 pub(crate) fn verify(app: &App, publisher: &Publisher, token: &str) -> Result<Authenticated, Problem> {
     let (token, limiter) = app.tokens.verify(token, &publisher.name, &app.clients, app.clock.as_ref())?;
-    let basis = match token.line {
-        None => None,
-        Some(line) => {
-            let basis = app.consents.basis(token.client, line, &token.purpose, &token.scopes);
-            Some(basis.ok_or(Problem::CredentialsInvalid)?)
+    let basis = match (token.line, token.permitted_since) {
+        (None, _) => None,
+        (Some(_), None) => return Err(Problem::CredentialsInvalid),
+        (Some(line), Some(then)) => {
+            let permission = app.consents.permission(token.client, line, &token.purpose, &token.scopes);
+            let permission = permission.filter(|permission| permission.since <= then);
+            Some(permission.ok_or(Problem::CredentialsInvalid)?.basis)
         }
     };
     Ok(Authenticated { token, limiter, basis })

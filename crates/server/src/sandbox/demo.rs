@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use attache_core::{
     Addresses, Client, ClientId, ClientKeys, ClientSecret, GrantType, Id, Line, LineId, PhoneNumber, Plan,
-    PublisherName, Purpose, Rate, Scope, Status, SubjectKey, Technology, Timestamp,
+    PublisherName, Purpose, Rate, Scope, SigningAlgorithm, Status, SubjectKey, Technology, Timestamp,
 };
 use attache_network::Condition;
 use attache_wire::PUBLISHERS;
@@ -198,6 +198,7 @@ pub(crate) fn clients(keyring: &Keyring, now: Timestamp) -> Result<Vec<Client>, 
                 plan: demo.plan(),
                 dpop_required: false,
                 signed_requests_required: false,
+                id_token_algorithm: SigningAlgorithm::default(),
                 sector: None,
                 registered_at: now,
             })

@@ -9,7 +9,7 @@ use attache_core::{
 };
 use rusqlite::{Connection, ErrorCode, Row, named_params, params, types::Type};
 
-use super::{SqliteStore, damaged, failed, subscription};
+use super::{SqliteStore, Writer, damaged, failed, subscription};
 
 #[async_trait]
 impl Clients for SqliteStore {
@@ -28,10 +28,7 @@ impl Clients for SqliteStore {
     }
 
     async fn remove(&self, id: ClientId, now: Timestamp) -> Result<usize, StoreError> {
-        let ended =
-            self.write(move |connection| remove(connection, id, now).map_err(failed("remove a client"))).await?;
-        self.made.notify_one();
-        Ok(ended)
+        self.write(move |writer| remove(writer, id, now).map_err(failed("remove a client"))).await
     }
 }
 
@@ -40,10 +37,12 @@ pub(super) fn insert(connection: &Connection, client: &Client) -> Result<(), Sto
         connection,
         "INSERT INTO client (id, revision, publisher, client_id, name, organisation, keys, jwks_uri,
                              authentication_methods, redirect_uris, origins, grants, scopes, purposes,
-                             rate, burst, quota, dpop_required, signed_requests_required, sector, registered_at)
+                             rate, burst, quota, dpop_required, signed_requests_required, id_token_algorithm,
+                             sector, registered_at)
          VALUES (:id, :revision, :publisher, :client_id, :name, :organisation, :keys, :jwks_uri,
                  :authentication_methods, :redirect_uris, :origins, :grants, :scopes, :purposes,
-                 :rate, :burst, :quota, :dpop_required, :signed_requests_required, :sector, :registered_at)",
+                 :rate, :burst, :quota, :dpop_required, :signed_requests_required, :id_token_algorithm,
+                 :sector, :registered_at)",
         client,
     );
     match inserted {
@@ -61,7 +60,8 @@ fn update(connection: &Connection, client: &Client) -> Result<(), StoreError> {
          SET revision = :revision, name = :name, organisation = :organisation, keys = :keys, jwks_uri = :jwks_uri,
              authentication_methods = :authentication_methods, redirect_uris = :redirect_uris, origins = :origins,
              grants = :grants, scopes = :scopes, purposes = :purposes, rate = :rate, burst = :burst, quota = :quota,
-             dpop_required = :dpop_required, signed_requests_required = :signed_requests_required, sector = :sector
+             dpop_required = :dpop_required, signed_requests_required = :signed_requests_required,
+             id_token_algorithm = :id_token_algorithm, sector = :sector
          WHERE id = :id AND revision = :revision - 1
            AND publisher = :publisher AND client_id = :client_id AND registered_at = :registered_at",
         client,
@@ -78,9 +78,9 @@ fn update(connection: &Connection, client: &Client) -> Result<(), StoreError> {
 }
 
 /// Returns how many subscriptions have ended with it.
-fn remove(connection: &Connection, id: ClientId, now: Timestamp) -> rusqlite::Result<usize> {
-    let ended = subscription::end_of_client(connection, id, now)?;
-    connection.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_bytes()])?;
+fn remove(writer: &Writer, id: ClientId, now: Timestamp) -> rusqlite::Result<usize> {
+    let ended = subscription::end_of_client(writer, id, now)?;
+    writer.prepare_cached("DELETE FROM client WHERE id = ?1")?.execute([id.as_bytes()])?;
     Ok(ended)
 }
 
@@ -110,6 +110,7 @@ fn write(connection: &Connection, statement: &str, client: &Client) -> rusqlite:
         ":quota": client.plan.quota.map(|quota| quota.requests().get()),
         ":dpop_required": client.dpop_required,
         ":signed_requests_required": client.signed_requests_required,
+        ":id_token_algorithm": client.id_token_algorithm.as_str(),
         ":sector": client.sector,
         ":registered_at": client.registered_at.unix_nanoseconds(),
     })
@@ -135,7 +136,7 @@ fn read(connection: &Connection) -> rusqlite::Result<Vec<Client>> {
         .prepare(
             "SELECT id, revision, publisher, client_id, name, organisation, keys, jwks_uri, authentication_methods,
                     redirect_uris, origins, grants, scopes, purposes, rate, burst, quota, dpop_required,
-                    signed_requests_required, sector, registered_at
+                    signed_requests_required, id_token_algorithm, sector, registered_at
              FROM client ORDER BY id",
         )?
         .query_map([], |row| {
@@ -184,8 +185,9 @@ fn client(row: &Row<'_>) -> rusqlite::Result<Client> {
         plan: plan(row, 14)?,
         dpop_required: row.get(17)?,
         signed_requests_required: row.get(18)?,
-        sector: row.get(19)?,
-        registered_at: Timestamp::from_unix_nanoseconds(row.get(20)?),
+        id_token_algorithm: text(row, 19)?,
+        sector: row.get(20)?,
+        registered_at: Timestamp::from_unix_nanoseconds(row.get(21)?),
     })
 }
 

@@ -14,14 +14,12 @@ impl Consents for SqliteStore {
     }
 
     async fn put(&self, consents: Vec<Consent>) -> Result<(), StoreError> {
-        self.write(move |connection| {
-            insert(connection, &consents)
-                .and_then(|()| subscription::end_without_consent(connection, &consents))
+        self.write(move |writer| {
+            insert(writer, &consents)
+                .and_then(|()| subscription::end_without_consent(writer, &consents))
                 .map_err(failed("put consents"))
         })
-        .await?;
-        self.made.notify_one();
-        Ok(())
+        .await
     }
 }
 

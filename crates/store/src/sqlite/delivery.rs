@@ -1,14 +1,16 @@
 //! The outbox.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use attache_core::{
-    Attempt, Country, Deliveries, Delivery, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Mcc, Notice,
-    Outcome, Replayed, StoreError, SubscriptionId, Technology, Timestamp,
+    Attempt, Country, Deliveries, Delivery, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Found, Mcc,
+    Notice, Outcome, Replayed, Sink, StoreError, SubscriptionId, Technology, Timestamp, Wanted,
 };
-use rusqlite::{Connection, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
-    SqliteStore, damaged, failed,
+    SqliteStore, Writer, damaged, failed,
     subscription::{self, COLUMNS, unknown},
 };
 
@@ -22,24 +24,23 @@ const DELIVERY_COLUMNS: &str = "d.subscription, d.sequence, d.notice, d.detail, 
 
 #[async_trait]
 impl Deliveries for SqliteStore {
-    async fn made(&self) {
-        self.made.notified().await;
+    async fn made(&self) -> Vec<Sink> {
+        self.wakes.take().await
     }
 
     fn due_sinks(&self) -> Result<Vec<DueSink>, StoreError> {
         self.read_now(due_sinks).map_err(failed("read the sinks that are due"))
     }
 
-    fn due(&self, origin: &str, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
-        self.read_now(|connection| due(connection, origin, now, limit))
-            .map_err(failed("read the deliveries that are due"))
+    fn due(&self, wanted: &Wanted, now: Timestamp) -> Result<Found, StoreError> {
+        self.read_now(|connection| due(connection, wanted, now)).map_err(failed("read the deliveries that are due"))
     }
 
-    async fn record(&self, attempts: Vec<Attempt>) -> Result<(), StoreError> {
-        self.write(move |connection| {
+    async fn record(&self, attempts: Arc<[Attempt]>) -> Result<(), StoreError> {
+        self.write(move |writer| {
             attempts
                 .iter()
-                .try_for_each(|attempt| record(connection, attempt))
+                .try_for_each(|attempt| record(writer, attempt))
                 .map_err(failed("record attempts of deliveries"))
         })
         .await
@@ -58,11 +59,7 @@ impl Deliveries for SqliteStore {
     }
 
     async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
-        let replayed = self
-            .write(move |connection| replay(connection, subscription, which, now).map_err(failed("replay deliveries")))
-            .await?;
-        self.made.notify_one();
-        Ok(replayed)
+        self.write(move |writer| replay(writer, subscription, which, now).map_err(failed("replay deliveries"))).await
     }
 
     fn backlog(&self) -> Result<(usize, usize), StoreError> {
@@ -78,46 +75,53 @@ impl Deliveries for SqliteStore {
 /// Makes a delivery, and ends its subscription when it was the last event that it wanted. It can be sent at
 /// once, unless it has to wait for another.
 pub(super) fn make(
-    connection: &Connection,
+    writer: &Writer,
     id: SubscriptionId,
     notice: &Notice,
     at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let (sequence, sink, is_last) = count(connection, id, matches!(notice, Notice::Event(_)))?;
+    let (sequence, sink, is_last) = count(writer, id, matches!(notice, Notice::Event(_)))?;
     let (name, detail, description) = written(notice);
-    connection
+    let is_due: bool = writer
         .prepare_cached(
-            "INSERT INTO delivery (subscription, sequence, origin, notice, detail, description, at, made_at, due_at)
+            "INSERT INTO delivery (subscription, sequence, sink, notice, detail, description, at, made_at, due_at)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
                     CASE WHEN EXISTS (SELECT 1 FROM delivery
                                       WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0)
-                         THEN NULL ELSE ?8 END",
+                         THEN NULL ELSE ?8 END
+             RETURNING due_at IS NOT NULL",
         )?
-        .execute(params![
-            id.as_bytes(),
-            sequence,
-            attache_core::Sink::new(&sink).map_err(damaged(1, Type::Text))?.origin(),
-            name,
-            detail,
-            description,
-            at.unix_nanoseconds(),
-            now.unix_nanoseconds(),
-        ])?;
+        .query_one(
+            params![
+                id.as_bytes(),
+                sequence,
+                sink.as_str(),
+                name,
+                detail,
+                description,
+                at.unix_nanoseconds(),
+                now.unix_nanoseconds(),
+            ],
+            |row| row.get(0),
+        )?;
+    if is_due {
+        writer.wake(sink);
+    }
     if is_last {
-        subscription::end(connection, id, EndReason::MaxEventsReached, None, now)?;
+        subscription::end(writer, id, EndReason::MaxEventsReached, None, now)?;
     }
     Ok(())
 }
 
 /// Counts a delivery of a subscription: its sequence, the sink, and whether it is the last event.
-fn count(connection: &Connection, id: SubscriptionId, is_event: bool) -> rusqlite::Result<(i64, String, bool)> {
+fn count(connection: &Connection, id: SubscriptionId, is_event: bool) -> rusqlite::Result<(i64, Sink, bool)> {
     connection
         .prepare_cached(
             "UPDATE subscription SET last_sequence = last_sequence + 1, events_made = events_made + ?2 WHERE id = ?1
              RETURNING last_sequence, sink, ?2 AND events_made >= ifnull(max_events, events_made + 1)",
         )?
-        .query_one(params![id.as_bytes(), is_event], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_one(params![id.as_bytes(), is_event], |row| Ok((row.get(0)?, sink(row, 1)?, row.get(2)?)))
 }
 
 /// What of a subscription's deliveries is given up.
@@ -130,41 +134,46 @@ pub(super) enum GivenUp {
 }
 
 /// Gives up what was to be told to a subscription.
-pub(super) fn give_up(connection: &Connection, id: SubscriptionId, what: GivenUp) -> rusqlite::Result<()> {
+pub(super) fn give_up(writer: &Writer, id: SubscriptionId, what: GivenUp) -> rusqlite::Result<()> {
     let which = match what {
         GivenUp::Waiting => "state = 'pending'",
         GivenUp::AboutTheLine => "state IN ('pending', 'dead') AND notice NOT LIKE 'subscription-%'",
     };
-    connection
+    writer
         .prepare_cached(&format!(
             "UPDATE delivery SET state = 'dropped', due_at = NULL WHERE subscription = ?1 AND {which}"
         ))?
         .execute([id.as_bytes()])?;
-    go_on(connection, id, None)
+    go_on(writer, id, None)
 }
 
 /// Lets the next delivery of a subscription be sent, if none is on its way.
-pub(super) fn go_on(connection: &Connection, id: SubscriptionId, now: Option<Timestamp>) -> rusqlite::Result<()> {
-    connection
+pub(super) fn go_on(writer: &Writer, id: SubscriptionId, now: Option<Timestamp>) -> rusqlite::Result<()> {
+    let next = writer
         .prepare_cached(
             "UPDATE delivery SET due_at = ifnull(?2, made_at)
              WHERE subscription = ?1 AND due_at IS NULL
                AND sequence = (SELECT min(sequence) FROM delivery
-                               WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0)",
+                               WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0)
+             RETURNING sink",
         )?
-        .execute(params![id.as_bytes(), now.map(Timestamp::unix_nanoseconds)])
-        .map(drop)
+        .query_one(params![id.as_bytes(), now.map(Timestamp::unix_nanoseconds)], |row| sink(row, 0))
+        .optional()?;
+    if let Some(sink) = next {
+        writer.wake(sink);
+    }
+    Ok(())
 }
 
-fn record(connection: &Connection, attempt: &Attempt) -> rusqlite::Result<()> {
+fn record(writer: &Writer, attempt: &Attempt) -> rusqlite::Result<()> {
     let (state, due_at) = match attempt.outcome {
         Outcome::Delivered => (DeliveryState::Delivered, None),
         Outcome::Again { at } => (DeliveryState::Pending, Some(at)),
         Outcome::Dead => (DeliveryState::Dead, None),
-        Outcome::Dropped => (DeliveryState::Dropped, None),
+        Outcome::Dropped | Outcome::Gone => (DeliveryState::Dropped, None),
     };
     // What was given up meanwhile stays so.
-    connection
+    writer
         .prepare_cached(
             "UPDATE delivery SET state = ?3, due_at = ?4, attempts = attempts + 1, last_outcome = ?5
              WHERE subscription = ?1 AND sequence = ?2 AND state = 'pending'",
@@ -176,61 +185,87 @@ fn record(connection: &Connection, attempt: &Attempt) -> rusqlite::Result<()> {
             due_at.map(Timestamp::unix_nanoseconds),
             attempt.description,
         ])?;
-    if due_at.is_none() {
-        go_on(connection, attempt.subscription, Some(attempt.at))?;
+    if attempt.outcome == Outcome::Gone {
+        subscription::end(writer, attempt.subscription, EndReason::SinkGone, None, attempt.at)?;
+    } else if due_at.is_none() {
+        go_on(writer, attempt.subscription, Some(attempt.at))?;
     }
     Ok(())
 }
 
-/// One look into the index for each origin, however many deliveries it has.
+/// One look into the index for each sink, however many deliveries it has.
 fn due_sinks(connection: &Connection) -> rusqlite::Result<Vec<DueSink>> {
     connection
         .prepare_cached(
-            "WITH RECURSIVE origins (origin) AS (
-                 SELECT (SELECT origin FROM delivery WHERE due_at IS NOT NULL ORDER BY origin LIMIT 1)
+            "WITH RECURSIVE sinks (sink) AS (
+                 SELECT (SELECT sink FROM delivery WHERE due_at IS NOT NULL ORDER BY sink LIMIT 1)
                  UNION ALL
-                 SELECT (SELECT d.origin FROM delivery d WHERE d.due_at IS NOT NULL AND d.origin > origins.origin
-                         ORDER BY d.origin LIMIT 1)
-                 FROM origins WHERE origins.origin IS NOT NULL)
-             SELECT origin, (SELECT min(d.due_at) FROM delivery d
-                             WHERE d.origin = origins.origin AND d.due_at IS NOT NULL)
-             FROM origins WHERE origin IS NOT NULL",
+                 SELECT (SELECT d.sink FROM delivery d WHERE d.due_at IS NOT NULL AND d.sink > sinks.sink
+                         ORDER BY d.sink LIMIT 1)
+                 FROM sinks WHERE sinks.sink IS NOT NULL)
+             SELECT sink, (SELECT min(d.due_at) FROM delivery d WHERE d.sink = sinks.sink AND d.due_at IS NOT NULL)
+             FROM sinks WHERE sink IS NOT NULL",
         )?
         .query_map([], |row| {
-            Ok(DueSink { origin: row.get(0)?, due_at: Timestamp::from_unix_nanoseconds(row.get(1)?) })
+            Ok(DueSink { sink: sink(row, 0)?, due_at: Timestamp::from_unix_nanoseconds(row.get(1)?) })
         })?
         .collect()
 }
 
-fn due(connection: &Connection, origin: &str, now: Timestamp, limit: u32) -> rusqlite::Result<Vec<Due>> {
-    connection
-        .prepare_cached(&format!(
-            "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d JOIN subscription s ON s.id = d.subscription
-             WHERE d.origin = ?1 AND d.due_at IS NOT NULL AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3"
-        ))?
-        .query_map(params![origin, now.unix_nanoseconds(), limit], |row| {
-            Ok(Due { delivery: delivery(row)?, subscription: subscription::subscription(row, WIDTH)? })
-        })?
-        .collect()
+fn due(connection: &Connection, wanted: &Wanted, now: Timestamp) -> rusqlite::Result<Found> {
+    let (sink, now) = (wanted.sink.as_str(), now.unix_nanoseconds());
+    // The index alone tells which; the rest is read of those only that are not under way.
+    let mut ids = connection.prepare_cached(
+        "SELECT subscription, sequence FROM delivery
+         WHERE sink = ?1 AND due_at IS NOT NULL AND due_at <= ?2 ORDER BY due_at LIMIT ?3",
+    )?;
+    let looked_at = i64::try_from(wanted.limit + wanted.under_way.len()).unwrap_or(i64::MAX);
+    let mut rows = ids.query(params![sink, now, looked_at])?;
+    let mut read = connection.prepare_cached(&format!(
+        "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d JOIN subscription s ON s.id = d.subscription
+         WHERE d.subscription = ?1 AND d.sequence = ?2"
+    ))?;
+    let mut due = Vec::new();
+    while let Some(row) = rows.next()?
+        && due.len() < wanted.limit
+    {
+        let (subscription, sequence): ([u8; 16], i64) = (row.get(0)?, row.get(1)?);
+        let id = (SubscriptionId::from_bytes(subscription), sequence.cast_unsigned());
+        if !wanted.under_way.contains(&id) {
+            due.push(read.query_one(params![subscription, sequence], |row| {
+                Ok(Due { delivery: delivery(row)?, subscription: subscription::subscription(row, WIDTH)? })
+            })?);
+        }
+    }
+    let next_at = if due.len() < wanted.limit {
+        connection
+            .prepare_cached("SELECT min(due_at) FROM delivery WHERE sink = ?1 AND due_at IS NOT NULL AND due_at > ?2")?
+            .query_one(params![sink, now], |row| row.get::<_, Option<i64>>(0))?
+    } else {
+        None
+    };
+    Ok(Found { due, next_at: next_at.map(Timestamp::from_unix_nanoseconds) })
 }
 
-fn replay(
-    connection: &Connection,
-    subscription: SubscriptionId,
-    which: Replayed,
-    now: Timestamp,
-) -> rusqlite::Result<usize> {
+fn replay(writer: &Writer, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> rusqlite::Result<usize> {
     let (sequence, since) = match which {
         Replayed::One(sequence) => (Some(sequence.cast_signed()), None),
         Replayed::Since(since) => (None, Some(since.unix_nanoseconds())),
     };
-    connection
+    let sinks: Vec<Sink> = writer
         .prepare_cached(
             "UPDATE delivery SET state = 'pending', is_replay = 1, attempts = 0, due_at = ?4
              WHERE subscription = ?1 AND state = 'dead' AND (?2 IS NULL OR sequence = ?2)
-               AND (?3 IS NULL OR made_at >= ?3)",
+               AND (?3 IS NULL OR made_at >= ?3)
+             RETURNING sink",
         )?
-        .execute(params![subscription.as_bytes(), sequence, since, now.unix_nanoseconds()])
+        .query_map(params![subscription.as_bytes(), sequence, since, now.unix_nanoseconds()], |row| sink(row, 0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let replayed = sinks.len();
+    for sink in sinks {
+        writer.wake(sink);
+    }
+    Ok(replayed)
 }
 
 /// The name of a notice, what it tells beside that, and its description.
@@ -276,6 +311,10 @@ fn notice(name: &str, detail: Option<&str>, description: Option<String>) -> Opti
             }
         }),
     })
+}
+
+fn sink(row: &Row<'_>, column: usize) -> rusqlite::Result<Sink> {
+    Sink::new(row.get_ref(column)?.as_str()?).map_err(damaged(column, Type::Text))
 }
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {

@@ -12,7 +12,7 @@ use rusqlite::{
     types::{Type, ValueRef},
 };
 
-use super::{SqliteStore, damaged, failed, subscription};
+use super::{SqliteStore, Writer, damaged, failed, subscription};
 
 /// How many lines are written between two calls of `progress`.
 const STEP: usize = 10_000;
@@ -44,26 +44,20 @@ impl Lines for SqliteStore {
         now: Timestamp,
         progress: Box<dyn Fn(usize) + Send + Sync>,
     ) -> Result<(), StoreError> {
-        let is_told = self.write(move |connection| put_and_tell(connection, &lines, now, &*progress)).await?;
-        if is_told {
-            self.made.notify_one();
-        }
-        Ok(())
+        self.write(move |writer| put_and_tell(writer, &lines, now, &*progress)).await
     }
 
     async fn remove(&self, id: LineId, now: Timestamp) -> Result<(), StoreError> {
-        self.write(move |connection| forget(connection, id, now)).await?;
-        self.made.notify_one();
+        self.write(move |writer| forget(writer, id, now)).await?;
         self.forget_what_was_deleted().await
     }
 
     async fn replace(&self, id: LineId, by: Line, now: Timestamp) -> Result<(), StoreError> {
-        self.write(move |connection| {
-            forget(connection, id, now)?;
-            put(connection, &[by], &|_| ())
+        self.write(move |writer| {
+            forget(writer, id, now)?;
+            put(writer, &[by], &|_| ())
         })
         .await?;
-        self.made.notify_one();
         self.forget_what_was_deleted().await
     }
 }
@@ -79,10 +73,10 @@ pub(super) const ABOUT_A_LINE: [(&str, &str); 4] =
 
 /// Deletes a line and all that is stored about it. Of the subscriptions remains what is needed to tell that
 /// they have ended, which names no line.
-fn forget(connection: &Connection, id: LineId, now: Timestamp) -> Result<(), StoreError> {
-    subscription::forget(connection, id, now).map_err(failed("end the subscriptions about a line"))?;
+fn forget(writer: &Writer, id: LineId, now: Timestamp) -> Result<(), StoreError> {
+    subscription::forget(writer, id, now).map_err(failed("end the subscriptions about a line"))?;
     for (table, column) in ABOUT_A_LINE {
-        connection
+        writer
             .prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1"))
             .and_then(|mut statement| statement.execute([id.as_bytes()]))
             .map_err(failed("remove a line"))?;
@@ -90,22 +84,17 @@ fn forget(connection: &Connection, id: LineId, now: Timestamp) -> Result<(), Sto
     Ok(())
 }
 
-/// Puts lines, and makes what subscriptions are to be told of that. Returns whether that was anything.
-fn put_and_tell(
-    connection: &Connection,
-    lines: &[Line],
-    now: Timestamp,
-    progress: &dyn Fn(usize),
-) -> Result<bool, StoreError> {
-    if !subscription::are_any_alive(connection).map_err(failed("look for subscriptions"))? {
-        return put(connection, lines, progress).map(|()| false);
+/// Puts lines, and makes what subscriptions are to be told of that.
+fn put_and_tell(writer: &Writer, lines: &[Line], now: Timestamp, progress: &dyn Fn(usize)) -> Result<(), StoreError> {
+    if !subscription::are_any_alive(writer).map_err(failed("look for subscriptions"))? {
+        return put(writer, lines, progress);
     }
     let mut about = Vec::new();
     let mut look = || -> rusqlite::Result<()> {
         for line in lines {
-            let subscriptions = subscription::active_about(connection, line.id)?;
+            let subscriptions = subscription::active_about(writer, line.id)?;
             if !subscriptions.is_empty()
-                && let Some(before) = find(connection, line.id)?
+                && let Some(before) = find(writer, line.id)?
             {
                 about.push((line, before, subscriptions));
             }
@@ -113,13 +102,11 @@ fn put_and_tell(
         Ok(())
     };
     look().map_err(failed("look for subscriptions"))?;
-    put(connection, lines, progress)?;
-    let mut is_told = false;
+    put(writer, lines, progress)?;
     for (after, before, subscriptions) in &about {
-        is_told |= subscription::tell_change(connection, subscriptions, before, after, now)
-            .map_err(failed("tell of a change"))?;
+        subscription::tell_change(writer, subscriptions, before, after, now).map_err(failed("tell of a change"))?;
     }
-    Ok(is_told)
+    Ok(())
 }
 
 /// The line of this identifier.

@@ -11,20 +11,24 @@
 //! - A job is all or nothing. It runs in a savepoint: when it fails, it alone is taken back and its
 //!   caller alone hears of it. When the commit fails, everybody hears of it.
 //! - A caller who stops waiting does not stop the job.
+//! - What a job lets be sent is told when it is committed, and not before: whoever is told finds it.
 //! - Readers have connections of their own and, by the write-ahead log, never wait for the writer.
 //! - A database is made for one mode and is not opened in another; one process has it at a time.
 //! - Migrations only go forward; a released one is never edited.
 
 use std::{
+    cell::RefCell,
+    collections::HashSet,
     fs::{File, OpenOptions, TryLockError},
     io,
+    ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
     time::Duration,
 };
 
-use attache_core::{Client, Line, StoreError};
+use attache_core::{Client, Line, Sink, StoreError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::{Notify, oneshot};
 
@@ -56,6 +60,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0010_subscription.sql"),
     include_str!("../../migrations/sqlite/0011_key_rotation.sql"),
     include_str!("../../migrations/sqlite/0012_subscription_scope.sql"),
+    include_str!("../../migrations/sqlite/0013_delivery_by_sink.sql"),
+    include_str!("../../migrations/sqlite/0014_id_token_algorithm.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -78,8 +84,8 @@ pub struct SqliteStore {
     writer: Option<JoinHandle<()>>,
     /// Connections that only read and that nobody uses now.
     readers: Mutex<Vec<Connection>>,
-    /// Told when deliveries may have been made.
-    made: Notify,
+    /// What was let be sent.
+    wakes: Arc<Wakes>,
     /// Locked for this process as long as the store lives, and let go by the system at any death.
     _lock: File,
 }
@@ -145,7 +151,23 @@ struct Job {
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
-type Work = Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>;
+type Work = Box<dyn FnOnce(&Writer) -> Result<(), StoreError> + Send>;
+
+/// The connection that writes.
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    /// The sinks that can be sent something once the transaction is committed.
+    woken: RefCell<HashSet<Sink>>,
+    wakes: Arc<Wakes>,
+}
+
+/// The sinks that can be sent something since the last time that somebody asked, and how to wait for them.
+#[derive(Debug, Default)]
+struct Wakes {
+    sinks: Mutex<HashSet<Sink>>,
+    told: Notify,
+}
 
 impl SqliteStore {
     /// Opens the database at `path` in the mode of this name, and makes it when it does not exist.
@@ -168,18 +190,13 @@ impl SqliteStore {
             return Err(OpenError::OtherMode { path, made_for, asked: mode.to_owned() });
         }
         let (jobs, queue) = mpsc::channel();
+        let wakes = Arc::<Wakes>::default();
+        let writer = Writer::new(connection, Arc::clone(&wakes));
         let writer = std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || write(&connection, &queue))
+            .spawn(move || writer.run(&queue))
             .map_err(|cause| OpenError::File { path: path.clone(), cause })?;
-        Ok(Self {
-            path,
-            jobs: Some(jobs),
-            writer: Some(writer),
-            readers: Mutex::default(),
-            made: Notify::new(),
-            _lock: lock,
-        })
+        Ok(Self { path, jobs: Some(jobs), writer: Some(writer), readers: Mutex::default(), wakes, _lock: lock })
     }
 
     /// Whether [`Self::seed`] has never been called: the database was just made, or a first start
@@ -232,12 +249,12 @@ impl SqliteStore {
     /// Queues a job and waits until the commit that holds it is done.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Writer) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let gone = || StoreError::Failed { action: "write", cause: "the writer has ended".into() };
         let (done, outcome) = oneshot::channel();
         let (tell, told) = oneshot::channel();
-        let work = Box::new(move |connection: &Connection| {
+        let work = Box::new(move |connection: &Writer| {
             work(connection).map(|value| {
                 // Who has stopped waiting need not hear of it.
                 let _ = tell.send(value);
@@ -361,54 +378,97 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     connection.pragma_update(None, "foreign_keys", true).map_err(in_database)
 }
 
-/// The writer's life: batch after batch, until the store is dropped and the queue is empty.
-fn write(connection: &Connection, queue: &mpsc::Receiver<Job>) {
-    while let Ok(first) = queue.recv() {
-        let batch = std::iter::once(first).chain(queue.try_iter()).take(BATCH).collect();
-        commit_together(connection, batch);
+impl Writer {
+    fn new(connection: Connection, wakes: Arc<Wakes>) -> Self {
+        Self { connection, woken: RefCell::default(), wakes }
+    }
+
+    /// Lets something be sent to a sink, as soon as it is committed.
+    fn wake(&self, sink: Sink) {
+        self.woken.borrow_mut().insert(sink);
+    }
+
+    /// The writer's life: batch after batch, until the store is dropped and the queue is empty.
+    fn run(&self, queue: &mpsc::Receiver<Job>) {
+        while let Ok(first) = queue.recv() {
+            let batch = std::iter::once(first).chain(queue.try_iter()).take(BATCH).collect();
+            self.commit_together(batch);
+        }
+    }
+
+    /// Does all jobs in one transaction, then tells each caller.
+    fn commit_together(&self, batch: Vec<Job>) {
+        let (work, callers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.work, job.done)).unzip();
+        let outcomes = self.in_one_transaction(work);
+        let woken = self.woken.take();
+        match outcomes {
+            Ok(outcomes) => {
+                self.wakes.add(woken);
+                for (caller, outcome) in callers.into_iter().zip(outcomes) {
+                    // Who has stopped waiting need not hear of it.
+                    let _ = caller.send(outcome);
+                }
+            }
+            Err(cause) => {
+                if !self.is_autocommit() {
+                    // If even that fails, the next BEGIN fails and tells so.
+                    let _ = self.execute_batch("ROLLBACK");
+                }
+                let cause = Arc::new(cause);
+                for caller in callers {
+                    let _ =
+                        caller.send(Err(StoreError::Failed { action: "commit", cause: Box::new(Arc::clone(&cause)) }));
+                }
+            }
+        }
+    }
+
+    /// The outcome of each job, all committed; or why nothing was.
+    fn in_one_transaction(&self, batch: Vec<Work>) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let run = |statement| self.prepare_cached(statement)?.execute([]);
+        run("BEGIN IMMEDIATE")?;
+        for work in batch {
+            run("SAVEPOINT job")?;
+            let outcome = work(self);
+            if outcome.is_err() {
+                // When the job's failure made SQLite give up the whole transaction, so does this.
+                run("ROLLBACK TO job")?;
+            }
+            run("RELEASE job")?;
+            outcomes.push(outcome);
+        }
+        run("COMMIT")?;
+        Ok(outcomes)
     }
 }
 
-/// Does all jobs in one transaction, then tells each caller.
-fn commit_together(connection: &Connection, batch: Vec<Job>) {
-    let (work, callers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.work, job.done)).unzip();
-    match in_one_transaction(connection, work) {
-        Ok(outcomes) => {
-            for (caller, outcome) in callers.into_iter().zip(outcomes) {
-                // Who has stopped waiting need not hear of it.
-                let _ = caller.send(outcome);
-            }
-        }
-        Err(cause) => {
-            if !connection.is_autocommit() {
-                // If even that fails, the next BEGIN fails and tells so.
-                let _ = connection.execute_batch("ROLLBACK");
-            }
-            let cause = Arc::new(cause);
-            for caller in callers {
-                let _ = caller.send(Err(StoreError::Failed { action: "commit", cause: Box::new(Arc::clone(&cause)) }));
-            }
-        }
+impl Deref for Writer {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
     }
 }
 
-/// The outcome of each job, all committed; or why nothing was.
-fn in_one_transaction(connection: &Connection, batch: Vec<Work>) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
-    let mut outcomes = Vec::with_capacity(batch.len());
-    let run = |statement| connection.prepare_cached(statement)?.execute([]);
-    run("BEGIN IMMEDIATE")?;
-    for work in batch {
-        run("SAVEPOINT job")?;
-        let outcome = work(connection);
-        if outcome.is_err() {
-            // When the job's failure made SQLite give up the whole transaction, so does this.
-            run("ROLLBACK TO job")?;
+impl Wakes {
+    fn add(&self, sinks: HashSet<Sink>) {
+        if !sinks.is_empty() {
+            self.sinks.lock().unwrap_or_else(PoisonError::into_inner).extend(sinks);
+            self.told.notify_one();
         }
-        run("RELEASE job")?;
-        outcomes.push(outcome);
     }
-    run("COMMIT")?;
-    Ok(outcomes)
+
+    /// Waits until there are some, and takes them.
+    async fn take(&self) -> Vec<Sink> {
+        loop {
+            let sinks = std::mem::take(&mut *self.sinks.lock().unwrap_or_else(PoisonError::into_inner));
+            if !sinks.is_empty() {
+                return sinks.into_iter().collect();
+            }
+            self.told.notified().await;
+        }
+    }
 }
 
 fn read_value(connection: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
@@ -436,7 +496,7 @@ mod tests {
         AuthenticationMethod, Authorization, AuthorizationId, Authorizations, Backchannel, ClientId, ClientKeys,
         ClientSecret, Clients, CodeChallenge, Consent, ConsentState, Consents, Grant, GrantKind, GrantType, Grants,
         LegalBasis, LineId, Lines, PublisherName, Purpose, Redirect, RefreshToken, RequestId, Scope, SealedKey,
-        SealedKeys, SecretHash, Status, Technology, Timestamp, UsedTokens,
+        SealedKeys, SecretHash, SigningAlgorithm, Status, Technology, Timestamp, UsedTokens,
     };
     use tempfile::TempDir;
 
@@ -446,6 +506,10 @@ mod tests {
 
     fn open(directory: &TempDir) -> SqliteStore {
         SqliteStore::open(directory.path().join("attache.db"), "sandbox").unwrap()
+    }
+
+    fn in_memory() -> Writer {
+        Writer::new(Connection::open_in_memory().unwrap(), Arc::default())
     }
 
     fn line(number: u64, id: u8) -> Line {
@@ -496,6 +560,7 @@ mod tests {
             },
             dpop_required: true,
             signed_requests_required: false,
+            id_token_algorithm: SigningAlgorithm::Es256,
             sector: Some("shop.example".into()),
             registered_at: Timestamp::from_unix_seconds(1_700_000_000),
         }
@@ -663,7 +728,7 @@ mod tests {
 
     #[test]
     fn a_batch_commits_as_one_and_each_job_has_its_own_outcome() {
-        let connection = Connection::open_in_memory().unwrap();
+        let connection = in_memory();
         connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)").unwrap();
         let insert = |n: i64, then: Result<(), StoreError>| -> Work {
             Box::new(move |connection| {
@@ -672,7 +737,7 @@ mod tests {
             })
         };
         let batch = vec![insert(1, Ok(())), insert(2, Err(StoreError::Exists)), insert(2, Ok(())), insert(2, Ok(()))];
-        let outcomes = in_one_transaction(&connection, batch).unwrap();
+        let outcomes = connection.in_one_transaction(batch).unwrap();
         assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, false]);
         let sum: i64 = connection.query_row("SELECT sum(n) FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(sum, 3);
@@ -680,7 +745,7 @@ mod tests {
 
     #[test]
     fn when_the_commit_fails_every_caller_hears_of_it_and_the_next_batch_goes_on() {
-        let connection = Connection::open_in_memory().unwrap();
+        let connection = in_memory();
         connection
             .execute_batch(
                 "PRAGMA foreign_keys = ON; CREATE TABLE parent (n INTEGER PRIMARY KEY);
@@ -698,7 +763,7 @@ mod tests {
                     (Job { work, done }, outcome)
                 })
                 .unzip();
-            commit_together(&connection, batch);
+            connection.commit_together(batch);
             outcomes.into_iter().map(|outcome| outcome.blocking_recv().unwrap()).collect()
         };
         let outcomes = run(&["INSERT INTO parent VALUES (1)", "INSERT INTO child VALUES (2)"]);

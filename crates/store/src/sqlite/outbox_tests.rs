@@ -1,16 +1,23 @@
 //! Subscriptions and the outbox together: what a change leaves behind, and what becomes of it.
 
+use std::{
+    collections::HashSet,
+    future::Future as _,
+    task::{Context, Poll, Waker},
+};
+
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Consent, ConsentState, Consents, Deliveries as _,
     DeliveryState, DeviceIdentifier, Due, EndReason, EventType, Fact, IdempotencyKey, Kept, LegalBasis, Line, LineId,
-    Lines, Notice, Outcome, Plan, PublisherName, Purpose, Replayed, Scope, Sink, SinkCredential, Status, SubjectKey,
-    Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Subscriptions as _, Timestamp,
+    Lines, Notice, Outcome, Plan, PublisherName, Purpose, Replayed, Scope, SigningAlgorithm, Sink, SinkCredential,
+    Status, SubjectKey, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Subscriptions as _,
+    Timestamp, Wanted,
 };
 use tempfile::TempDir;
 
 use super::SqliteStore;
 
-const ORIGIN: &str = "https://a.example";
+const SINK: &str = "https://a.example/sink";
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_seconds(1_700_000_000 + seconds)
@@ -35,6 +42,7 @@ fn client(id: u8) -> Client {
         plan: Plan::default(),
         dpop_required: false,
         signed_requests_required: false,
+        id_token_algorithm: SigningAlgorithm::default(),
         sector: None,
         registered_at: at(0),
     }
@@ -72,7 +80,7 @@ fn subscription(id: u8, event_type: EventType) -> Subscription {
         line: LineId::from_bytes([9; 16]),
         device: Some(DeviceIdentifier::PhoneNumber("+33699901032".parse().unwrap())),
         event_type,
-        sink: Sink::new("https://a.example/sink").unwrap(),
+        sink: Sink::new(SINK).unwrap(),
         credential: None,
         initial_event: None,
         max_events: None,
@@ -119,7 +127,7 @@ impl World {
     }
 
     fn due(&self) -> Vec<Due> {
-        self.store.due(ORIGIN, at(100), 100).unwrap()
+        self.store.due(&wanted(), at(100)).unwrap().due
     }
 
     /// Sends all that can be sent, until nothing more can; returns it in order.
@@ -146,7 +154,7 @@ impl World {
 
     async fn settle(&self, subscription: SubscriptionId, sequence: u64, outcome: Outcome) {
         let attempt = Attempt { subscription, sequence, at: at(60), outcome, description: "HTTP 204".into() };
-        self.store.record(vec![attempt]).await.unwrap();
+        self.store.record([attempt].into()).await.unwrap();
     }
 
     fn get(&self, id: u8) -> Subscription {
@@ -157,6 +165,10 @@ impl World {
         let deliveries = self.store.deliveries(SubscriptionId::from_bytes([id; 16]), 100).unwrap();
         deliveries.iter().rev().map(|delivery| (delivery.sequence, delivery.state)).collect()
     }
+}
+
+fn wanted() -> Wanted {
+    Wanted { sink: Sink::new(SINK).unwrap(), limit: 100, under_way: HashSet::new() }
 }
 
 fn ended(reason: EndReason) -> Notice {
@@ -443,4 +455,61 @@ async fn none_begins_after_that_has_ended_which_it_would_rest_on() {
     let of_client = world.store.begin(subscription(1, EventType::RoamingOn), None).await.unwrap();
     assert_eq!(of_client, Kept::LineGone);
     assert_eq!(world.send_all().await, []);
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_not_found_again_and_what_comes_later_is_told() {
+    let world = World::new().await;
+    for id in 1..=3 {
+        world.subscribe(subscription(id, EventType::RoamingOn)).await;
+    }
+    let first = SubscriptionId::from_bytes([1; 16]);
+    world.settle(first, 1, Outcome::Again { at: at(500) }).await;
+    let under_way = HashSet::from([(SubscriptionId::from_bytes([2; 16]), 1)]);
+    let found = world.store.due(&Wanted { under_way: under_way.clone(), limit: 1, ..wanted() }, at(100)).unwrap();
+    assert_eq!(found.due.iter().map(|due| due.subscription.id.as_bytes()[0]).collect::<Vec<_>>(), [3]);
+    assert_eq!(found.next_at, None, "there may be more that can be sent now");
+    let found = world.store.due(&Wanted { under_way, ..wanted() }, at(100)).unwrap();
+    assert_eq!((found.due.len(), found.next_at), (1, Some(at(500))));
+}
+
+#[tokio::test]
+async fn whatever_lets_a_delivery_be_sent_tells_its_sink_when_it_is_committed() {
+    let world = World::new().await;
+    let is_told = || {
+        let mut made = std::pin::pin!(world.store.made());
+        match made.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(sinks) => {
+                assert_eq!(sinks, [Sink::new(SINK).unwrap()]);
+                true
+            }
+            Poll::Pending => false,
+        }
+    };
+    let id = SubscriptionId::from_bytes([1; 16]);
+    assert!(!is_told());
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    assert!(is_told() && !is_told());
+    world.put(line("26201", 7)).await;
+    assert!(!is_told(), "it waits for the one before it");
+    world.settle(id, 1, Outcome::Again { at: at(70) }).await;
+    assert!(!is_told(), "who has recorded it knows when");
+    world.settle(id, 1, Outcome::Dead).await;
+    assert!(is_told());
+    world.settle(id, 2, Outcome::Delivered).await;
+    assert!(!is_told(), "there is no other");
+    world.store.replay(id, Replayed::One(1), at(61)).await.unwrap();
+    assert!(is_told());
+    world.store.set_active(id, false, at(62)).await.unwrap();
+    assert!(is_told());
+}
+
+#[tokio::test]
+async fn a_sink_that_says_that_it_is_gone_ends_its_subscription_with_the_record() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    world.put(line("26201", 7)).await;
+    world.settle(SubscriptionId::from_bytes([1; 16]), 1, Outcome::Gone).await;
+    assert_eq!(world.get(1).status, SubscriptionStatus::Ended(EndReason::SinkGone));
+    assert_eq!(world.states(1), [(1, DeliveryState::Dropped), (2, DeliveryState::Dropped)]);
 }

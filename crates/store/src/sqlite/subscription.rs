@@ -13,7 +13,7 @@ use attache_core::{
 use rusqlite::{Connection, OptionalExtension, Params, Row, params, types::Type};
 
 use super::{
-    SqliteStore,
+    SqliteStore, Writer,
     client::text,
     consent, damaged,
     delivery::{GivenUp, give_up, go_on, make},
@@ -29,11 +29,7 @@ pub(super) const COLUMNS: &str =
 #[async_trait]
 impl Subscriptions for SqliteStore {
     async fn begin(&self, new: Subscription, key: Option<IdempotencyKey>) -> Result<Kept, StoreError> {
-        let kept = self
-            .write(move |connection| add(connection, new, key.as_ref()).map_err(failed("add a subscription")))
-            .await?;
-        self.made.notify_one();
-        Ok(kept)
+        self.write(move |writer| add(writer, new, key.as_ref()).map_err(failed("add a subscription"))).await
     }
 
     fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
@@ -51,15 +47,12 @@ impl Subscriptions for SqliteStore {
         description: Option<String>,
         now: Timestamp,
     ) -> Result<Option<Subscription>, StoreError> {
-        let ended = self
-            .write(move |connection| {
-                end(connection, id, reason, description, now)
-                    .and_then(|()| find(connection, id))
-                    .map_err(failed("end a subscription"))
-            })
-            .await?;
-        self.made.notify_one();
-        Ok(ended)
+        self.write(move |writer| {
+            end(writer, id, reason, description, now)
+                .and_then(|()| find(writer, id))
+                .map_err(failed("end a subscription"))
+        })
+        .await
     }
 
     async fn set_active(
@@ -68,51 +61,42 @@ impl Subscriptions for SqliteStore {
         is_active: bool,
         now: Timestamp,
     ) -> Result<Option<Subscription>, StoreError> {
-        let changed = self
-            .write(move |connection| {
-                set_active(connection, id, is_active, now)
-                    .and_then(|()| find(connection, id))
-                    .map_err(failed("change a subscription"))
-            })
-            .await?;
-        self.made.notify_one();
-        Ok(changed)
+        self.write(move |writer| {
+            set_active(writer, id, is_active, now)
+                .and_then(|()| find(writer, id))
+                .map_err(failed("change a subscription"))
+        })
+        .await
     }
 
     async fn end_due(&self, now: Timestamp, credentials_until: Timestamp) -> Result<usize, StoreError> {
-        let ended = self
-            .write(move |connection| end_due(connection, now, credentials_until).map_err(failed("end subscriptions")))
-            .await?;
-        if ended > 0 {
-            self.made.notify_one();
-        }
-        Ok(ended)
+        self.write(move |writer| end_due(writer, now, credentials_until).map_err(failed("end subscriptions"))).await
     }
 }
 
-fn add(connection: &Connection, new: Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<Kept> {
+fn add(writer: &Writer, new: Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<Kept> {
     if let Some(key) = key {
-        let known: Option<([u8; 16], [u8; 32])> = connection
+        let known: Option<([u8; 16], [u8; 32])> = writer
             .prepare_cached("SELECT id, request FROM subscription WHERE client = ?1 AND idempotency_key = ?2")?
             .query_one(params![new.client.as_bytes(), key.key], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         if let Some((id, request)) = known {
-            let known = find(connection, SubscriptionId::from_bytes(id))?.filter(|_| request == key.request);
+            let known = find(writer, SubscriptionId::from_bytes(id))?.filter(|_| request == key.request);
             return Ok(known.map_or(Kept::OtherRequest, Kept::Again));
         }
     }
-    let Some(line) = line::find(connection, new.line)? else { return Ok(Kept::LineGone) };
-    if !may_begin(connection, &new)? {
+    let Some(line) = line::find(writer, new.line)? else { return Ok(Kept::LineGone) };
+    if !may_begin(writer, &new)? {
         return Ok(Kept::RightGone);
     }
-    insert(connection, &new, key)?;
-    make(connection, new.id, &Notice::Started, new.starts_at, new.starts_at)?;
+    insert(writer, &new, key)?;
+    make(writer, new.id, &Notice::Started, new.starts_at, new.starts_at)?;
     if new.initial_event == Some(true)
         && let Some(event) = initial_event(&line, new.event_type, new.starts_at)
     {
-        make(connection, new.id, &Notice::Event(event.fact), event.at, new.starts_at)?;
+        make(writer, new.id, &Notice::Event(event.fact), event.at, new.starts_at)?;
     }
-    let kept = find(connection, new.id)?;
+    let kept = find(writer, new.id)?;
     Ok(Kept::New(kept.unwrap_or(new)))
 }
 
@@ -198,37 +182,37 @@ fn is_alive(connection: &Connection, id: SubscriptionId) -> rusqlite::Result<boo
 
 /// Ends a subscription. One that has ended can only be deleted, which is told nobody.
 pub(super) fn end(
-    connection: &Connection,
+    writer: &Writer,
     id: SubscriptionId,
     reason: EndReason,
     description: Option<String>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    if !is_alive(connection, id)? {
+    if !is_alive(writer, id)? {
         // Its client does not want to see it any more.
         return if reason == EndReason::Deleted {
-            set_status(connection, id, SubscriptionStatus::Ended(reason))
+            set_status(writer, id, SubscriptionStatus::Ended(reason))
         } else {
             Ok(())
         };
     }
-    set_status(connection, id, SubscriptionStatus::Ended(reason))?;
+    set_status(writer, id, SubscriptionStatus::Ended(reason))?;
     match reason {
-        EndReason::SinkGone => give_up(connection, id, GivenUp::Waiting)?,
-        EndReason::NetworkTerminated => give_up(connection, id, GivenUp::AboutTheLine)?,
+        EndReason::SinkGone => give_up(writer, id, GivenUp::Waiting)?,
+        EndReason::NetworkTerminated => give_up(writer, id, GivenUp::AboutTheLine)?,
         EndReason::MaxEventsReached | EndReason::Expired | EndReason::Deleted | EndReason::CredentialExpired => {}
     }
     match Subscription::end_notice(reason, description) {
-        Some(notice) => make(connection, id, &notice, now, now),
+        Some(notice) => make(writer, id, &notice, now, now),
         None => Ok(()),
     }
 }
 
 /// Ends the subscriptions that rest on those of these consents that are not in force.
-pub(super) fn end_without_consent(connection: &Connection, consents: &[Consent]) -> rusqlite::Result<()> {
+pub(super) fn end_without_consent(writer: &Writer, consents: &[Consent]) -> rusqlite::Result<()> {
     for consent in consents.iter().filter(|consent| !consent.is_in_force()) {
         let resting = identifiers(
-            connection,
+            writer,
             "SELECT id FROM subscription WHERE line = ?1 AND client = ?2 AND purpose = ?3 AND scope = ?4",
             params![
                 consent.line.as_bytes(),
@@ -238,37 +222,37 @@ pub(super) fn end_without_consent(connection: &Connection, consents: &[Consent])
             ],
         )?;
         for id in resting {
-            silence(connection, id, "the subscriber does not consent any more", consent.state.at())?;
+            silence(writer, id, "the subscriber does not consent any more", consent.state.at())?;
         }
     }
     Ok(())
 }
 
 /// Ends the subscriptions of a client. Returns how many.
-pub(super) fn end_of_client(connection: &Connection, client: ClientId, now: Timestamp) -> rusqlite::Result<usize> {
-    let made = identifiers(connection, "SELECT id FROM subscription WHERE client = ?1", params![client.as_bytes()])?;
+pub(super) fn end_of_client(writer: &Writer, client: ClientId, now: Timestamp) -> rusqlite::Result<usize> {
+    let made = identifiers(writer, "SELECT id FROM subscription WHERE client = ?1", params![client.as_bytes()])?;
     let mut ended = 0;
     for id in made {
-        ended += usize::from(is_alive(connection, id)?);
-        silence(connection, id, "the client has been removed", now)?;
+        ended += usize::from(is_alive(writer, id)?);
+        silence(writer, id, "the client has been removed", now)?;
     }
     Ok(ended)
 }
 
 /// Ends a subscription, if it has not ended, and tells nothing about its line any more in either case.
-fn silence(connection: &Connection, id: SubscriptionId, why: &str, now: Timestamp) -> rusqlite::Result<()> {
-    end(connection, id, EndReason::NetworkTerminated, Some(why.to_owned()), now)?;
-    give_up(connection, id, GivenUp::AboutTheLine)
+fn silence(writer: &Writer, id: SubscriptionId, why: &str, now: Timestamp) -> rusqlite::Result<()> {
+    end(writer, id, EndReason::NetworkTerminated, Some(why.to_owned()), now)?;
+    give_up(writer, id, GivenUp::AboutTheLine)
 }
 
-fn set_active(connection: &Connection, id: SubscriptionId, is_active: bool, now: Timestamp) -> rusqlite::Result<()> {
+fn set_active(writer: &Writer, id: SubscriptionId, is_active: bool, now: Timestamp) -> rusqlite::Result<()> {
     let status = if is_active { SubscriptionStatus::Active } else { SubscriptionStatus::Inactive };
-    let Some(subscription) = find(connection, id)? else { return Ok(()) };
+    let Some(subscription) = find(writer, id)? else { return Ok(()) };
     if subscription.status.has_ended() || subscription.status == status {
         return Ok(());
     }
-    set_status(connection, id, status)?;
-    make(connection, id, &Notice::Updated { is_active }, now, now)
+    set_status(writer, id, status)?;
+    make(writer, id, &Notice::Updated { is_active }, now, now)
 }
 
 fn set_status(connection: &Connection, id: SubscriptionId, status: SubscriptionStatus) -> rusqlite::Result<()> {
@@ -278,25 +262,25 @@ fn set_status(connection: &Connection, id: SubscriptionId, status: SubscriptionS
         .map(drop)
 }
 
-fn end_due(connection: &Connection, now: Timestamp, credentials_until: Timestamp) -> rusqlite::Result<usize> {
+fn end_due(writer: &Writer, now: Timestamp, credentials_until: Timestamp) -> rusqlite::Result<usize> {
     let expired = identifiers(
-        connection,
+        writer,
         "SELECT id FROM subscription
          WHERE status IN ('active', 'inactive') AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT 1000",
         params![now.unix_nanoseconds()],
     )?;
     for id in &expired {
-        end(connection, *id, EndReason::Expired, None, now)?;
+        end(writer, *id, EndReason::Expired, None, now)?;
     }
     let without_credential = identifiers(
-        connection,
+        writer,
         "SELECT id FROM subscription
          WHERE status IN ('active', 'inactive') AND credential_expires_at IS NOT NULL AND credential_expires_at <= ?1
          LIMIT 1000",
         params![credentials_until.unix_nanoseconds()],
     )?;
     for id in &without_credential {
-        end(connection, *id, EndReason::CredentialExpired, None, now)?;
+        end(writer, *id, EndReason::CredentialExpired, None, now)?;
     }
     Ok(expired.len() + without_credential.len())
 }
@@ -326,36 +310,34 @@ pub(super) fn active_about(
         .collect()
 }
 
-/// Makes what subscriptions are told of a line that was changed. Returns whether that was anything.
+/// Makes what subscriptions are told of a line that was changed.
 pub(super) fn tell_change(
-    connection: &Connection,
+    writer: &Writer,
     subscriptions: &[(SubscriptionId, EventType)],
     before: &Line,
     after: &Line,
     now: Timestamp,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<()> {
     let events = events(before, after);
-    let mut is_told = false;
     for (id, event_type) in subscriptions {
         for event in events.iter().filter(|event| event.fact.event_type() == *event_type) {
-            make(connection, *id, &Notice::Event(event.fact), event.at, now)?;
-            is_told = true;
+            make(writer, *id, &Notice::Event(event.fact), event.at, now)?;
         }
     }
-    Ok(is_told)
+    Ok(())
 }
 
 /// Ends the subscriptions about a line, and deletes whatever in them is about it.
-pub(super) fn forget(connection: &Connection, line: LineId, now: Timestamp) -> rusqlite::Result<()> {
-    let about = identifiers(connection, "SELECT id FROM subscription WHERE line = ?1", params![line.as_bytes()])?;
+pub(super) fn forget(writer: &Writer, line: LineId, now: Timestamp) -> rusqlite::Result<()> {
+    let about = identifiers(writer, "SELECT id FROM subscription WHERE line = ?1", params![line.as_bytes()])?;
     for id in about {
         let description = Some("the line has ended".to_owned());
-        end(connection, id, EndReason::NetworkTerminated, description, now)?;
-        connection
+        end(writer, id, EndReason::NetworkTerminated, description, now)?;
+        writer
             .prepare_cached("DELETE FROM delivery WHERE subscription = ?1 AND notice NOT LIKE 'subscription-%'")?
             .execute([id.as_bytes()])?;
-        go_on(connection, id, None)?;
-        connection
+        go_on(writer, id, None)?;
+        writer
             .prepare_cached(
                 "UPDATE subscription SET line = zeroblob(16), device = NULL, idempotency_key = NULL, request = NULL
                  WHERE id = ?1",

@@ -32,7 +32,7 @@ pub const PUBLISHER: Publisher = Publisher {
         userinfo_path: None,
         redirect_uri_is_repeated: true,
         client_credentials: true,
-        authentication_methods: oauth::USUAL_METHODS,
+        authentication_methods: oauth::PROOFS,
         jwt_bearer: false,
         read_scope,
         read_login_hint: oauth::read_login_hint,

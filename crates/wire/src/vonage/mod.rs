@@ -31,7 +31,6 @@ pub const PUBLISHER: Publisher = Publisher {
             AuthenticationMethod::ClientSecretPost,
             AuthenticationMethod::PrivateKeyJwt,
             AuthenticationMethod::ApplicationToken,
-            AuthenticationMethod::None,
         ],
         jwt_bearer: false,
         read_scope: oauth::read_joined_scope,
