@@ -59,9 +59,42 @@ mod needs_python {
                 "token": token,
                 "line": line,
                 "device": device,
+                "examples": 60,
             })
         };
         versions.iter().map(run).collect()
+    }
+
+    /// The same over all versions of the APIs of subscriptions. Each has four operations, so of each less is
+    /// made up.
+    fn runs_of_subscriptions(attache: &Attache, line: Option<&str>, contracts: &Path) -> Vec<Value> {
+        let facts = attache.facts();
+        let faces = facts["publishers"]["camara"]["subscriptions"].as_array().unwrap();
+        let run = |face: &Value| {
+            let text = |name: &str| face[name].as_str().unwrap();
+            let types = face["types"].as_array().unwrap().iter().map(|known| known["scope"].as_str().unwrap());
+            let scopes: Vec<&str> = types.chain([text("read_scope"), text("delete_scope")]).collect();
+            let scope = format!("dpv:FraudPreventionAndDetection {}", scopes.join(" "));
+            let token = match line {
+                Some(line) => CAMARA.three_legged(attache, line, &scope),
+                None => CAMARA.two_legged(attache, &scope),
+            };
+            let is_webhook = text("api") == "device-status";
+            let contract =
+                if is_webhook { "device-status/0.5.1" } else { &format!("{}/{}", text("api"), text("contract")) };
+            json!({
+                "name": format!("{contract} /subscriptions, {}-legged", if line.is_some() { 3 } else { 2 }),
+                "contract": contracts.join(contract).join("openapi.yaml"),
+                "url": text("url").strip_suffix("/subscriptions").unwrap(),
+                "path": "/subscriptions",
+                "token": token,
+                "line": line,
+                "device": if is_webhook || text("contract") == "0.6" { "phone" } else { "none" },
+                "webhook": is_webhook,
+                "examples": 20,
+            })
+        };
+        faces.iter().map(run).collect()
     }
 
     /// Asks by all contracts, with tokens for a line or for none.
@@ -71,6 +104,7 @@ mod needs_python {
         let (served, pinned) = (Attache::sandbox(), Attache::with(&PINS));
         let mut runs = runs(&served, &SERVED, line, &contracts);
         runs.extend(self::runs(&pinned, &PINNED, line, &contracts));
+        runs.extend(runs_of_subscriptions(&served, line, &contracts));
 
         let figures = root.join("target/fuzz");
         std::fs::create_dir_all(&figures).unwrap();
