@@ -35,6 +35,7 @@ mod subscription;
 mod subscription_problem;
 mod technology;
 mod timestamp;
+mod webhook_secret;
 
 pub use answer::{Answer, NetworkType, Question, Reachability, Roaming};
 pub use audit::{AuditError, AuditEvent, AuditEventError, AuditLog, AuditRecord, SubjectKey, Subjects};
@@ -66,7 +67,7 @@ pub use problem::Problem;
 pub use scope::{PublisherName, Purpose, Scope, ScopeError};
 pub use signing_key::{SealedKey, SealedKeys};
 pub use status::Status;
-pub use store::StoreError;
+pub use store::{Health, StoreError};
 pub use subscription::{
     EndReason, IdempotencyKey, Kept, Sink, SinkCredential, SinkError, Subscription, SubscriptionFilter, SubscriptionId,
     SubscriptionStatus, Subscriptions,
@@ -74,3 +75,4 @@ pub use subscription::{
 pub use subscription_problem::SubscriptionProblem;
 pub use technology::{Technology, TechnologyError};
 pub use timestamp::Timestamp;
+pub use webhook_secret::{WebhookSecret, WebhookSecrets};

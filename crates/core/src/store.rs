@@ -1,3 +1,9 @@
+/// Something that keeps what must last.
+pub trait Health: Send + Sync {
+    /// Whether it can be written, as far as the last attempt told. While it cannot, it is tried again and again.
+    fn is_writable(&self) -> bool;
+}
+
 /// A store failed. Nothing was half-written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

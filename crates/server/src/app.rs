@@ -4,7 +4,8 @@ use std::{
 };
 
 use attache_core::{
-    AuthenticationMethod, Authorizations, Clock, Deliveries, LineId, Network, OperatorTokens, Policy, Subscriptions,
+    AuthenticationMethod, Authorizations, Clock, Deliveries, Health, LineId, Network, OperatorTokens, Policy,
+    Subscriptions,
 };
 use attache_network::Simulator;
 use attache_store::FileAuditLog;
@@ -15,7 +16,7 @@ use crate::{
     authorization::{GrantBook, Interactions, PublishedKeys},
     clients::ClientRegistry,
     consent::ConsentBook,
-    delivery::Courier,
+    delivery::{Courier, Signer},
     keyring::Keyring,
     revocations::Revocations,
     sandbox::{self, Entitlement},
@@ -62,10 +63,14 @@ pub(crate) struct App {
     pub(crate) used_once: UsedOnce,
     /// Slows guesses down.
     pub(crate) throttle: Throttle,
+    /// Whether the database can be written.
+    pub(crate) database: Arc<dyn Health>,
     pub(crate) subscriptions: Arc<dyn Subscriptions>,
     pub(crate) deliveries: Arc<dyn Deliveries>,
     /// Takes events to their sinks.
     pub(crate) courier: Arc<Courier>,
+    /// Signs them for clients that want it.
+    pub(crate) signer: Arc<Signer>,
     pub(crate) audit: Arc<FileAuditLog>,
     pub(crate) metrics: Metrics,
     pub(crate) request_log: RequestLog,

@@ -2,7 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use attache_core::Problem;
+use attache_core::{Health, Problem};
 use attache_wire::{PUBLISHERS, Publisher, Refusal};
 use aws_lc_rs::constant_time;
 use axum::{
@@ -131,11 +131,28 @@ pub(crate) fn operator(app: &Arc<App>) -> Router {
         let app = Arc::clone(app);
         move |headers: HeaderMap| async move { tell_metrics(&app, &headers) }
     };
+    let readiness = {
+        let app = Arc::clone(app);
+        move || async move { tell_readiness(&app) }
+    };
     Router::new()
         .serve("/healthz", get(|| async { "ok\n" }))
-        .serve("/readyz", get(|| async { "ready\n" }))
+        .serve("/readyz", get(readiness))
         .serve("/metrics", get(metrics))
         .merge(admin::router(Arc::clone(app)))
+}
+
+/// Whether requests can be answered: those that must be kept or recorded cannot, as long as nothing can be
+/// written.
+fn tell_readiness(app: &App) -> (StatusCode, String) {
+    let kept: [(&str, &dyn Health); 2] =
+        [("the database", app.database.as_ref()), ("the audit log", app.audit.as_ref())];
+    let troubled: Vec<&str> = kept.iter().filter(|(_, store)| !store.is_writable()).map(|(name, _)| *name).collect();
+    if troubled.is_empty() {
+        (StatusCode::OK, "ready\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: cannot write {}\n", troubled.join(" and ")))
+    }
 }
 
 /// The metrics. In production on a public listener they are for the operator only.

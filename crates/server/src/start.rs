@@ -10,8 +10,8 @@ use std::{
 };
 
 use attache_core::{
-    Authorizations, Clients, Clock, Consents, Grants, Lines, Network, OperatorTokens, Policy, SealedKeys, StoreError,
-    Subjects, Subscriptions, UsedTokens,
+    Authorizations, Clients, Clock, Consents, Grants, Health, Lines, Network, OperatorTokens, Policy, SealedKeys,
+    StoreError, Subjects, Subscriptions, UsedTokens, WebhookSecrets,
 };
 use attache_network::Simulator;
 use attache_store::{AuditKey, FileAuditLog, OpenError, SqliteStore, Verification, VerifyError};
@@ -34,7 +34,7 @@ use crate::{
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
-    delivery::{self, Courier, Delivering},
+    delivery::{self, Courier, Delivering, Signer},
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     outbound::AuthoritiesError,
@@ -149,6 +149,7 @@ impl Server {
         store.put_value(AUDIT_SEGMENT, audit.segment().to_be_bytes().to_vec()).await?;
 
         let published_keys = PublishedKeys::new(settings.jwks.clone())?;
+        let signer = Signer::load(Arc::clone(&store) as Arc<dyn WebhookSecrets>, Arc::clone(&keyring))?;
         let mut sinks = settings.sinks.clone();
         if settings.mode == Mode::Sandbox {
             sinks.authorities.push(sandbox::certification_authority(&data_dir).map_err(in_data_dir)?);
@@ -188,9 +189,11 @@ impl Server {
             simulator,
             operator_tokens: entitlement.clone().map(|entitlement| entitlement as Arc<dyn OperatorTokens>),
             entitlement,
+            database: Arc::clone(&store) as Arc<dyn Health>,
             subscriptions: Arc::clone(&store) as Arc<dyn Subscriptions>,
             deliveries: store,
             courier: Arc::new(courier),
+            signer: Arc::new(signer),
             audit: Arc::new(audit),
             metrics: Metrics::new(),
             request_log: RequestLog::new(settings.request_log),
@@ -321,6 +324,7 @@ impl Server {
             deliveries: Arc::clone(&self.app.deliveries),
             subscriptions: Arc::clone(&self.app.subscriptions),
             courier: Arc::clone(&self.app.courier),
+            signer: Arc::clone(&self.app.signer),
             clock: Arc::clone(&self.app.clock),
             keyring: Arc::clone(&self.app.keyring),
             metrics: self.app.metrics.delivery.clone(),

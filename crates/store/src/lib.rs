@@ -8,6 +8,7 @@
 
 mod audit;
 mod sqlite;
+mod trouble;
 
 pub use audit::{
     AuditFilter, AuditKey, AuditPage, Cut, Dropped, FileAuditLog, Finding, Position, PositionError, Pseudonym,

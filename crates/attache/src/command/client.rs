@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use attache_core::{
     AuthenticationMethod, GrantType, Pace, PublisherName, Purpose, Quota, Scope, SigningAlgorithm, Timestamp,
 };
-use attache_server::admin::api::{Client, ClientList, NewSecret, Plan, RemovedClient};
+use attache_server::admin::api::{Client, ClientList, NewSecret, NewWebhookSecret, Plan, RemovedClient};
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use reqwest::{Method, header};
 use serde_json::{Map, Value, json};
@@ -41,6 +41,9 @@ enum Command {
     Set(Box<Set>),
     /// Gives a client a new secret beside the one that it has, or ends the one before
     RotateSecret(RotateSecret),
+    /// Gives a client a new secret by which events to its sinks are signed, beside the one that it has, or ends
+    /// the one before, or all
+    RotateWebhookSecret(RotateWebhookSecret),
     /// Removes a client; its tokens stop at once
     Remove(Named),
 }
@@ -118,6 +121,22 @@ struct RotateSecret {
     /// Ends the secret before the newest one now, and makes none
     #[arg(long, conflicts_with_all = ["secret", "previous_ends_at"])]
     end_previous: bool,
+}
+
+#[derive(Args)]
+struct RotateWebhookSecret {
+    #[command(flatten)]
+    client: Named,
+    /// When the one before ends, such as 2026-01-31T12:00:00Z; by default, when it is ended by
+    /// --end-previous
+    #[arg(long, value_name = "TIME")]
+    previous_ends_at: Option<Timestamp>,
+    /// Ends the secret before the newest one now, and makes none
+    #[arg(long, conflicts_with_all = ["previous_ends_at", "end_all"])]
+    end_previous: bool,
+    /// Ends all now, and makes none: events are not signed any more
+    #[arg(long, conflicts_with = "previous_ends_at")]
+    end_all: bool,
 }
 
 /// What is registered of a client.
@@ -247,6 +266,7 @@ impl Arguments {
             }
             Command::Set(set) => tell(&change(&operator, *set).await?, json)?,
             Command::RotateSecret(rotate) => tell(&rotate_secret(&operator, rotate).await?, json)?,
+            Command::RotateWebhookSecret(rotate) => tell(&rotate_webhook_secret(&operator, rotate).await?, json)?,
             Command::Remove(client) => {
                 let removed: RemovedClient = operator.ask(Method::DELETE, &client.path()).await?;
                 if json {
@@ -291,13 +311,25 @@ async fn rotate_secret(operator: &Operator, rotate: RotateSecret) -> anyhow::Res
     operator.tell(&[path.as_slice(), &["secrets"]].concat(), &new).await
 }
 
+async fn rotate_webhook_secret(operator: &Operator, rotate: RotateWebhookSecret) -> anyhow::Result<Client> {
+    let client = rotate.client.path();
+    let path = [client.as_slice(), &["webhook-secrets"]].concat();
+    if rotate.end_all {
+        return operator.ask(Method::DELETE, &path).await;
+    }
+    if rotate.end_previous {
+        return operator.ask(Method::DELETE, &[path.as_slice(), &["previous"]].concat()).await;
+    }
+    operator.tell(&path, &NewWebhookSecret { previous_ends_at: rotate.previous_ends_at }).await
+}
+
 /// Prints a client, and a secret that was made for it.
 fn tell(client: &Client, json: bool) -> anyhow::Result<()> {
     if json {
         return output::print_json(client);
     }
     output::print(&output::table(HEADINGS, &[row(client)]))?;
-    if let Some(secret) = &client.client_secret {
+    if let Some(secret) = client.client_secret.as_ref().or(client.webhook_secret.as_ref()) {
         output::print(&format!("secret, shown only now: {secret}\n"))?;
     }
     Ok(())

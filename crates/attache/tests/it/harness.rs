@@ -41,6 +41,8 @@ pub(crate) struct Attache {
     printed: Log,
     logged: Log,
     client: Client,
+    /// Whether a write beyond the limit of a file's size fails, rather than end the server.
+    is_limitable: bool,
 }
 
 impl Attache {
@@ -56,28 +58,48 @@ impl Attache {
 
     /// A server with further arguments and variables, listening.
     pub(crate) fn with_environment(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut attache = Self::prepared(arguments, environment, tempfile::tempdir().unwrap());
+        attache.start();
+        attache
+    }
+
+    /// A server with further arguments that keeps its data here, listening.
+    pub(crate) fn on(data: TempDir, arguments: &[&str]) -> Self {
+        let mut attache = Self::prepared(arguments, &[], data);
+        attache.start();
+        attache
+    }
+
+    /// A server with further arguments whose files can be limited in size while it runs, listening.
+    pub(crate) fn limitable(arguments: &[&str]) -> Self {
+        let mut attache = Self::prepared(arguments, &[], tempfile::tempdir().unwrap());
+        attache.is_limitable = true;
+        attache.start();
+        attache
+    }
+
+    fn prepared(arguments: &[&str], environment: &[(&str, &str)], data: TempDir) -> Self {
         // Tests that mean a certificate look at it themselves.
         let client = Client::builder().no_proxy().redirect(Policy::none()).timeout(BOUND);
         let client = client.tls_danger_accept_invalid_certs(true).build().unwrap();
-        let mut attache = Self {
+        Self {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             environment: environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            data: tempfile::tempdir().unwrap(),
+            data,
             process: None,
             url: String::new(),
             printed: Log::default(),
             logged: Log::default(),
             client,
-        };
-        attache.start();
-        attache
+            is_limitable: false,
+        }
     }
 
     /// Starts it, for the first time or again, and waits until it answers.
     pub(crate) fn start(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let mut process = self
-            .program()
+            .launcher()
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(self.data_dir())
             .args(&self.arguments)
@@ -134,6 +156,11 @@ impl Attache {
     /// Its address, with a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.url)
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it doesn't run").id()
     }
 
     /// Where it keeps what it must not forget.
@@ -238,11 +265,24 @@ impl Attache {
     fn program(&self) -> Command {
         program(self.data_dir())
     }
+
+    fn launcher(&self) -> Command {
+        if !self.is_limitable {
+            return self.program();
+        }
+        // What a shell ignores, what it becomes ignores as well.
+        let mut shell = cleaned(Command::new("sh"), self.data_dir());
+        shell.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_attache")]);
+        shell
+    }
 }
 
 /// The program in a home directory, without what the environment of the tests would tell it.
 pub(crate) fn program(home: &Path) -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_attache"));
+    cleaned(Command::new(env!("CARGO_BIN_EXE_attache")), home)
+}
+
+fn cleaned(mut program: Command, home: &Path) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ATTACHE_")) {
         program.env_remove(name);
     }

@@ -23,7 +23,7 @@ use crate::{
     sink::Sink,
 };
 
-const LINE: &str = "+33639980001";
+pub(crate) const LINE: &str = "+33639980001";
 const PATH: &str = "/device-roaming-status-subscriptions/v0.8/subscriptions";
 const ROAMING: &str = "org.camaraproject.device-roaming-status-subscriptions.v0.roaming-status";
 
@@ -41,7 +41,8 @@ fn token(attache: &Attache) -> String {
     CAMARA.two_legged(attache, &scope)
 }
 
-fn subscribe(attache: &Attache, sink: &str) -> String {
+/// Makes a subscription of the demo client and returns its identifier.
+pub(crate) fn subscribe(attache: &Attache, sink: &str) -> String {
     let answer = ask(attache, &token(attache), sink);
     assert_eq!(answer.status, 201, "{sink}: {}", answer.body);
     answer.text("id")

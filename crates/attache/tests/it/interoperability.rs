@@ -5,7 +5,7 @@
 
 use std::{
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -51,16 +51,22 @@ fn told_to_the_script(attache: &Attache) -> Value {
     })
 }
 
+/// Where a script lies.
+fn path_of(script: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/interoperability").join(script)
+}
+
+/// Python with the libraries that `cargo xtask test` has installed, about to run a script.
+pub(crate) fn python(script: &str) -> Command {
+    let mut python = Command::new(tool("python/bin/python"));
+    python.arg(path_of(script));
+    python
+}
+
 /// Runs a script, which reads what it is told from its standard input, to its end.
-fn run(mut interpreter: Command, script: &str) {
+fn run(mut interpreter: Command) {
     let attache = Attache::with_environment(&[], &[("ATTACHE_CIBA_INTERVAL", "1s")]);
-    let mut process = interpreter
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/interoperability").join(script))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut process = interpreter.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     process.stdin.take().unwrap().write_all(told_to_the_script(&attache).to_string().as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
     let [printed, errors] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
@@ -81,7 +87,8 @@ mod needs_node {
     fn openid_client_runs_discovery_client_credentials_code_with_pkce_ciba_refresh_and_revocation() {
         let mut node = Command::new("node");
         node.env("MODULES", tool("node/node_modules"));
-        run(node, "openid_client.mjs");
+        node.arg(path_of("openid_client.mjs"));
+        run(node);
     }
 }
 
@@ -91,6 +98,6 @@ mod needs_python {
     #[test]
     #[ignore = "needs Python: cargo xtask test"]
     fn authlib_runs_discovery_client_credentials_code_with_pkce_ciba_refresh_and_revocation() {
-        run(Command::new(tool("python/bin/python")), "authlib_client.py");
+        run(python("authlib_client.py"));
     }
 }

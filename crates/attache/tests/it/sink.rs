@@ -19,6 +19,8 @@ pub(crate) struct Event {
     pub(crate) head: String,
     /// The `CloudEvent`.
     pub(crate) body: Value,
+    /// The head and the body, as they came.
+    pub(crate) raw: (String, String),
     /// What was answered.
     pub(crate) status: u16,
 }
@@ -27,6 +29,15 @@ impl Event {
     /// The last part of its type.
     pub(crate) fn name(&self) -> &str {
         self.body["type"].as_str().unwrap().rsplit('.').next().unwrap()
+    }
+
+    /// A header, as it came.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.raw
+            .0
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -118,16 +129,18 @@ fn serve(connection: impl Read + Write, events: &Mutex<Vec<Event>>, behaviour: &
                 return;
             }
         }
+        let sent = head.clone();
         let head = head.to_ascii_lowercase();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         let mut body = vec![0; length.trim().parse().unwrap()];
         if reader.read_exact(&mut body).is_err() {
             return;
         }
-        let body: Value = serde_json::from_slice(&body).unwrap();
+        let raw = (sent, String::from_utf8(body).unwrap());
+        let body: Value = serde_json::from_str(&raw.1).unwrap();
         let before = events.lock().unwrap().len();
         let (status, headers) = behaviour(&body, before);
-        events.lock().unwrap().push(Event { head, body, status });
+        events.lock().unwrap().push(Event { head, body, raw, status });
         let answer = format!("HTTP/1.1 {status} X\r\n{headers}content-length: 0\r\n\r\n");
         if reader.get_mut().write_all(answer.as_bytes()).is_err() {
             return;

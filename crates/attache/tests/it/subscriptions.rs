@@ -9,18 +9,18 @@ use crate::{
     sink::Sink,
 };
 
-const LINE: &str = "+33639980001";
-const OTHER_LINE: &str = "+33639980010";
+pub(crate) const LINE: &str = "+33639980001";
+pub(crate) const OTHER_LINE: &str = "+33639980010";
 
 /// A version of an API of subscriptions.
 #[derive(Clone, Copy)]
-struct Api {
+pub(crate) struct Api {
     path: &'static str,
     name: &'static str,
     prefix: &'static str,
 }
 
-const ROAMING: Api = Api {
+pub(crate) const ROAMING: Api = Api {
     path: "/device-roaming-status-subscriptions/v0.8/subscriptions",
     name: "device-roaming-status-subscriptions",
     prefix: "org.camaraproject.device-roaming-status-subscriptions.v0",
@@ -51,17 +51,17 @@ impl Api {
     }
 
     /// As an application itself.
-    fn two_legged<'a>(self, attache: &'a Attache, types: &[&str]) -> Subscriber<'a> {
+    pub(crate) fn two_legged<'a>(self, attache: &'a Attache, types: &[&str]) -> Subscriber<'a> {
         Subscriber { attache, api: self, token: CAMARA.two_legged(attache, &self.asked(types)) }
     }
 
     /// With a token for one line.
-    fn three_legged<'a>(self, attache: &'a Attache, line: &str, types: &[&str]) -> Subscriber<'a> {
+    pub(crate) fn three_legged<'a>(self, attache: &'a Attache, line: &str, types: &[&str]) -> Subscriber<'a> {
         Subscriber { attache, api: self, token: CAMARA.three_legged(attache, line, &self.asked(types)) }
     }
 
     /// A request for a subscription.
-    fn body(self, event: &str, sink: &str, line: Option<&str>) -> Value {
+    pub(crate) fn body(self, event: &str, sink: &str, line: Option<&str>) -> Value {
         let detail = line.map_or_else(|| json!({}), |line| json!({ "device": { "phoneNumber": line } }));
         json!({
             "protocol": "HTTP",
@@ -72,31 +72,31 @@ impl Api {
     }
 }
 
-struct Subscriber<'a> {
-    attache: &'a Attache,
-    api: Api,
-    token: String,
+pub(crate) struct Subscriber<'a> {
+    pub(crate) attache: &'a Attache,
+    pub(crate) api: Api,
+    pub(crate) token: String,
 }
 
 impl Subscriber<'_> {
-    fn post(&self, body: &Value) -> Answer {
+    pub(crate) fn post(&self, body: &Value) -> Answer {
         self.attache.post(self.api.path).bearer(&self.token).json(body).send()
     }
 
     /// Makes a subscription and returns it.
-    fn subscribe(&self, body: &Value) -> Value {
+    pub(crate) fn subscribe(&self, body: &Value) -> Value {
         self.attache.post(self.api.path).bearer(&self.token).json(body).says(201).json()
     }
 
-    fn get(&self, id: &str) -> Answer {
+    pub(crate) fn get(&self, id: &str) -> Answer {
         self.attache.get(&format!("{}/{id}", self.api.path)).bearer(&self.token).send()
     }
 
-    fn delete(&self, id: &str) -> Answer {
+    pub(crate) fn delete(&self, id: &str) -> Answer {
         self.attache.request(Method::DELETE, &format!("{}/{id}", self.api.path)).bearer(&self.token).send()
     }
 
-    fn list(&self) -> Value {
+    pub(crate) fn list(&self) -> Value {
         self.attache.get(self.api.path).bearer(&self.token).says(200).json()
     }
 
@@ -111,11 +111,11 @@ fn sandbox() -> Attache {
     Attache::with(&["--allow-http-sinks"])
 }
 
-fn id_of(subscription: &Value) -> String {
+pub(crate) fn id_of(subscription: &Value) -> String {
     subscription["id"].as_str().unwrap().to_owned()
 }
 
-fn roam(attache: &Attache, country: &str) {
+pub(crate) fn roam(attache: &Attache, country: &str) {
     attache.change(LINE, "roam", &json!({ "country": country }));
 }
 

@@ -593,6 +593,12 @@ pub struct Client {
     /// Its secrets, the oldest first, without what is secret about them.
     #[serde(default)]
     pub secrets: Vec<Secret>,
+    /// The secret by which events to its sinks are signed, told once, when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_secret: Option<String>,
+    /// Those that are good, the oldest first, without what is secret about them.
+    #[serde(default)]
+    pub webhook_secrets: Vec<Secret>,
     /// What can be changed of it.
     #[serde(flatten)]
     pub registration: Registration,
@@ -710,6 +716,15 @@ pub struct NewSecret {
     /// The secret; made here if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
+    /// When the one before ends; absent, when it is ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_ends_at: Option<Timestamp>,
+}
+
+/// A new secret by which events to a client's sinks are signed, beside the one that it has.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewWebhookSecret {
     /// When the one before ends; absent, when it is ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_ends_at: Option<Timestamp>,

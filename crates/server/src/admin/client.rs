@@ -22,10 +22,11 @@ use url::Url;
 
 use super::{
     AdminError, JsonBody,
-    api::{self, ClientList, NewClient, NewSecret, Registration, RemovedClient},
+    api::{self, ClientList, NewClient, NewSecret, NewWebhookSecret, Registration, RemovedClient},
 };
 use crate::{
     app::{App, publisher_named},
+    delivery::RotateError,
     entropy,
     settings::is_random,
 };
@@ -34,13 +35,12 @@ use crate::{
 type ClientPath = Result<Path<(String, String)>, PathRejection>;
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<ClientList> {
-    let now = app.clock.now();
-    Json(ClientList { clients: app.clients.list().iter().map(|client| shown(client, now)).collect() })
+    Json(ClientList { clients: app.clients.list().iter().map(|client| shown(&app, client)).collect() })
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, path: ClientPath) -> Result<Response, AdminError> {
     let client = find(&app, path)?;
-    Ok(tell(StatusCode::OK, &client, shown(&client, app.clock.now())))
+    Ok(tell(StatusCode::OK, &client, shown(&app, &client)))
 }
 
 pub(super) async fn add(
@@ -72,7 +72,7 @@ pub(super) async fn add(
     let client = record.with(&app, publisher, registration).map_err(AdminError::Invalid)?;
     match app.clients.add(client).await {
         Ok(client) => {
-            let told = api::Client { client_secret: made_secret, ..shown(&client, now) };
+            let told = api::Client { client_secret: made_secret, ..shown(&app, &client) };
             Ok(tell(StatusCode::CREATED, &client, told))
         }
         Err(StoreError::Exists) => Err(AdminError::ClientExists { publisher: publisher.name.to_string(), client_id }),
@@ -111,9 +111,7 @@ pub(super) async fn rotate_secret(
     admit_revision(&headers, &client)?;
     let publisher = publisher_named(client.publisher.as_str()).ok_or_else(|| unknown_publisher("it"))?;
     let now = app.clock.now();
-    if new.previous_ends_at.is_some_and(|end| end <= now) {
-        return Err(invalid("previous_ends_at: it must be in the future; leave it out to end it by command"));
-    }
+    check_end(new.previous_ends_at, now)?;
     let mut good: Vec<ClientSecret> = client.secrets_at(now).cloned().collect();
     if good.len() >= Client::MOST_SECRETS {
         return Err(AdminError::TwoSecrets);
@@ -149,6 +147,41 @@ pub(super) async fn end_previous_secret(
     replace(&app, Client { secrets, revision, ..client.as_ref().clone() }, None).await
 }
 
+/// Gives a client a new secret by which events to its sinks are signed, beside the one that it has.
+pub(super) async fn rotate_webhook_secret(
+    State(app): State<Arc<App>>,
+    path: ClientPath,
+    JsonBody(new): JsonBody<NewWebhookSecret>,
+) -> Result<Json<api::Client>, AdminError> {
+    let (client, now) = (find(&app, path)?, app.clock.now());
+    check_end(new.previous_ends_at, now)?;
+    match app.signer.rotate(client.id, new.previous_ends_at, now).await {
+        Ok(secret) => Ok(Json(api::Client { webhook_secret: Some(secret), ..shown(&app, &client) })),
+        Err(RotateError::TooMany) => Err(AdminError::TwoSecrets),
+        Err(RotateError::Failed(error)) => Err(AdminError::internal(error)),
+    }
+}
+
+/// Ends the secret before the newest one by which events are signed.
+pub(super) async fn end_previous_webhook_secret(
+    State(app): State<Arc<App>>,
+    path: ClientPath,
+) -> Result<Json<api::Client>, AdminError> {
+    let client = find(&app, path)?;
+    app.signer.end_previous(client.id, app.clock.now()).await.map_err(AdminError::internal)?;
+    Ok(Json(shown(&app, &client)))
+}
+
+/// Ends all secrets by which events are signed: they are not any more.
+pub(super) async fn end_webhook_secrets(
+    State(app): State<Arc<App>>,
+    path: ClientPath,
+) -> Result<Json<api::Client>, AdminError> {
+    let client = find(&app, path)?;
+    app.signer.end_all(client.id).await.map_err(AdminError::internal)?;
+    Ok(Json(shown(&app, &client)))
+}
+
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     path: ClientPath,
@@ -170,7 +203,7 @@ pub(super) async fn remove(
 async fn replace(app: &App, changed: Client, made_secret: Option<String>) -> Result<Response, AdminError> {
     match app.clients.replace(changed).await {
         Ok(client) => {
-            let told = api::Client { client_secret: made_secret, ..shown(&client, app.clock.now()) };
+            let told = api::Client { client_secret: made_secret, ..shown(app, &client) };
             Ok(tell(StatusCode::OK, &client, told))
         }
         Err(StoreError::Changed) => Err(AdminError::Changed),
@@ -238,6 +271,14 @@ fn merged(target: Value, patch: Value) -> Value {
         }
     }
     Value::Object(target)
+}
+
+/// When a secret ends that another replaces.
+fn check_end(previous_ends_at: Option<Timestamp>, now: Timestamp) -> Result<(), AdminError> {
+    if previous_ends_at.is_some_and(|end| end <= now) {
+        return Err(invalid("previous_ends_at: it must be in the future; leave it out to end it by command"));
+    }
+    Ok(())
 }
 
 fn make_secret() -> Result<String, AdminError> {
@@ -474,7 +515,8 @@ fn registration(client: &Client) -> Registration {
     }
 }
 
-fn shown(client: &Client, now: Timestamp) -> api::Client {
+fn shown(app: &App, client: &Client) -> api::Client {
+    let now = app.clock.now();
     let secrets = client.secrets_at(now);
     let secrets: Vec<_> =
         secrets.map(|secret| api::Secret { created_at: secret.created_at, ends_at: secret.ends_at }).collect();
@@ -484,6 +526,13 @@ fn shown(client: &Client, now: Timestamp) -> api::Client {
         client_secret: None,
         has_secret: !secrets.is_empty(),
         secrets,
+        webhook_secret: None,
+        webhook_secrets: app
+            .signer
+            .secrets(client.id, now)
+            .into_iter()
+            .map(|secret| api::Secret { created_at: secret.created_at, ends_at: secret.ends_at })
+            .collect(),
         registration: registration(client),
         registered_at: client.registered_at,
     }

@@ -15,7 +15,7 @@ mod subscription;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use attache_core::{AuditEvent, AuditRecord, PhoneNumber, PhoneNumberError, Problem, RequestId};
+use attache_core::{AuditEvent, AuditRecord, PhoneNumber, PhoneNumberError, Problem, RequestId, StoreError};
 use attache_network::ChangeError;
 use axum::{
     Json, Router,
@@ -82,6 +82,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .serve("/admin/v1/clients/{publisher}/{client_id}/secrets", post(client::rotate_secret))
         .serve("/admin/v1/clients/{publisher}/{client_id}/secrets/previous", delete(client::end_previous_secret))
+        .serve(
+            "/admin/v1/clients/{publisher}/{client_id}/webhook-secrets",
+            post(client::rotate_webhook_secret).delete(client::end_webhook_secrets),
+        )
+        .serve(
+            "/admin/v1/clients/{publisher}/{client_id}/webhook-secrets/previous",
+            delete(client::end_previous_webhook_secret),
+        )
         .serve("/admin/v1/audit", get(audit::list))
         .serve("/admin/v1/audit/export", get(audit::export))
         .serve("/admin/v1/audit/retain", post(audit::retain))
@@ -137,6 +145,10 @@ async fn audited(app: &App, request: Request, next: Next) -> Response {
     let number = number.ok().and_then(|Path(parameters)| parameters.get("number")?.parse().ok());
     let line = number.and_then(|number| app.simulator.get(number)).map(|line| line.id);
 
+    // Dropping what is old may be what makes room.
+    if app.can_record().is_err() && !route.as_ref().is_some_and(|route| route.as_str().starts_with("/admin/v1/audit")) {
+        return AdminError::Unauditable.into_response();
+    }
     let response = next.run(Request::from_parts(parts, body)).await;
     let record = AuditRecord {
         action: &action,
@@ -152,6 +164,15 @@ async fn audited(app: &App, request: Request, next: Next) -> Response {
         Ok(()) => response,
         Err(_) => AdminError::Unaudited.into_response(),
     }
+}
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error and what it was caused by, one by the other.
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |cause| cause.source())
 }
 
 /// The code of the error that the operator is told.
@@ -197,13 +218,23 @@ enum AdminError {
     SandboxOnly,
     #[error("the audit log cannot be written, so what came of the request cannot be told; make room on its disk")]
     Unaudited,
+    #[error("the audit log cannot be written, so nothing is done now; make room on its disk")]
+    Unauditable,
+    #[error("the database cannot be used now, so this was not done; the server's log says why")]
+    Unstored(#[source] AnyError),
     #[error("an internal error; nothing was changed, and the server's log tells more")]
-    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Internal(#[source] AnyError),
 }
 
 impl AdminError {
-    fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Internal(cause.into())
+    /// What went wrong inside; the store's failures are told as such.
+    fn internal(cause: impl Into<AnyError>) -> Self {
+        let cause = cause.into();
+        let is_of_the_store = causes(cause.as_ref()).any(|cause| {
+            matches!(cause.downcast_ref(), Some(StoreError::Failed { .. }))
+                || matches!(cause.downcast_ref(), Some(Problem::StoreUnavailable))
+        });
+        if is_of_the_store { Self::Unstored(cause) } else { Self::Internal(cause) }
     }
 
     /// What came of a change to the line with this number.
@@ -237,6 +268,7 @@ impl AdminError {
             Self::UnknownClient { .. } => (StatusCode::NOT_FOUND, "UNKNOWN_CLIENT"),
             Self::ClientExists { .. } => (StatusCode::CONFLICT, "CLIENT_EXISTS"),
             Self::Unaudited => (StatusCode::SERVICE_UNAVAILABLE, "UNAUDITED"),
+            Self::Unauditable | Self::Unstored(_) => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             Self::Unconditional => (StatusCode::PRECONDITION_REQUIRED, "PRECONDITION_REQUIRED"),
             Self::Changed => (StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
             Self::TwoSecrets => (StatusCode::CONFLICT, "TWO_SECRETS"),
@@ -254,10 +286,12 @@ impl From<Problem> for AdminError {
 impl From<&AdminError> for api::Refusal {
     /// The error in the words of the API. This is where what went wrong inside is logged.
     fn from(error: &AdminError) -> Self {
-        if let AdminError::Internal(cause) = error {
-            let chain = std::iter::successors(Some(cause.as_ref() as &dyn std::error::Error), |cause| cause.source());
-            let chain: Vec<String> = chain.map(ToString::to_string).collect();
-            tracing::error!(cause = chain.join(": "), "an operator's request failed");
+        let chain = |cause: &AnyError| causes(cause.as_ref()).map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        match error {
+            AdminError::Internal(cause) => tracing::error!(cause = chain(cause), "an operator's request failed"),
+            // The store tells its trouble itself.
+            AdminError::Unstored(cause) => tracing::debug!(cause = chain(cause), "an operator's request failed"),
+            _ => {}
         }
         Self { code: error.code().1.to_owned(), message: error.to_string() }
     }

@@ -187,7 +187,11 @@ fn admit(app: &App, endpoint: Endpoint, request: &Request<Body>) -> Result<(), P
     if !endpoint.methods().split(", ").any(|allowed| allowed == method) {
         return Err(Problem::MethodNotAllowed { allow: endpoint.methods() });
     }
-    Ok(())
+    match endpoint {
+        // What they tell is public, and is recorded nowhere.
+        Endpoint::Metadata | Endpoint::Keys => Ok(()),
+        _ => app.can_record(),
+    }
 }
 
 /// Renders a refusal in the publisher's words.

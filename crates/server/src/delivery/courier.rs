@@ -6,6 +6,7 @@ use attache_core::{Sink, SubscriptionProblem};
 use http::header;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::signer::Signature;
 use crate::outbound::{AuthoritiesError, Limits, Outbound, OutboundError, OutboundPolicy};
 
 /// How much of a reply is read, so that its connection can be used again.
@@ -21,7 +22,10 @@ pub(crate) struct Letter {
     pub(crate) sink: Sink,
     /// The bearer token that the sink asks for.
     pub(crate) token: Option<SecretString>,
-    pub(crate) correlator: String,
+    /// The event's.
+    pub(crate) id: String,
+    /// The client's secrets vouch for the rest by it.
+    pub(crate) signature: Option<Signature>,
     /// A `CloudEvent` in JSON.
     pub(crate) body: Vec<u8>,
 }
@@ -49,14 +53,20 @@ impl Courier {
     /// Sends a letter, once.
     pub(crate) async fn post(&self, letter: Letter) -> Result<Reply, OutboundError> {
         let answer = self.outbound.post(letter.sink.as_str(), |request| {
-            let request = request
+            let mut request = request
                 .header(header::CONTENT_TYPE, "application/cloudevents+json")
-                .header("x-correlator", letter.correlator)
+                .header("x-correlator", &letter.id)
                 .body(letter.body);
-            match &letter.token {
-                None => request,
-                Some(token) => request.bearer_auth(token.expose_secret()),
+            if let Some(token) = &letter.token {
+                request = request.bearer_auth(token.expose_secret());
             }
+            if let Some(signature) = letter.signature {
+                request = request
+                    .header("webhook-id", letter.id)
+                    .header("webhook-timestamp", signature.timestamp)
+                    .header("webhook-signature", signature.signatures);
+            }
+            request
         });
         let (status, headers) = answer.await?;
         let retry_after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());

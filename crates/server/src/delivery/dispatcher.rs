@@ -209,7 +209,8 @@ impl Dispatcher {
     fn recorded(&mut self, attempts: &[Attempt], sinks: Vec<Sink>, outcome: Result<(), StoreError>) {
         self.is_recording = false;
         if let Err(error) = outcome {
-            tracing::error!(error = &error as &dyn std::error::Error, "attempts could not be recorded; trying again");
+            // The store tells its trouble itself.
+            tracing::debug!(error = &error as &dyn std::error::Error, "attempts could not be recorded; trying again");
             self.settled.extend(attempts.iter().cloned().zip(sinks));
             self.recording_failed = Some(Instant::now() + STORE_PAUSE);
             return;

@@ -26,7 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Delivering,
+    Delivering, Signer,
     courier::Courier,
     dispatcher::{Bounds, Dispatcher},
 };
@@ -224,12 +224,14 @@ impl World {
         let stopping = CancellationToken::new();
         let networks = vec!["127.0.0.0/8".parse().unwrap()];
         let policy = OutboundPolicy { networks, allow_http: true, authorities: vec![] };
+        let keyring = Arc::new(Keyring::new(&Key32::from_bytes([1; 32]), None));
         let delivering = Delivering {
             deliveries,
             subscriptions: Arc::clone(&self.store) as Arc<_>,
             courier: Arc::new(Courier::new(policy, Duration::from_secs(10)).unwrap()),
             clock: Arc::new(SystemClock),
-            keyring: Arc::new(Keyring::new(&Key32::from_bytes([1; 32]), None)),
+            signer: Arc::new(Signer::load(Arc::clone(&self.store) as Arc<_>, Arc::clone(&keyring)).unwrap()),
+            keyring,
             metrics: Metrics::new().delivery,
             base_url: "https://attache.example".to_owned(),
         };

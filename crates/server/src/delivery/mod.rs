@@ -24,6 +24,7 @@ mod dispatcher;
 mod dispatcher_tests;
 mod lane;
 mod retry_after;
+mod signer;
 
 use std::{
     sync::Arc,
@@ -35,6 +36,7 @@ use attache_wire::event_id;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use courier::Courier;
+pub(crate) use signer::{RotateError, Signer};
 
 use crate::{
     delivery::{
@@ -55,6 +57,7 @@ pub(crate) struct Delivering {
     pub(crate) deliveries: Arc<dyn Deliveries>,
     pub(crate) subscriptions: Arc<dyn Subscriptions>,
     pub(crate) courier: Arc<Courier>,
+    pub(crate) signer: Arc<Signer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) metrics: DeliveryMetrics,
@@ -71,7 +74,8 @@ pub(crate) async fn run(delivering: Arc<Delivering>, stopping: CancellationToken
 pub(crate) async fn end_due(delivering: &Delivering) {
     let now = delivering.clock.now();
     if let Err(error) = delivering.subscriptions.end_due(now, now.plus(CREDENTIAL_LEAD)).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "subscriptions whose time is over were not ended");
+        // The store tells its trouble itself.
+        tracing::debug!(error = &error as &dyn std::error::Error, "subscriptions whose time is over were not ended");
     }
 }
 
@@ -134,7 +138,9 @@ impl Delivering {
                 Some(token.ok_or("its credential cannot be read with this secrets key")?.into())
             }
         };
-        Ok(Letter { sink: subscription.sink.clone(), token, correlator: event_id(delivery), body })
+        let id = event_id(delivery);
+        let signature = self.signer.sign(subscription.client, &id, &body, self.clock.now());
+        Ok(Letter { sink: subscription.sink.clone(), token, id, signature, body })
     }
 
     /// What came of an attempt that was preceded by others.

@@ -156,6 +156,7 @@ async fn ask(
     let face = mount.face_of(&body);
     trail.face = face;
     let entitled = authorize(admitted, face)?;
+    app.can_record()?;
     let device = (face.read)(&body)?;
     trail.line = entitled.0.line;
     let outcome = look(app, face, &entitled, &device, trail).await;

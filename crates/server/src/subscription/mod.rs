@@ -141,6 +141,7 @@ async fn ask(
     trail.basis = caller.basis;
     authorize(&token, face, &operation)?;
     admit_media_types(request.headers())?;
+    app.can_record()?;
     let outcome = match operation {
         Operation::Create => create::create(app, face, &token, request, trail).await,
         Operation::List => limited(app, trail).and_then(|()| list(app, face, &token)),
@@ -270,9 +271,9 @@ async fn audit(
     app.record(record).await
 }
 
-/// The store failed, which is logged here.
+/// The store failed, which it tells itself.
 fn unavailable(error: &StoreError) -> SubscriptionProblem {
-    tracing::error!(error = error as &dyn std::error::Error, "a request about subscriptions failed");
+    tracing::debug!(error = error as &dyn std::error::Error, "a request about subscriptions failed");
     Problem::StoreUnavailable.into()
 }
 

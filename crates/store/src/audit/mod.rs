@@ -55,7 +55,8 @@ use std::{
 
 use async_trait::async_trait;
 use attache_core::{
-    AuditError, AuditLog, AuditRecord, LegalBasis, LineId, PublisherName, Purpose, SubjectKey, Subjects, Timestamp,
+    AuditError, AuditLog, AuditRecord, Health, LegalBasis, LineId, PublisherName, Purpose, SubjectKey, Subjects,
+    Timestamp,
 };
 use aws_lc_rs::hmac;
 use contents::Contents;
@@ -64,6 +65,8 @@ pub use read::{AuditFilter, AuditPage, Position, PositionError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use verify::Scan;
 pub use verify::{Cut, Finding, SegmentReport, Verification, VerifyError, verify};
+
+use crate::trouble::Trouble;
 
 /// A segment that has grown to this many bytes is followed by a new one.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -222,6 +225,7 @@ struct Shared {
     caring: Mutex<()>,
     stopped: Mutex<bool>,
     stop: Condvar,
+    trouble: Trouble,
 }
 
 /// The records that the next write carries.
@@ -310,6 +314,7 @@ impl FileAuditLog {
             caring: Mutex::default(),
             stopped: Mutex::new(false),
             stop: Condvar::new(),
+            trouble: Trouble::with("the audit log"),
         });
         let syncer = std::thread::Builder::new().name("audit-syncer".into()).spawn({
             let (shared, directory) = (Arc::clone(&shared), directory.to_owned());
@@ -399,6 +404,12 @@ impl AuditLog for FileAuditLog {
     }
 }
 
+impl Health for FileAuditLog {
+    fn is_writable(&self) -> bool {
+        !self.shared.trouble.is_now()
+    }
+}
+
 impl Drop for FileAuditLog {
     fn drop(&mut self) {
         *lock(&self.shared.stopped) = true;
@@ -432,6 +443,10 @@ impl Shared {
             std::mem::replace(&mut *open, next)
         };
         let result = segment.append(&mut batch, &self.key).map_err(Arc::new);
+        match &result {
+            Ok(()) => self.trouble.succeeded(),
+            Err(cause) => self.trouble.failed(cause),
+        }
         batch.bytes.clear();
         batch.contents.clear();
         segment.spare = (batch.bytes, batch.contents);
@@ -465,7 +480,8 @@ impl Shared {
                 // Who waits for these records hears of a failure by the outcome.
                 let _ = self.write_open_batch(&mut segment);
             }
-            let head = Some(segment.head()).filter(|head| head.bytes != segment.told);
+            // In trouble it is written for itself: that it can be tells that it is over.
+            let head = Some(segment.head()).filter(|head| head.bytes != segment.told || self.trouble.is_now());
             (std::mem::take(&mut segment.unsynced), std::mem::take(&mut segment.ended), head)
         };
         let directory = lock(&self.segment).directory.clone();
@@ -484,6 +500,7 @@ impl Shared {
         if let Some(head) = head
             && head.write(&directory, &self.key).is_ok()
         {
+            self.trouble.succeeded();
             let mut segment = lock(&self.segment);
             if segment.number == head.segment {
                 segment.told = head.bytes;

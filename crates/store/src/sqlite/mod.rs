@@ -11,6 +11,8 @@
 //! - A job is all or nothing. It runs in a savepoint: when it fails, it alone is taken back and its
 //!   caller alone hears of it. When the commit fails, everybody hears of it.
 //! - A caller who stops waiting does not stop the job.
+//! - When the disk is full or the database is locked, everybody in the batch hears of it. As long as that lasts
+//!   the writer tries by itself whether it is over, once a second.
 //! - What a job lets be sent is told when it is committed, and not before: whoever is told finds it.
 //! - Readers have connections of their own and, by the write-ahead log, never wait for the writer.
 //! - A database is made for one mode and is not opened in another; one process has it at a time.
@@ -28,9 +30,11 @@ use std::{
     time::Duration,
 };
 
-use attache_core::{Client, Line, Sink, StoreError};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use attache_core::{Client, Health, Line, Sink, StoreError};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use tokio::sync::{Notify, oneshot};
+
+use crate::trouble::Trouble;
 
 mod authorization;
 mod client;
@@ -43,6 +47,7 @@ mod line;
 mod outbox_tests;
 mod subscription;
 mod used_token;
+mod webhook_secret;
 
 pub use line::TABLES_ABOUT_A_LINE;
 
@@ -62,13 +67,19 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0012_subscription_scope.sql"),
     include_str!("../../migrations/sqlite/0013_delivery_by_sink.sql"),
     include_str!("../../migrations/sqlite/0014_id_token_algorithm.sql"),
+    include_str!("../../migrations/sqlite/0015_webhook_secret.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
 const BATCH: usize = 1024;
 
+/// How long after a failed commit the writer tries again by itself.
+const PROBE_PAUSE: Duration = Duration::from_secs(1);
+
 /// The name in `meta` of the mode that the database was made for.
 const MODE: &str = "mode";
+/// The name in `meta` of what is written to see whether anything can be.
+const PROBE: &str = "probe";
 /// The name in `meta` of the mark that the first data are in.
 const SEEDED: &str = "seeded";
 
@@ -86,6 +97,7 @@ pub struct SqliteStore {
     readers: Mutex<Vec<Connection>>,
     /// What was let be sent.
     wakes: Arc<Wakes>,
+    trouble: Arc<Trouble>,
     /// Locked for this process as long as the store lives, and let go by the system at any death.
     _lock: File,
 }
@@ -151,6 +163,11 @@ struct Job {
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a batch was not committed, for all who are in it.
+type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
 type Work = Box<dyn FnOnce(&Writer) -> Result<(), StoreError> + Send>;
 
 /// The connection that writes.
@@ -160,6 +177,7 @@ struct Writer {
     /// The sinks that can be sent something once the transaction is committed.
     woken: RefCell<HashSet<Sink>>,
     wakes: Arc<Wakes>,
+    trouble: Arc<Trouble>,
 }
 
 /// The sinks that can be sent something since the last time that somebody asked, and how to wait for them.
@@ -189,14 +207,23 @@ impl SqliteStore {
             let made_for = String::from_utf8_lossy(&made_for).into_owned();
             return Err(OpenError::OtherMode { path, made_for, asked: mode.to_owned() });
         }
+        let trouble = Arc::new(Trouble::with("the database"));
         let (jobs, queue) = mpsc::channel();
         let wakes = Arc::<Wakes>::default();
-        let writer = Writer::new(connection, Arc::clone(&wakes));
+        let writer = Writer::new(connection, Arc::clone(&wakes), Arc::clone(&trouble));
         let writer = std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || writer.run(&queue))
             .map_err(|cause| OpenError::File { path: path.clone(), cause })?;
-        Ok(Self { path, jobs: Some(jobs), writer: Some(writer), readers: Mutex::default(), wakes, _lock: lock })
+        Ok(Self {
+            path,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            readers: Mutex::default(),
+            wakes,
+            trouble,
+            _lock: lock,
+        })
     }
 
     /// Whether [`Self::seed`] has never been called: the database was just made, or a first start
@@ -309,6 +336,12 @@ impl SqliteStore {
     }
 }
 
+impl Health for SqliteStore {
+    fn is_writable(&self) -> bool {
+        !self.trouble.is_now()
+    }
+}
+
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         drop(self.jobs.take());
@@ -379,8 +412,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 }
 
 impl Writer {
-    fn new(connection: Connection, wakes: Arc<Wakes>) -> Self {
-        Self { connection, woken: RefCell::default(), wakes }
+    fn new(connection: Connection, wakes: Arc<Wakes>, trouble: Arc<Trouble>) -> Self {
+        Self { connection, woken: RefCell::default(), wakes, trouble }
     }
 
     /// Lets something be sent to a sink, as soon as it is committed.
@@ -390,14 +423,36 @@ impl Writer {
 
     /// The writer's life: batch after batch, until the store is dropped and the queue is empty.
     fn run(&self, queue: &mpsc::Receiver<Job>) {
-        while let Ok(first) = queue.recv() {
-            let batch = std::iter::once(first).chain(queue.try_iter()).take(BATCH).collect();
-            self.commit_together(batch);
+        while let Some(batch) = self.next_batch(queue) {
+            match self.commit_together(batch) {
+                Ok(()) => self.trouble.succeeded(),
+                Err(cause) => {
+                    self.trouble.failed(&cause);
+                    if is_locked(cause.as_ref()) {
+                        // Who has come meanwhile would wait as long for the same.
+                        refuse(queue.try_iter().map(|job| job.done), &cause);
+                    }
+                }
+            }
         }
     }
 
-    /// Does all jobs in one transaction, then tells each caller.
-    fn commit_together(&self, batch: Vec<Job>) {
+    /// Waits for jobs; `None` when nobody can send any more. In trouble it does not wait for long, and there is one more
+    /// that writes in any case, so that the commit tells whether the trouble is over.
+    fn next_batch(&self, queue: &mpsc::Receiver<Job>) -> Option<Vec<Job>> {
+        let (first, probe) = if self.trouble.is_now() {
+            match queue.recv_timeout(PROBE_PAUSE) {
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+                waiting => (waiting.ok(), Some(Job::probe())),
+            }
+        } else {
+            (Some(queue.recv().ok()?), None)
+        };
+        Some(first.into_iter().chain(queue.try_iter()).take(BATCH).chain(probe).collect())
+    }
+
+    /// Does all jobs in one transaction, then tells each caller. The error is why none was done.
+    fn commit_together(&self, batch: Vec<Job>) -> Result<(), Cause> {
         let (work, callers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.work, job.done)).unzip();
         let outcomes = self.in_one_transaction(work);
         let woken = self.woken.take();
@@ -408,31 +463,35 @@ impl Writer {
                     // Who has stopped waiting need not hear of it.
                     let _ = caller.send(outcome);
                 }
+                Ok(())
             }
             Err(cause) => {
                 if !self.is_autocommit() {
                     // If even that fails, the next BEGIN fails and tells so.
                     let _ = self.execute_batch("ROLLBACK");
                 }
-                let cause = Arc::new(cause);
-                for caller in callers {
-                    let _ =
-                        caller.send(Err(StoreError::Failed { action: "commit", cause: Box::new(Arc::clone(&cause)) }));
-                }
+                let cause: Cause = cause.into();
+                refuse(callers.into_iter(), &cause);
+                Err(cause)
             }
         }
     }
 
     /// The outcome of each job, all committed; or why nothing was.
-    fn in_one_transaction(&self, batch: Vec<Work>) -> rusqlite::Result<Vec<Result<(), StoreError>>> {
+    fn in_one_transaction(&self, batch: Vec<Work>) -> Result<Vec<Result<(), StoreError>>, AnyError> {
         let mut outcomes = Vec::with_capacity(batch.len());
         let run = |statement| self.prepare_cached(statement)?.execute([]);
         run("BEGIN IMMEDIATE")?;
         for work in batch {
             run("SAVEPOINT job")?;
-            let outcome = work(self);
+            let outcome = match work(self) {
+                // A disk that is full for one is so for all, and SQLite may have given up the whole transaction.
+                Err(StoreError::Failed { cause, .. }) if self.is_autocommit() || is_full(cause.as_ref()) => {
+                    return Err(cause);
+                }
+                outcome => outcome,
+            };
             if outcome.is_err() {
-                // When the job's failure made SQLite give up the whole transaction, so does this.
                 run("ROLLBACK TO job")?;
             }
             run("RELEASE job")?;
@@ -441,6 +500,41 @@ impl Writer {
         run("COMMIT")?;
         Ok(outcomes)
     }
+}
+
+impl Job {
+    /// A job that nobody waits for, and that writes.
+    fn probe() -> Self {
+        let work = |writer: &Writer| -> Result<(), StoreError> {
+            writer
+                .prepare_cached("INSERT INTO meta (name, value) VALUES (?1, x'') ON CONFLICT DO UPDATE SET value = x''")
+                .and_then(|mut statement| statement.execute([PROBE]))
+                .map(drop)
+                .map_err(failed("try whether anything can be written"))
+        };
+        Self { work: Box::new(work), done: oneshot::channel().0 }
+    }
+}
+
+/// Tells callers why their jobs were not done.
+fn refuse(callers: impl Iterator<Item = oneshot::Sender<Result<(), StoreError>>>, cause: &Cause) {
+    for caller in callers {
+        let _ = caller.send(Err(StoreError::Failed { action: "commit", cause: Box::new(Arc::clone(cause)) }));
+    }
+}
+
+/// Whether another process has the database to itself.
+fn is_locked(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(code_of(error), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether the disk does not take what is written.
+fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(code_of(error), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly))
+}
+
+fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<ErrorCode> {
+    error.downcast_ref::<rusqlite::Error>()?.sqlite_error_code()
 }
 
 impl Deref for Writer {
@@ -509,7 +603,7 @@ mod tests {
     }
 
     fn in_memory() -> Writer {
-        Writer::new(Connection::open_in_memory().unwrap(), Arc::default())
+        Writer::new(Connection::open_in_memory().unwrap(), Arc::default(), Arc::new(Trouble::with("a database")))
     }
 
     fn line(number: u64, id: u8) -> Line {
@@ -763,8 +857,11 @@ mod tests {
                     (Job { work, done }, outcome)
                 })
                 .unzip();
-            connection.commit_together(batch);
-            outcomes.into_iter().map(|outcome| outcome.blocking_recv().unwrap()).collect()
+            // The writer is told as the callers are.
+            let told = connection.commit_together(batch);
+            let outcomes: Vec<_> = outcomes.into_iter().map(|outcome| outcome.blocking_recv().unwrap()).collect();
+            assert_eq!(told.is_ok(), outcomes.iter().all(Result::is_ok));
+            outcomes
         };
         let outcomes = run(&["INSERT INTO parent VALUES (1)", "INSERT INTO child VALUES (2)"]);
         assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Failed { action: "commit", .. }))));
@@ -1133,6 +1230,43 @@ mod tests {
             let entry = entry.unwrap();
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_full_refuses_all_of_a_batch_and_goes_on_by_itself() {
+        let directory = TempDir::new().unwrap();
+        let store = open(&directory);
+        let room = |pages: u32| {
+            store.write(move |connection| {
+                connection.pragma_update(None, "max_page_count", pages).map_err(failed("limit the database"))
+            })
+        };
+        let pages = store.read_now(|connection| connection.pragma_query_value(None, "page_count", |row| row.get(0)));
+        room(pages.unwrap()).await.unwrap();
+        let many =
+            |first| (first..first + 2000).map(|number| line(number, 0)).map(|line| Line { addresses: None, ..line });
+        let many = |first| {
+            many(first)
+                .map(|line| Line {
+                    id: LineId::from_bytes(u128::from(line.phone_number.as_integer()).to_be_bytes()),
+                    ..line
+                })
+                .collect::<Vec<_>>()
+        };
+        let put = Lines::put(&store, many(10_000), NOW, Box::new(|_| ()));
+        let value = store.put_value("beside it", vec![1]);
+        let (put, _) = tokio::join!(put, value);
+        let told = put.unwrap_err();
+        let cause = std::error::Error::source(&told).unwrap().to_string();
+        assert!(cause.contains("full"), "{told}: {cause}");
+        assert!(!store.is_writable());
+        assert_eq!(Lines::count(&store).unwrap(), 0);
+        room(1_000_000).await.unwrap();
+        while !store.is_writable() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Lines::put(&store, many(10_000), NOW, Box::new(|_| ())).await.unwrap();
+        assert_eq!(Lines::count(&store).unwrap(), 2000);
     }
 
     #[tokio::test]
