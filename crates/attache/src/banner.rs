@@ -72,8 +72,8 @@ fn newcomers_part(summary: &Summary) -> String {
     format!(
         "\nThis is a sandbox: its clients and their secrets are documented for everyone.\n\n{}\n{}{more}\n\
          Paste one of these into another terminal:\n\n{}",
-        table(["PUBLISHER", "ROOT", "CLIENT", "SECRET"], &clients),
-        table(["LINE", "HOME", "SERVED BY", "COUNTRY", "REACHABLE BY"], &lines),
+        table(["PUBLISHER", "ROOT", "CLIENT", "SECRET"], clients),
+        table(["LINE", "HOME", "SERVED BY", "COUNTRY", "REACHABLE BY"], lines),
         curls.join("\n"),
     )
 }

@@ -16,6 +16,7 @@ use url::{Host, Url};
 use crate::{
     banner,
     configuration::{self, Configuration, Given, URL_VARIABLE},
+    output,
 };
 
 /// Which server a command talks to, and how it prints.
@@ -80,6 +81,8 @@ pub(crate) struct Operator {
     token: SecretString,
     /// Where the token comes from, for the message when it is refused.
     token_origin: String,
+    /// Whether it prints JSON.
+    json: bool,
 }
 
 impl Connection {
@@ -88,7 +91,7 @@ impl Connection {
         let configuration = self.configuration()?;
         let server = self.server(&configuration)?;
         let (token, token_origin) = token(configuration)?;
-        Ok(Operator { http: http_client(&server)?, server, token, token_origin })
+        Ok(Operator { http: http_client(&server)?, server, token, token_origin, json: self.json })
     }
 
     /// The configuration that the server has, as far as this user can read it.
@@ -181,6 +184,11 @@ fn not_running(place: &str) -> anyhow::Error {
 }
 
 impl Operator {
+    /// Prints what came of a command: as JSON if that is asked for, else as this text.
+    pub(crate) fn show<T: Serialize>(&self, answer: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        if self.json { output::print_json(answer) } else { Ok(output::print(&text(answer))?) }
+    }
+
     /// Asks and reads the answer.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, method: Method, path: &[&str]) -> anyhow::Result<T> {
         self.read(self.request(method, path)?).await

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context;
 use reqwest::Response;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::{fs::OpenOptions, io::AsyncWriteExt};
 
 /// Prints a text on standard output.
@@ -77,20 +78,35 @@ fn write_bytes(mut output: impl Write, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Lays out the fields of a record, one a row.
+pub(crate) fn fields(record: &impl Serialize) -> String {
+    let Ok(Value::Object(fields)) = serde_json::to_value(record) else { return String::new() };
+    let shown = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::Array(values) if values.is_empty() => "-".to_owned(),
+        Value::Array(values) if values.iter().all(Value::is_string) => {
+            values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    table(["FIELD", "VALUE"], fields.iter().map(|(name, value)| [name.clone(), shown(value)]))
+}
+
 /// Lays out rows under their headings, each column as wide as it must be.
-pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = headings.map(|heading| heading.chars().count());
-    for row in rows {
+pub(crate) fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let rows: Vec<_> = [headings.map(str::to_owned)].into_iter().chain(rows).collect();
+    let mut widths = [0; N];
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let line = |cells: [&str; N]| {
-        let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
-    let body: String = rows.iter().map(|row| line(row.each_ref().map(String::as_str))).collect();
-    line(headings) + &body
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -100,6 +116,6 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [["+33699901032".to_owned(), "é".to_owned()], ["+1".to_owned(), String::new()]];
-        assert_eq!(table(["NUMBER", "X"], &rows), "NUMBER        X\n+33699901032  é\n+1\n");
+        assert_eq!(table(["NUMBER", "X"], rows), "NUMBER        X\n+33699901032  é\n+1\n");
     }
 }

@@ -43,6 +43,10 @@ pub struct Delivery {
     pub attempts: u32,
     /// What came of that.
     pub state: DeliveryState,
+    /// When it can be sent, if it is pending and waits for no other.
+    pub due_at: Option<Timestamp>,
+    /// Whether it was dead once, and the operator had it sent again.
+    pub is_replay: bool,
     /// What came of the last attempt, for people.
     pub last_outcome: Option<String>,
 }
@@ -159,10 +163,10 @@ pub enum Outcome {
 /// Which dead deliveries are sent again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Replayed {
-    /// The one of this sequence.
-    One(u64),
-    /// All that were made since then.
-    Since(Timestamp),
+    /// The one of this sequence of a subscription.
+    One(SubscriptionId, u64),
+    /// All that were made since then, of one subscription or of all.
+    Since(Option<SubscriptionId>, Timestamp),
 }
 
 /// Keeps what is to be told until it was told: the outbox.
@@ -187,8 +191,11 @@ pub trait Deliveries: Send + Sync {
     /// The last `limit` deliveries of a subscription, newest first.
     fn deliveries(&self, subscription: SubscriptionId, limit: u32) -> Result<Vec<Delivery>, StoreError>;
 
-    /// Lets dead deliveries of a subscription be sent again from `now` on. Returns how many.
-    async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError>;
+    /// The last `limit` dead deliveries that were made at a time or later, of all subscriptions, newest first.
+    fn dead(&self, since: Timestamp, limit: u32) -> Result<Vec<(Delivery, Subscription)>, StoreError>;
+
+    /// Lets dead deliveries be sent again from `now` on. Returns how many.
+    async fn replay(&self, which: Replayed, now: Timestamp) -> Result<usize, StoreError>;
 
     /// How many deliveries are pending, and how many are dead.
     fn backlog(&self) -> Result<(usize, usize), StoreError>;

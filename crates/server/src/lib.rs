@@ -1,7 +1,8 @@
 //! The HTTP server of Attache.
 //!
 //! - `query` is the pipeline that every question to a face goes through;
-//! - `subscription` is the pipeline of those who want to be told of changes, `delivery` tells them;
+//! - `subscription` is the pipeline of those who want to be told of changes, `delivery` tells them; `frame` is what
+//!   both pipelines begin and end with;
 //! - `authorization` holds the authorization servers, one for each publisher;
 //! - `consent` says who may use what of a line, and keeps what subjects have said;
 //! - `pages` has the words and the look of the pages that subscribers see, `visitor` says who looks at them,
@@ -24,6 +25,7 @@ mod deprecation;
 mod docs;
 mod dpop;
 mod entropy;
+mod frame;
 mod keyring;
 mod limit;
 mod linger;

@@ -60,15 +60,15 @@ pub(crate) fn public(app: &Arc<App>) -> Router {
             }
             for mount in mounts::of_subscriptions(publisher, &app.settings) {
                 let path = format!("{root}{}", mount.path);
-                let (of_all, of_one) = (Arc::clone(app), Arc::clone(app));
-                let mount_of_one = Arc::clone(&mount);
-                let all = move |request| {
-                    answer_subscription(Arc::clone(&of_all), publisher, Arc::clone(&mount), None, request)
+                let app = Arc::clone(app);
+                let answer = move |id: Option<String>, request| {
+                    answer_subscription(Arc::clone(&app), publisher, Arc::clone(&mount), id, request)
                 };
-                let one = move |Path(id): Path<String>, request| {
-                    answer_subscription(Arc::clone(&of_one), publisher, Arc::clone(&mount_of_one), Some(id), request)
-                };
-                router = router.serve(&path, any(all)).serve(&format!("{path}/{{id}}"), any(one));
+                let (of_all, of_unnamed) = (answer.clone(), answer.clone());
+                router = router
+                    .serve(&path, any(move |request| of_all(None, request)))
+                    .serve(&format!("{path}/"), any(move |request| of_unnamed(Some(String::new()), request)))
+                    .serve(&format!("{path}/{{id}}"), any(move |Path(id), request| answer(Some(id), request)));
             }
             for (endpoint, path) in endpoint_paths(publisher) {
                 let app = Arc::clone(app);

@@ -5,7 +5,7 @@
 //! it. It names paths by their template and never by what a request sent, and no phone number.
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     io::Write as _,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -13,7 +13,7 @@ use std::{
 
 use attache_core::Timestamp;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
@@ -50,14 +50,35 @@ struct AttemptLabels {
 }
 
 /// What came of an attempt to deliver an event.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum AttemptOutcome {
     Delivered,
+    /// It is tried again.
     Failed,
     Dead,
     /// Nothing was sent: the sink's address is not allowed.
     Refused,
     Dropped,
+}
+
+impl AttemptOutcome {
+    const ALL: [Self; 5] = [Self::Delivered, Self::Failed, Self::Dead, Self::Refused, Self::Dropped];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+            Self::Refused => "refused",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+impl EncodeLabelValue for AttemptOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.as_str().encode(encoder)
+    }
 }
 
 /// The metrics of deliveries.
@@ -72,6 +93,10 @@ impl DeliveryMetrics {
     /// Metrics that begin at nothing.
     fn new(registry: &mut Registry) -> Self {
         let attempts = Family::<AttemptLabels, Counter>::default();
+        // What has not happened yet is told as 0: a rate of what was absent cannot be told.
+        for outcome in AttemptOutcome::ALL {
+            drop(attempts.get_or_create(&AttemptLabels { outcome }));
+        }
         registry.register("delivery_attempts", "Attempts to deliver an event", attempts.clone());
         let buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 60.0];
         let durations = Histogram::new(buckets);

@@ -26,6 +26,9 @@ pub struct SubscriptionFace {
     pub several: Several,
     /// What is done about the header `x-correlator`.
     pub correlator: Correlator,
+    /// Whether the identifiers of subscriptions are UUIDs by its contract: then any other text is a fault of the
+    /// request, and elsewhere it names nothing.
+    pub has_uuids: bool,
     /// How its events tell of a subscription itself.
     pub life: Life,
     /// Reads the body of a request for a subscription.

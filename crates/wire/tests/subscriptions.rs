@@ -124,6 +124,8 @@ fn delivery(notice: Notice) -> Delivery {
         attempts: 0,
         state: DeliveryState::Pending,
         last_outcome: None,
+        due_at: None,
+        is_replay: false,
     }
 }
 

@@ -95,7 +95,6 @@ impl Filter {
 impl Arguments {
     /// Runs the command.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let json = self.connection.json;
         match self.command {
             Command::List { filter, limit, after } => {
                 let operator = self.connection.open()?;
@@ -104,7 +103,7 @@ impl Arguments {
                     request = request.query(&[("after", after)]);
                 }
                 let page: AuditPage = operator.read(request).await?;
-                if json { output::print_json(&page)? } else { show(&page)? }
+                operator.show(&page, table)?;
             }
             Command::Export { filter, output } => {
                 let operator = self.connection.open()?;
@@ -117,28 +116,22 @@ impl Arguments {
                 let operator = self.connection.open()?;
                 let retention = Retention { keep_seconds: keep.map(|keep| keep.as_secs()) };
                 let dropped: Dropped = operator.tell(&["audit", "retain"], &retention).await?;
-                if json {
-                    output::print_json(&dropped)?;
-                } else {
-                    let Dropped { segments, records } = dropped;
-                    output::print(&format!("{records} records dropped, in {segments} segments\n"))?;
-                }
+                operator.show(&dropped, |Dropped { segments, records }| {
+                    format!("{records} records dropped, in {segments} segments\n")
+                })?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn show(page: &AuditPage) -> anyhow::Result<()> {
+fn table(page: &AuditPage) -> String {
     if page.records.is_empty() {
-        return Ok(output::print("no record\n")?);
+        return "no record\n".to_owned();
     }
-    let rows: Vec<_> = page.records.iter().map(row).collect();
-    output::print(&output::table(["TIME", "EVENT", "PUBLISHER", "CLIENT", "ACTION", "SUBJECT", "OUTCOME"], &rows))?;
-    if let Some(next) = &page.next {
-        output::print(&format!("there are more; the next: add --after {next}\n"))?;
-    }
-    Ok(())
+    let headings = ["TIME", "EVENT", "PUBLISHER", "CLIENT", "ACTION", "SUBJECT", "OUTCOME"];
+    let next = page.next.as_ref().map(|next| format!("there are more; the next: add --after {next}\n"));
+    output::table(headings, page.records.iter().map(row)) + &next.unwrap_or_default()
 }
 
 fn row(record: &AuditRecord) -> [String; 7] {

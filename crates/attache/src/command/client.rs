@@ -238,50 +238,38 @@ impl Arguments {
     /// Runs the command.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let operator = self.connection.open()?;
-        let json = self.connection.json;
         match self.command {
             Command::List => {
                 let list: ClientList = operator.ask(Method::GET, &["clients"]).await?;
-                if json {
-                    output::print_json(&list)?;
-                } else {
-                    let rows: Vec<_> = list.clients.iter().map(row).collect();
-                    output::print(&output::table(HEADINGS, &rows))?;
-                }
+                operator.show(&list, |list| output::table(HEADINGS, list.clients.iter().map(row)))?;
             }
             Command::Show(client) => {
                 let client: Client = operator.ask(Method::GET, &client.path()).await?;
-                if json {
-                    output::print_json(&client)?;
-                } else {
-                    output::print(&details(&client)?)?;
-                }
+                operator.show(&client, output::fields)?;
             }
             Command::Add(add) => {
                 let mut fields = add.registration.fields()?;
                 fields.insert("publisher".to_owned(), json!(add.publisher));
                 fields.insert("client_id".to_owned(), json!(add.id));
                 fields.insert("client_secret".to_owned(), json!(add.secret));
-                tell(&operator.tell(&["clients"], &fields).await?, json)?;
+                operator.show(&operator.tell(&["clients"], &fields).await?, with_secret)?;
             }
-            Command::Set(set) => tell(&change(&operator, *set).await?, json)?,
-            Command::RotateSecret(rotate) => tell(&rotate_secret(&operator, rotate).await?, json)?,
-            Command::RotateWebhookSecret(rotate) => tell(&rotate_webhook_secret(&operator, rotate).await?, json)?,
+            Command::Set(set) => operator.show(&change(&operator, *set).await?, with_secret)?,
+            Command::RotateSecret(rotate) => operator.show(&rotate_secret(&operator, rotate).await?, with_secret)?,
+            Command::RotateWebhookSecret(rotate) => {
+                operator.show(&rotate_webhook_secret(&operator, rotate).await?, with_secret)?;
+            }
             Command::Remove(client) => {
                 let removed: RemovedClient = operator.ask(Method::DELETE, &client.path()).await?;
-                if json {
-                    output::print_json(&removed)?;
-                } else {
+                operator.show(&removed, |removed| {
                     let Named { publisher, id } = client;
                     let ended = match removed.ended_subscriptions {
                         0 => String::new(),
                         1 => ", and 1 subscription has ended".to_owned(),
                         more => format!(", and {more} subscriptions have ended"),
                     };
-                    output::print(&format!(
-                        "{id} at {publisher} is removed; its tokens are worth nothing now{ended}\n"
-                    ))?;
-                }
+                    format!("{id} at {publisher} is removed; its tokens are worth nothing now{ended}\n")
+                })?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -323,31 +311,11 @@ async fn rotate_webhook_secret(operator: &Operator, rotate: RotateWebhookSecret)
     operator.tell(&path, &NewWebhookSecret { previous_ends_at: rotate.previous_ends_at }).await
 }
 
-/// Prints a client, and a secret that was made for it.
-fn tell(client: &Client, json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::print_json(client);
-    }
-    output::print(&output::table(HEADINGS, &[row(client)]))?;
-    if let Some(secret) = client.client_secret.as_ref().or(client.webhook_secret.as_ref()) {
-        output::print(&format!("secret, shown only now: {secret}\n"))?;
-    }
-    Ok(())
-}
-
-/// Everything that is registered of a client, a line for each field.
-fn details(client: &Client) -> anyhow::Result<String> {
-    let Value::Object(fields) = serde_json::to_value(client)? else { return Ok(String::new()) };
-    let shown = |value: &Value| match value {
-        Value::Array(values) if values.is_empty() => "-".to_owned(),
-        Value::Array(values) if values.iter().all(Value::is_string) => {
-            values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
-        }
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let rows: Vec<_> = fields.iter().map(|(name, value)| [name.clone(), shown(value)]).collect();
-    Ok(output::table(["FIELD", "VALUE"], &rows))
+/// A client, and a secret that was made for it.
+fn with_secret(client: &Client) -> String {
+    let secret = client.client_secret.as_ref().or(client.webhook_secret.as_ref());
+    let secret = secret.map(|secret| format!("secret, shown only now: {secret}\n"));
+    output::table(HEADINGS, [row(client)]) + &secret.unwrap_or_default()
 }
 
 /// Reads a JSON Web Key or a set of them (RFC 7517). A private key is refused before it leaves.

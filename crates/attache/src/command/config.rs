@@ -54,11 +54,9 @@ impl Show {
         if self.json {
             output::print_json(&shown)?;
         } else {
-            let rows: Vec<_> = shown
-                .into_iter()
-                .map(|it| [it.key.to_owned(), it.value, it.origin.to_owned(), it.meaning.to_owned()])
-                .collect();
-            output::print(&output::table(["KEY", "VALUE", "ORIGIN", "MEANING"], &rows))?;
+            let rows =
+                shown.into_iter().map(|it| [it.key.to_owned(), it.value, it.origin.to_owned(), it.meaning.to_owned()]);
+            output::print(&output::table(["KEY", "VALUE", "ORIGIN", "MEANING"], rows))?;
         }
         configuration::settings(loaded)?;
         Ok(ExitCode::SUCCESS)

@@ -56,7 +56,7 @@ impl Arguments {
         if self.json {
             output::print_json(&report)?;
         } else {
-            output::print(&output::table(HEADINGS, &report.rows()))?;
+            output::print(&output::table(HEADINGS, report.rows()))?;
             output::print(&report.details())?;
             output::print(&format!(
                 "\n{} scenarios tried against {}: {} passed, {} failed; {} skipped\n",

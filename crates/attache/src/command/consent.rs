@@ -10,7 +10,10 @@ use attache_server::admin::api::{
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 
-use crate::{operator::Connection, output};
+use crate::{
+    operator::{Connection, Operator},
+    output,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -106,7 +109,6 @@ impl Arguments {
     /// Runs the command.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let operator = self.connection.open()?;
-        let json = self.connection.json;
         match self.command {
             Command::Pending { line, limit, after } => {
                 let mut query = vec![("limit", limit.to_string())];
@@ -114,75 +116,49 @@ impl Arguments {
                 query.extend(after.map(|after| ("after", after.to_string())));
                 let request = operator.request(Method::GET, &["consent-requests"])?.query(&query);
                 let page: ConsentRequestPage = operator.read(request).await?;
-                if json {
-                    output::print_json(&page)?;
-                } else if page.requests.is_empty() {
-                    output::print("no request waits for an answer\n")?;
-                } else {
-                    let rows: Vec<_> = page.requests.iter().map(request_row).collect();
-                    output::print(&output::table(REQUEST_HEADINGS, &rows))?;
-                }
+                operator.show(&page, |page| match page.requests.as_slice() {
+                    [] => "no request waits for an answer\n".to_owned(),
+                    requests => output::table(REQUEST_HEADINGS, requests.iter().map(request_row)),
+                })?;
             }
-            Command::Grant { request } => answered(&operator, request, "grant", json).await?,
-            Command::Deny { request } => answered(&operator, request, "deny", json).await?,
+            Command::Grant { request } => answered(&operator, request, "grant").await?,
+            Command::Deny { request } => answered(&operator, request, "deny").await?,
             Command::List { number } => {
                 let list: ConsentList = operator.ask(Method::GET, &["lines", &number.to_string(), "consents"]).await?;
-                if json {
-                    output::print_json(&list)?;
-                } else if list.consents.is_empty() {
-                    output::print(&format!("nobody was ever allowed anything about {number}\n"))?;
-                } else {
-                    let rows: Vec<_> = list.consents.iter().map(row).collect();
-                    output::print(&output::table(HEADINGS, &rows))?;
-                }
+                operator.show(&list, |list| match list.consents.as_slice() {
+                    [] => format!("nobody was ever allowed anything about {number}\n"),
+                    consents => output::table(HEADINGS, consents.iter().map(row)),
+                })?;
             }
             Command::Withdraw(Withdraw { number, publisher, client, purpose, scope }) => {
                 let meant = Withdrawal { publisher, client_id: client, purpose, scope };
                 let path = ["lines", &number.to_string(), "consents", "withdraw"];
                 let withdrawn: Withdrawn = operator.tell(&path, &meant).await?;
-                if json {
-                    output::print_json(&withdrawn)?;
-                } else if withdrawn.withdrawn.is_empty() {
-                    output::print("nothing fits that is in force and the subscriber's to withdraw\n")?;
-                } else {
-                    let rows: Vec<_> = withdrawn.withdrawn.iter().map(row).collect();
-                    output::print(&output::table(HEADINGS, &rows))?;
-                }
+                operator.show(&withdrawn, |withdrawn| match withdrawn.withdrawn.as_slice() {
+                    [] => "nothing fits that is in force and the subscriber's to withdraw\n".to_owned(),
+                    consents => output::table(HEADINGS, consents.iter().map(row)),
+                })?;
             }
             Command::Answer { number, answer } => {
                 let subscriber = Subscriber { answer: answer.into() };
                 let request = operator.request(Method::PUT, &["lines", &number.to_string(), "subscriber"])?;
                 let subscriber: Subscriber = operator.read(request.json(&subscriber)).await?;
-                if json {
-                    output::print_json(&subscriber)?;
-                } else {
-                    output::print(&format!(
-                        "when asked for consent, the subscriber of {number} {}\n",
-                        does(subscriber)
-                    ))?;
-                }
+                operator.show(&subscriber, |subscriber| {
+                    format!("when asked for consent, the subscriber of {number} {}\n", does(*subscriber))
+                })?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn answered(
-    operator: &crate::operator::Operator,
-    request: RequestId,
-    word: &str,
-    json: bool,
-) -> anyhow::Result<()> {
+async fn answered(operator: &Operator, request: RequestId, word: &str) -> anyhow::Result<()> {
     let path = ["consent-requests", &request.to_string(), word];
     let answered: AnsweredRequest = operator.ask(Method::POST, &path).await?;
-    if json {
-        return output::print_json(&answered);
-    }
-    let word = match answered.answer {
-        Answer::Granted => "granted",
-        Answer::Denied => "denied",
-    };
-    Ok(output::print(&format!("{request} is {word}\n"))?)
+    operator.show(&answered, |answered| match answered.answer {
+        Answer::Granted => format!("{request} is granted\n"),
+        Answer::Denied => format!("{request} is denied\n"),
+    })
 }
 
 const fn does(subscriber: Subscriber) -> &'static str {

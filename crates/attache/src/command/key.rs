@@ -38,29 +38,24 @@ impl Arguments {
     /// Runs the command.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let operator = self.connection.open()?;
-        let json = self.connection.json;
         match self.command {
-            Command::List => show(&operator.ask(Method::GET, &["keys"]).await?, json)?,
-            Command::Rotate { now } => show(&operator.tell(&["keys"], &NewKey { immediately: now }).await?, json)?,
+            Command::List => operator.show(&operator.ask(Method::GET, &["keys"]).await?, table)?,
+            Command::Rotate { now } => {
+                operator.show(&operator.tell(&["keys"], &NewKey { immediately: now }).await?, table)?;
+            }
             Command::Retire { id } => {
                 let removed: Removed = operator.ask(Method::DELETE, &["keys", &id]).await?;
-                if json {
-                    output::print_json(&removed)?;
-                } else {
-                    output::print(&format!("{id} is retired; the tokens that it signed are worth nothing now\n"))?;
-                }
+                operator.show(&removed, |_| {
+                    format!("{id} is retired; the tokens that it signed are worth nothing now\n")
+                })?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn show(keys: &KeyList, json: bool) -> anyhow::Result<()> {
-    if json {
-        return output::print_json(keys);
-    }
-    let rows: Vec<_> = keys.keys.iter().map(row).collect();
-    Ok(output::print(&output::table(HEADINGS, &rows))?)
+fn table(list: &KeyList) -> String {
+    output::table(HEADINGS, list.keys.iter().map(row))
 }
 
 const HEADINGS: [&str; 6] = ["KEY", "ALGORITHM", "STATE", "PUBLISHED", "SIGNS FROM", "PUBLISHED UNTIL"];

@@ -189,50 +189,45 @@ impl Arguments {
     /// Runs the command.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let operator = self.connection.open()?;
-        let json = self.connection.json;
         match self.command {
-            Command::List { limit, after } => list(&operator, json, limit, after).await?,
+            Command::List { limit, after } => list(&operator, limit, after).await?,
             Command::Show { number } => {
                 let line: Line = operator.ask(Method::GET, &["lines", &number.to_string()]).await?;
-                show(&line, json)?;
+                operator.show(&line, table)?;
             }
             Command::Add(add) => {
                 let line: Line = operator.tell(&["lines"], &NewLine::from(add)).await?;
-                show(&line, json)?;
+                operator.show(&line, table)?;
             }
             Command::Remove { number } => {
                 let removed: Removed = operator.ask(Method::DELETE, &["lines", &number.to_string()]).await?;
-                if json { output::print_json(&removed)? } else { output::print(&format!("{number} is removed\n"))? }
+                operator.show(&removed, |_| format!("{number} is removed\n"))?;
             }
             Command::Roam { number, place } => {
                 let place = visited(place).context("name a country or a network")?;
-                change(&operator, json, number, "roam", &place).await?;
+                change(&operator, number, "roam", &place).await?;
             }
-            Command::Home { number } => change(&operator, json, number, "home", &serde_json::json!({})).await?,
+            Command::Home { number } => change(&operator, number, "home", &serde_json::json!({})).await?,
             Command::Reach { number, reach } => {
                 let reach = Reach { data: reach.data, sms: reach.sms };
-                change(&operator, json, number, "reach", &reach).await?;
+                change(&operator, number, "reach", &reach).await?;
             }
             Command::Technology { number, technology: Told(technology) } => {
-                change(&operator, json, number, "technology", &Connected { technology }).await?;
+                change(&operator, number, "technology", &Connected { technology }).await?;
             }
             Command::Eligible { number } => {
-                change(&operator, json, number, "eligibility", &Eligibility { eligible: true }).await?;
+                change(&operator, number, "eligibility", &Eligibility { eligible: true }).await?;
             }
             Command::Ineligible { number } => {
-                change(&operator, json, number, "eligibility", &Eligibility { eligible: false }).await?;
+                change(&operator, number, "eligibility", &Eligibility { eligible: false }).await?;
             }
             Command::OperatorToken { number } => {
                 let path = ["lines", &number.to_string(), "operator-token"];
                 let issued: OperatorToken = operator.ask(Method::POST, &path).await?;
-                if json {
-                    output::print_json(&issued)?;
-                } else {
-                    output::print(&format!("operatortoken:{}\n", issued.operator_token))?;
-                }
+                operator.show(&issued, |issued| format!("operatortoken:{}\n", issued.operator_token))?;
             }
-            Command::Import { file } => import(&operator, json, &file).await?,
-            Command::Export { file } => export(&operator, json, &file).await?,
+            Command::Import { file } => import(&operator, &file).await?,
+            Command::Export { file } => export(&operator, &file).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -255,41 +250,33 @@ impl From<Add> for NewLine {
     }
 }
 
-async fn list(operator: &Operator, json: bool, limit: u64, after: Option<PhoneNumber>) -> anyhow::Result<()> {
+async fn list(operator: &Operator, limit: u64, after: Option<PhoneNumber>) -> anyhow::Result<()> {
     let mut request = operator.request(Method::GET, &["lines"])?.query(&[("limit", limit)]);
     if let Some(after) = after {
         request = request.query(&[("after", after)]);
     }
     let page: LinePage = operator.read(request).await?;
-    if json {
-        return output::print_json(&page);
-    }
-    let rows: Vec<_> = page.lines.iter().map(row).collect();
-    output::print(&output::table(HEADINGS, &rows))?;
-    if let Some(next) = page.next {
-        output::print(&format!(
-            "{} of {} lines; the next: attache line list --after {next}\n",
-            page.lines.len(),
-            page.total
-        ))?;
-    }
-    Ok(())
+    operator.show(&page, |page| {
+        let (count, total) = (page.lines.len(), page.total);
+        let next = page.next.as_ref();
+        let next = next.map(|next| format!("{count} of {total} lines; the next: attache line list --after {next}\n"));
+        output::table(HEADINGS, page.lines.iter().map(row)) + &next.unwrap_or_default()
+    })
 }
 
 /// Changes a line, and tells what it is like then.
 async fn change(
     operator: &Operator,
-    json: bool,
     number: PhoneNumber,
     change: &str,
     body: &impl serde::Serialize,
 ) -> anyhow::Result<()> {
     let line: Line = operator.tell(&["lines", &number.to_string(), change], body).await?;
-    show(&line, json)
+    operator.show(&line, table)
 }
 
-fn show(line: &Line, json: bool) -> anyhow::Result<()> {
-    if json { output::print_json(line) } else { Ok(output::print(&output::table(HEADINGS, &[row(line)]))?) }
+fn table(line: &Line) -> String {
+    output::table(HEADINGS, [row(line)])
 }
 
 const HEADINGS: [&str; 8] =
@@ -316,18 +303,17 @@ fn row(line: &Line) -> [String; 8] {
     ]
 }
 
-async fn import(operator: &Operator, json: bool, path: &Path) -> anyhow::Result<()> {
+async fn import(operator: &Operator, path: &Path) -> anyhow::Result<()> {
     let file = File::open(path).await.with_context(|| format!("{} can't be read", path.display()))?;
     let request = operator.request(Method::POST, &["lines", "import"])?;
     let answer = operator.send(request.header("content-type", "text/csv").body(file)).await?;
     let bar = progress_bar();
     let last = last_event(answer, &bar).await?;
     bar.finish_and_clear();
-    match last {
-        ImportEvent::Done { imported, added, replaced } if !json => {
-            Ok(output::print(&format!("{imported} lines imported: {added} added, {replaced} replaced\n"))?)
+    match &last {
+        ImportEvent::Done { imported, added, replaced } => {
+            operator.show(&last, |_| format!("{imported} lines imported: {added} added, {replaced} replaced\n"))
         }
-        ImportEvent::Done { .. } => output::print_json(&last),
         ImportEvent::Refused { errors, total } => {
             let told = |error: &ImportError| format!("{}:{}: {}", path.display(), error.line, error.message);
             let told: Vec<String> = errors.iter().map(told).collect();
@@ -368,13 +354,11 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-async fn export(operator: &Operator, json: bool, path: &Path) -> anyhow::Result<()> {
+async fn export(operator: &Operator, path: &Path) -> anyhow::Result<()> {
     let answer = operator.send(operator.request(Method::GET, &["lines", "export"])?).await?;
     // The first line has the headings.
     let exported = output::save(answer, Some(path)).await?.saturating_sub(1);
-    if json {
-        output::print_json(&serde_json::json!({ "exported": exported }))
-    } else {
-        Ok(output::print(&format!("{exported} lines exported to {}\n", path.display()))?)
-    }
+    operator.show(&serde_json::json!({ "exported": exported }), |_| {
+        format!("{exported} lines exported to {}\n", path.display())
+    })
 }

@@ -6,7 +6,7 @@ use attache_server::admin::api::{NetworkCondition, NetworkState};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 
-use crate::{operator::Connection, output};
+use crate::operator::Connection;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -48,16 +48,15 @@ impl Arguments {
                 operator.read(request.json(&NetworkCondition { state })).await?
             }
         };
-        if self.connection.json {
-            output::print_json(&condition)?;
-        } else {
-            output::print(match condition.state {
+        operator.show(&condition, |condition| {
+            let told = match condition.state {
                 NetworkState::Up => "up: the network answers\n",
                 NetworkState::Failing => "failing: the network cannot be asked\n",
                 NetworkState::Silent => "silent: the network does not answer in time\n",
                 NetworkState::Unknowing => "unknowing: the network answers as if it had never seen any line\n",
-            })?;
-        }
+            };
+            told.to_owned()
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -51,13 +51,11 @@ impl Arguments {
             }
             Command::Erase { number } => {
                 let erased: Erased = operator.ask(Method::DELETE, &["subjects", &number.to_string()]).await?;
-                if self.connection.json {
-                    output::print_json(&erased)?;
-                } else {
-                    output::print(&format!(
+                operator.show(&erased, |_| {
+                    format!(
                         "{number} is forgotten: what was granted has ended, and its audit records name nobody any more\n"
-                    ))?;
-                }
+                    )
+                })?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -3,11 +3,17 @@
 use std::process::ExitCode;
 
 use attache_core::{SubscriptionId, Timestamp};
-use attache_server::admin::api::{DeliveryList, Replay, ReplayedEvents, Subscription, SubscriptionList};
+use attache_server::admin::api::{
+    DeadLetter, DeadLetterList, DeadLetterQuery, Delivery, DeliveryList, Replay, ReplaySince, ReplayedEvents,
+    Subscription, SubscriptionList, SubscriptionQuery,
+};
 use clap::{ArgGroup, Args, Subcommand};
 use reqwest::Method;
 
-use crate::{operator::Connection, output};
+use crate::{
+    operator::{Connection, Operator},
+    output,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -41,13 +47,22 @@ enum Command {
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
-    /// Sends dead letters of a subscription again
+    /// Shows what was given up, of all subscriptions, newest first
+    DeadLetters {
+        /// Only those that were made since then, such as 2026-11-21T08:00:00Z
+        #[arg(long, value_name = "TIME")]
+        since: Option<Timestamp>,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+    /// Sends dead letters again: one, or all that were made since a time
     #[command(group = ArgGroup::new("which").required(true).args(["sequence", "since"]))]
     Replay {
-        /// Its identifier
-        id: SubscriptionId,
+        /// Of this subscription; without one, of all
+        id: Option<SubscriptionId>,
         /// The one of this sequence
-        #[arg(long, value_name = "SEQUENCE")]
+        #[arg(long, value_name = "SEQUENCE", requires = "id")]
         sequence: Option<u64>,
         /// All that were made since then, such as 2026-11-21T08:00:00Z
         #[arg(long, value_name = "TIME")]
@@ -69,66 +84,55 @@ impl Arguments {
     /// Runs the command.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let operator = self.connection.open()?;
-        let is_json = self.connection.json;
         match self.command {
             Command::List { limit, after } => {
-                let mut request = operator.request(Method::GET, &["subscriptions"])?.query(&[("limit", limit)]);
-                if let Some(after) = after {
-                    request = request.query(&[("after", after)]);
-                }
-                let list: SubscriptionList = operator.read(request).await?;
-                if is_json {
-                    output::print_json(&list)?;
-                } else if list.subscriptions.is_empty() {
-                    output::print("no subscriptions; applications make them at /<api>/<version>/subscriptions\n")?;
-                } else {
-                    print_all(&list.subscriptions)?;
-                }
+                let request = operator.request(Method::GET, &["subscriptions"])?;
+                let list: SubscriptionList =
+                    operator.read(request.query(&SubscriptionQuery { after, limit: Some(limit) })).await?;
+                operator.show(&list, |list| subscriptions(list, limit))?;
             }
             Command::Show { id } => {
-                let shown = operator.ask(Method::GET, &["subscriptions", &id.to_string()]).await?;
-                print_one(is_json, shown)?;
+                let shown: Subscription = operator.ask(Method::GET, &["subscriptions", &id.to_string()]).await?;
+                operator.show(&shown, output::fields)?;
             }
-            Command::Pause { id } => {
-                let shown = operator.ask(Method::POST, &["subscriptions", &id.to_string(), "pause"]).await?;
-                print_one(is_json, shown)?;
-            }
-            Command::Resume { id } => {
-                let shown = operator.ask(Method::POST, &["subscriptions", &id.to_string(), "resume"]).await?;
-                print_one(is_json, shown)?;
-            }
+            Command::Pause { id } => set_active(&operator, id, "pause").await?,
+            Command::Resume { id } => set_active(&operator, id, "resume").await?,
             Command::Deliveries { id, limit } => {
                 let request = operator.request(Method::GET, &["subscriptions", &id.to_string(), "deliveries"])?;
                 let list: DeliveryList = operator.read(request.query(&[("limit", limit)])).await?;
-                if is_json {
-                    output::print_json(&list)?;
-                } else {
-                    print_deliveries(&list)?;
-                }
+                operator.show(&list, deliveries)?;
+            }
+            Command::DeadLetters { since, limit } => {
+                let request = operator.request(Method::GET, &["dead-letters"])?;
+                let list: DeadLetterList =
+                    operator.read(request.query(&DeadLetterQuery { since, limit: Some(limit) })).await?;
+                operator.show(&list, dead_letters)?;
             }
             Command::Replay { id, sequence, since } => {
-                let path = ["subscriptions", &id.to_string(), "replay"];
-                let replayed: ReplayedEvents = operator.tell(&path, &Replay { sequence, since }).await?;
-                if is_json {
-                    output::print_json(&replayed)?;
-                } else if replayed.replayed == 0 {
-                    output::print(
-                        "no dead letter fits that; `attache subscription deliveries` shows those there are\n",
-                    )?;
-                } else {
-                    output::print(&format!("{} sent again\n", replayed.replayed))?;
-                }
+                let replayed: ReplayedEvents = match (id, since) {
+                    (None, Some(since)) => operator.tell(&["dead-letters", "replay"], &ReplaySince { since }).await?,
+                    (id, since) => {
+                        let id = id.map(|id| id.to_string()).unwrap_or_default();
+                        operator.tell(&["subscriptions", &id, "replay"], &Replay { sequence, since }).await?
+                    }
+                };
+                operator.show(&replayed, |replayed| match replayed.replayed {
+                    0 => "no dead letter fits that; `attache subscription dead-letters` shows those there are\n".into(),
+                    1 => "1 event is sent again\n".into(),
+                    count => format!("{count} events are sent again\n"),
+                })?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print_one(is_json: bool, shown: Subscription) -> anyhow::Result<()> {
-    if is_json { output::print_json(&shown) } else { print_all(&[shown]) }
+async fn set_active(operator: &Operator, id: SubscriptionId, word: &str) -> anyhow::Result<()> {
+    let shown: Subscription = operator.ask(Method::POST, &["subscriptions", &id.to_string(), word]).await?;
+    operator.show(&shown, |shown| format!("{id} is {}\n", shown.status))
 }
 
-fn print_all(subscriptions: &[Subscription]) -> anyhow::Result<()> {
+fn subscriptions(list: &SubscriptionList, limit: u32) -> String {
     let row = |subscription: &Subscription| {
         [
             subscription.id.to_string(),
@@ -141,24 +145,55 @@ fn print_all(subscriptions: &[Subscription]) -> anyhow::Result<()> {
             subscription.sink.clone(),
         ]
     };
-    let rows: Vec<_> = subscriptions.iter().map(row).collect();
-    Ok(output::print(&output::table(["ID", "CLIENT", "API", "EVENT", "LINE", "STATUS", "EVENTS", "SINK"], &rows))?)
+    let Some(newest) = list.subscriptions.last() else {
+        return "no subscriptions; applications make them, and so does `attache listen NUMBER`\n".to_owned();
+    };
+    let headings = ["ID", "CLIENT", "API", "EVENT", "LINE", "STATUS", "EVENTS", "SINK"];
+    let table = output::table(headings, list.subscriptions.iter().map(row));
+    let is_full = u32::try_from(list.subscriptions.len()).is_ok_and(|count| count >= limit);
+    let next =
+        if is_full { format!("there may be more; the next: add --after {}\n", newest.id) } else { String::new() };
+    table + &next
 }
 
-fn print_deliveries(list: &DeliveryList) -> anyhow::Result<()> {
-    let rows: Vec<_> = list
-        .deliveries
-        .iter()
-        .map(|delivery| {
-            [
-                delivery.sequence.to_string(),
-                delivery.event.clone(),
-                format!("{:.3}", delivery.at),
-                delivery.state.clone(),
-                delivery.attempts.to_string(),
-                delivery.last_outcome.clone().unwrap_or_default(),
-            ]
-        })
-        .collect();
-    Ok(output::print(&output::table(["SEQUENCE", "EVENT", "AT", "STATE", "ATTEMPTS", "LAST"], &rows))?)
+fn deliveries(list: &DeliveryList) -> String {
+    let row = |delivery: &Delivery| {
+        let next = match (delivery.state.as_str(), delivery.due_at) {
+            (_, Some(due_at)) => format!("{due_at:.0}"),
+            ("pending", None) => "waits".to_owned(),
+            _ => String::new(),
+        };
+        [
+            delivery.sequence.to_string(),
+            delivery.event.clone(),
+            format!("{:.3}", delivery.at),
+            delivery.state.clone(),
+            delivery.attempts.to_string(),
+            next,
+            delivery.last_outcome.clone().unwrap_or_default(),
+        ]
+    };
+    let headings = ["SEQUENCE", "EVENT", "AT", "STATE", "ATTEMPTS", "NEXT", "LAST OUTCOME"];
+    output::table(headings, list.deliveries.iter().map(row))
+}
+
+fn dead_letters(list: &DeadLetterList) -> String {
+    if list.dead_letters.is_empty() {
+        return format!("no dead letters{}\n", if list.total > 0 { " since then" } else { "" });
+    }
+    let row = |letter: &DeadLetter| {
+        [
+            letter.subscription_id.to_string(),
+            letter.delivery.sequence.to_string(),
+            letter.delivery.event.clone(),
+            format!("{:.3}", letter.delivery.made_at),
+            letter.delivery.attempts.to_string(),
+            letter.delivery.last_outcome.clone().unwrap_or_default(),
+            letter.client_id.clone().unwrap_or_default(),
+            letter.sink.clone(),
+        ]
+    };
+    let headings = ["SUBSCRIPTION", "SEQUENCE", "EVENT", "MADE", "ATTEMPTS", "LAST OUTCOME", "CLIENT", "SINK"];
+    let table = output::table(headings, list.dead_letters.iter().map(row));
+    format!("{table}{} of {} dead letters\n", list.dead_letters.len(), list.total)
 }

@@ -32,6 +32,20 @@ impl Contract {
         &self.document
     }
 
+    /// Forgets that a schema requires a field, if it does: a listed difference.
+    pub(crate) fn permit_absence(&mut self, schema: &str, field: &str) {
+        fn permit(schema: &mut Value, field: &str) {
+            if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+                required.retain(|name| name != field);
+            }
+            let parts = schema.get_mut("allOf").and_then(Value::as_array_mut);
+            parts.into_iter().flatten().for_each(|part| permit(part, field));
+        }
+        if let Some(schema) = self.document["components"]["schemas"].get_mut(schema) {
+            permit(schema, field);
+        }
+    }
+
     /// The schema of a request's body.
     pub(crate) fn request(&self, path: &str) -> &Value {
         &self.document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]

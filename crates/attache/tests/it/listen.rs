@@ -12,8 +12,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    authority::Authority,
     faces::CAMARA,
-    harness::{Attache, BOUND, Log, eventually, program},
+    harness::{Attache, BOUND, Log, Request, eventually, program},
+    sink::Sink,
 };
 
 const LINE: &str = "+33639980001";
@@ -89,6 +91,19 @@ impl Drop for Listener {
 fn said(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A request of an application that subscribes a sink to the line.
+fn subscribe(attache: &Attache, sink: &str) -> Request {
+    let event = "org.camaraproject.device-roaming-status-subscriptions.v0.roaming-on";
+    let scope = format!("dpv:FraudPreventionAndDetection device-roaming-status-subscriptions:{event}:create");
+    attache
+        .post("/device-roaming-status-subscriptions/v0.8/subscriptions")
+        .bearer(&CAMARA.two_legged(attache, &scope))
+        .json(&json!({
+            "protocol": "HTTP", "sink": sink, "types": [event],
+            "config": { "subscriptionDetail": { "device": { "phoneNumber": LINE } } },
+        }))
 }
 
 fn roam(attache: &Attache, country: &str) {
@@ -177,14 +192,7 @@ fn a_sink_that_insists_on_a_token_gets_it_from_its_subscription_and_refuses_othe
     let attache = Attache::sandbox();
     let listener = Listener::to(&attache, &[LINE, "--token", "sesame-open"]);
     listener.shows("subscription-started");
-    let scope = "device-roaming-status-subscriptions:org.camaraproject.device-roaming-status-subscriptions.v0.roaming-on:create";
-    let token = CAMARA.two_legged(&attache, &format!("dpv:FraudPreventionAndDetection {scope}"));
-    let body = json!({
-        "protocol": "HTTP", "sink": listener.url(),
-        "types": ["org.camaraproject.device-roaming-status-subscriptions.v0.roaming-on"],
-        "config": { "subscriptionDetail": { "device": { "phoneNumber": LINE } } },
-    });
-    attache.post("/device-roaming-status-subscriptions/v0.8/subscriptions").bearer(&token).json(&body).says(201);
+    subscribe(&attache, &listener.url()).says(201);
     let told = listener.tells("refused");
     assert!(told.contains("401") && told.contains("no bearer token"), "{told}");
     assert!(!(told + &listener.shown.text()).contains("sesame"));
@@ -249,6 +257,27 @@ fn the_key_of_the_sandboxes_authority_is_made_once_for_its_owner_only() {
     attache.stop();
     attache.start();
     assert_eq!(fs::read(&key).unwrap(), made);
+}
+
+#[test]
+fn the_sandboxes_authority_vouches_for_this_machine_only() {
+    let attache = Attache::sandbox();
+    let authority = Authority::of_sandbox(attache.data_dir());
+    let (good, bad) = (
+        Sink::with_tls(authority.server("127.0.0.1")),
+        Sink::with_tls(authority.server_of(&["127.0.0.1", "shop.example"])),
+    );
+    for sink in [&good, &bad] {
+        subscribe(&attache, &sink.url()).says(201);
+    }
+    good.received(1);
+    let list = attache.admin(Method::GET, "/admin/v1/subscriptions").says(200).json();
+    let path = format!("/admin/v1/subscriptions/{}/deliveries", list["subscriptions"][1]["id"].as_str().unwrap());
+    let outcome = eventually("an attempt fails", || {
+        let deliveries = attache.admin(Method::GET, &path).says(200).json();
+        deliveries["deliveries"][0]["last_outcome"].as_str().map(str::to_owned)
+    });
+    assert!(outcome.contains("NameConstraintViolation"), "{outcome}");
 }
 
 mod needs_curl {

@@ -38,6 +38,7 @@ mod properties;
 mod signed_events;
 mod sink;
 mod subject_rights;
+mod subscription_contracts;
 mod subscriptions;
 mod survival;
 mod telefonica;

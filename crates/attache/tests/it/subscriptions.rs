@@ -448,7 +448,7 @@ fn a_sink_that_is_busy_is_tried_again_in_order_and_one_that_refuses_is_not() {
         let text = attache.get("/metrics").says(200).body;
         text.contains("attache_deliveries_dead 1").then_some(text)
     });
-    assert!(metrics.contains(r#"attache_delivery_attempts_total{outcome="Delivered"}"#), "{metrics}");
+    assert!(metrics.contains(r#"attache_delivery_attempts_total{outcome="delivered"}"#), "{metrics}");
 }
 
 #[test]
@@ -515,18 +515,26 @@ fn the_operator_sees_pauses_and_resumes_subscriptions_and_sends_dead_letters_aga
         (output.status.success(), text)
     };
     assert!(run(&["list"]).1.starts_with("no subscriptions"));
+    assert_eq!(run(&["dead-letters"]).1, "no dead letters\n");
     let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
     let id = id_of(&shop.subscribe(&ROAMING.body("roaming-on", &sink.url(), Some(LINE))));
     roam(&attache, "DE");
     sink.received(2);
     eventually("the dead letter is shown", || run(&["deliveries", &id]).1.contains("dead").then_some(()));
+    assert!(run(&["show", &id]).1.contains("roaming-on"));
+    let letters = run(&["dead-letters"]).1;
+    assert!(
+        letters.contains(&id) && letters.contains("HTTP 403") && letters.ends_with("1 of 1 dead letters\n"),
+        "{letters}"
+    );
+    assert_eq!(run(&["dead-letters", "--since", "2999-01-01T00:00:00Z"]).1, "no dead letters since then\n");
     let (_, list) = run(&["list"]);
     assert!(
         list.contains(&id) && list.contains(LINE) && list.contains("camara-demo") && list.contains("ACTIVE"),
         "{list}"
     );
     refusing.store(false, std::sync::atomic::Ordering::SeqCst);
-    assert_eq!(run(&["replay", &id, "--sequence", "2"]).1, "1 sent again\n");
+    assert_eq!(run(&["replay", &id, "--sequence", "2"]).1, "1 event is sent again\n");
     let again = &sink.received(3)[2];
     assert_eq!((again.id(), again.status), (format!("{id}-2").as_str(), 204));
     assert!(run(&["replay", &id, "--sequence", "2"]).1.starts_with("no dead letter"));
@@ -544,6 +552,69 @@ fn the_operator_sees_pauses_and_resumes_subscriptions_and_sends_dead_letters_aga
     let unknown = attache.admin(Method::GET, "/admin/v1/subscriptions/nonsense").says(404);
     assert_eq!(unknown.text("code"), "UNKNOWN_SUBSCRIPTION");
     assert!(run(&["show", &id, "--json"]).1.contains("SUBSCRIPTION_DELETED"));
+}
+
+#[test]
+fn the_dead_letters_of_all_subscriptions_are_sent_again_since_a_time() {
+    let attache = sandbox();
+    let refusing = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let refuses = std::sync::Arc::clone(&refusing);
+    let sink = Sink::answering(
+        move |_, _| {
+            if refuses.load(std::sync::atomic::Ordering::SeqCst) { (400, "") } else { (204, "") }
+        },
+    );
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    let ids = [LINE, OTHER_LINE].map(|line| {
+        let body = ROAMING.body("roaming-on", &sink.url(), Some(line));
+        id_of(&shop.subscribe(&body))
+    });
+    let letters = || attache.admin(Method::GET, "/admin/v1/dead-letters").says(200).json();
+    eventually("both starts are dead letters", || (letters()["total"] == 2).then_some(()));
+    let listed = letters();
+    let newest = &listed["dead_letters"][0];
+    assert_eq!(newest["subscription_id"], ids[1].as_str());
+    assert_eq!((&newest["client_id"], &newest["sink"]), (&json!("camara-demo"), &json!(sink.url())));
+    assert_eq!((&newest["event_id"], &newest["last_outcome"]), (&json!(format!("{}-1", ids[1])), &json!("HTTP 400")));
+    let since = newest["made_at"].as_str().unwrap();
+    let one = attache.admin(Method::GET, &format!("/admin/v1/dead-letters?since={since}")).says(200).json();
+    assert_eq!((one["dead_letters"].as_array().unwrap().len(), &one["total"]), (1, &json!(2)));
+
+    refusing.store(false, std::sync::atomic::Ordering::SeqCst);
+    let replay = |since: &str| {
+        let output = attache.command(&["subscription", "replay", "--since", since]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(replay(since), "1 event is sent again\n");
+    assert_eq!(replay("2026-01-01T00:00:00Z"), "1 event is sent again\n");
+    assert!(replay("2026-01-01T00:00:00Z").starts_with("no dead letter fits that"));
+    let events = sink.received(4).split_off(2);
+    let told: Vec<_> = events.iter().map(|event| (event.id().to_owned(), event.status)).collect();
+    assert_eq!(told, [(format!("{}-1", ids[1]), 204), (format!("{}-1", ids[0]), 204)]);
+    eventually("nothing is dead any more", || (letters()["total"] == 0).then_some(()));
+    let alone = attache.command(&["subscription", "replay", "--sequence", "1"]);
+    assert_eq!(alone.status.code(), Some(2), "a sequence is one of a subscription: {alone:?}");
+}
+
+#[test]
+fn the_operator_sees_when_an_event_is_tried_again_and_what_waits_for_it() {
+    let attache = sandbox();
+    let sink = Sink::answering(|_, _| (503, "retry-after: 3600\r\n"));
+    let shop = ROAMING.two_legged(&attache, &["roaming-on"]);
+    let id = id_of(&shop.subscribe(&ROAMING.body("roaming-on", &sink.url(), Some(LINE))));
+    roam(&attache, "DE");
+    let deliveries = || {
+        let path = format!("/admin/v1/subscriptions/{id}/deliveries");
+        attache.admin(Method::GET, &path).says(200).json()["deliveries"].clone()
+    };
+    let told = eventually("the first attempt is recorded", || {
+        Some(deliveries()).filter(|told| told[1]["attempts"] == 1 && told.as_array().unwrap().len() == 2)
+    });
+    assert_eq!((&told[0]["state"], &told[0]["due_at"]), (&json!("pending"), &Value::Null), "{told}");
+    assert!(told[1]["due_at"].as_str() > told[1]["made_at"].as_str(), "{told}");
+    let shown = String::from_utf8(attache.command(&["subscription", "deliveries", &id]).stdout).unwrap();
+    let rows: Vec<_> = shown.lines().collect();
+    assert!(rows[0].contains("NEXT") && rows[1].contains("waits") && rows[2].contains("HTTP 503"), "{shown}");
 }
 
 /// How often the server is killed in a run of the tests; `ATTACHE_TEST_KILLS` sets another count.

@@ -60,11 +60,12 @@ const OWNED: [(&str, Owned); 5] = [
 ];
 
 /// The paths that need a credential, but at which nothing belongs to a client, and why.
-const NOT_OWNED: [(&str, &str); 5] = [
+const NOT_OWNED: [(&str, &str); 6] = [
     ("*/retrieve", "a question about a line, to which the token is bound or not"),
     ("*/roaming", "as above"),
     ("*/connectivity", "as above"),
     ("*/bc-authorize", "it begins something new"),
+    ("*/subscriptions/", "whoever may ask is told that an identifier is missing, and nothing else"),
     ("*/userinfo", "it tells about the token that is sent, and names no other"),
 ];
 

@@ -461,6 +461,8 @@ pub struct Delivery {
     pub state: String,
     /// What came of the last attempt.
     pub last_outcome: Option<String>,
+    /// When it is sent next; none when it is settled, or waits for the one before it.
+    pub due_at: Option<Timestamp>,
 }
 
 /// What a subscription is told, newest first.
@@ -470,7 +472,50 @@ pub struct DeliveryList {
     pub deliveries: Vec<Delivery>,
 }
 
-/// Which dead letters are sent again: either.
+/// An event that was given up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Whom it was for.
+    pub subscription_id: SubscriptionId,
+    /// Who made that subscription; none when the client is gone.
+    pub client_id: Option<String>,
+    /// Where it should have been told.
+    pub sink: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub delivery: Delivery,
+}
+
+/// Dead letters of all subscriptions, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeadLetterList {
+    /// They.
+    pub dead_letters: Vec<DeadLetter>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+/// Which dead letters are listed.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterQuery {
+    /// Those that were made then or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// At most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Which dead letters of all subscriptions are sent again.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaySince {
+    /// Those that were made then or later.
+    pub since: Timestamp,
+}
+
+/// Which dead letters of a subscription are sent again: either.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {

@@ -71,6 +71,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .serve("/admin/v1/subscriptions/{id}/replay", post(subscription::replay))
         .serve("/admin/v1/subscriptions/{id}/pause", post(subscription::pause))
         .serve("/admin/v1/subscriptions/{id}/resume", post(subscription::resume))
+        .serve("/admin/v1/dead-letters", get(subscription::dead_letters))
+        .serve("/admin/v1/dead-letters/replay", post(subscription::replay_of_all))
         .serve("/admin/v1/network", get(network::show).put(network::set))
         .serve("/admin/v1/keys", get(key::list).post(key::rotate))
         .serve("/admin/v1/keys/{id}", delete(key::retire))

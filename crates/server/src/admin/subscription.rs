@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use attache_core::{Notice, Replayed, StoreError, SubscriptionFilter, SubscriptionId, SubscriptionStatus};
+use attache_core::{
+    Delivery, Notice, Replayed, StoreError, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus,
+    Timestamp,
+};
 use attache_wire::event_id;
 use axum::{
     Json,
@@ -11,7 +14,9 @@ use axum::{
 
 use super::{
     AdminError, JsonBody,
-    api::{self, Replay, ReplayedEvents, SubscriptionList, SubscriptionQuery},
+    api::{
+        self, DeadLetterList, DeadLetterQuery, Replay, ReplaySince, ReplayedEvents, SubscriptionList, SubscriptionQuery,
+    },
 };
 use crate::app::App;
 
@@ -61,11 +66,39 @@ pub(super) async fn replay(
 ) -> Result<Json<ReplayedEvents>, AdminError> {
     let id = find(&app, &id)?.id;
     let which = match (wanted.sequence, wanted.since) {
-        (Some(sequence), None) => Replayed::One(sequence),
-        (None, Some(since)) => Replayed::Since(since),
+        (Some(sequence), None) => Replayed::One(id, sequence),
+        (None, Some(since)) => Replayed::Since(Some(id), since),
         _ => return Err(AdminError::Invalid("either `sequence` or `since` is needed".to_owned())),
     };
-    let replayed = app.deliveries.replay(id, which, app.clock.now()).await.map_err(internal)?;
+    send_again(&app, which).await
+}
+
+pub(super) async fn dead_letters(
+    State(app): State<Arc<App>>,
+    query: Result<Query<DeadLetterQuery>, QueryRejection>,
+) -> Result<Json<DeadLetterList>, AdminError> {
+    let Query(query) = query?;
+    let since = query.since.unwrap_or(Timestamp::from_unix_seconds(0));
+    let dead = app.deliveries.dead(since, query.limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE)).map_err(internal)?;
+    let letter = |(dead, subscription): &(Delivery, Subscription)| api::DeadLetter {
+        subscription_id: subscription.id,
+        client_id: name_of(&app, subscription),
+        sink: subscription.sink.to_string(),
+        delivery: delivery(dead),
+    };
+    let (_, total) = app.deliveries.backlog().map_err(internal)?;
+    Ok(Json(DeadLetterList { dead_letters: dead.iter().map(letter).collect(), total }))
+}
+
+pub(super) async fn replay_of_all(
+    State(app): State<Arc<App>>,
+    JsonBody(wanted): JsonBody<ReplaySince>,
+) -> Result<Json<ReplayedEvents>, AdminError> {
+    send_again(&app, Replayed::Since(None, wanted.since)).await
+}
+
+async fn send_again(app: &App, which: Replayed) -> Result<Json<ReplayedEvents>, AdminError> {
+    let replayed = app.deliveries.replay(which, app.clock.now()).await.map_err(internal)?;
     Ok(Json(ReplayedEvents { replayed }))
 }
 
@@ -91,7 +124,7 @@ async fn set_active(
     Ok(Json(shown(&app, &changed).await))
 }
 
-fn find(app: &App, id: &str) -> Result<attache_core::Subscription, AdminError> {
+fn find(app: &App, id: &str) -> Result<Subscription, AdminError> {
     let unknown = || AdminError::UnknownSubscription(id.chars().take(36).collect());
     let parsed: SubscriptionId = id.parse().map_err(|_| unknown())?;
     app.subscriptions.subscription(parsed).map_err(internal)?.ok_or_else(unknown)
@@ -101,13 +134,16 @@ fn internal(error: StoreError) -> AdminError {
     AdminError::internal(error)
 }
 
-async fn shown(app: &App, subscription: &attache_core::Subscription) -> api::Subscription {
-    let clients = app.clients.list();
-    let client = clients.iter().find(|client| client.id == subscription.client);
+/// Who made a subscription.
+fn name_of(app: &App, subscription: &Subscription) -> Option<String> {
+    app.clients.get(subscription.client).map(|client| client.client_id.clone())
+}
+
+async fn shown(app: &App, subscription: &Subscription) -> api::Subscription {
     api::Subscription {
         id: subscription.id,
         publisher: subscription.publisher.clone(),
-        client_id: client.map(|client| client.client_id.clone()),
+        client_id: name_of(app, subscription),
         api: subscription.api.clone(),
         version: subscription.contract.clone(),
         event_type: subscription.event_type.as_str().to_owned(),
@@ -126,7 +162,7 @@ async fn shown(app: &App, subscription: &attache_core::Subscription) -> api::Sub
     }
 }
 
-pub(super) fn delivery(delivery: &attache_core::Delivery) -> api::Delivery {
+pub(super) fn delivery(delivery: &Delivery) -> api::Delivery {
     let event = match &delivery.notice {
         Notice::Event(fact) => fact.event_type().as_str().to_owned(),
         Notice::Started => "subscription-started".to_owned(),
@@ -143,5 +179,6 @@ pub(super) fn delivery(delivery: &attache_core::Delivery) -> api::Delivery {
         attempts: delivery.attempts,
         state: delivery.state.as_str().to_owned(),
         last_outcome: delivery.last_outcome.clone(),
+        due_at: delivery.due_at,
     }
 }

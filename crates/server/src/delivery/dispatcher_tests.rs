@@ -131,8 +131,12 @@ impl Deliveries for Forgetful {
         self.store.deliveries(subscription, limit)
     }
 
-    async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
-        self.store.replay(subscription, which, now).await
+    fn dead(&self, since: Timestamp, limit: u32) -> Result<Vec<(Delivery, Subscription)>, StoreError> {
+        self.store.dead(since, limit)
+    }
+
+    async fn replay(&self, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.replay(which, now).await
     }
 
     fn backlog(&self) -> Result<(usize, usize), StoreError> {

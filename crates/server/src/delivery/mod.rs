@@ -118,7 +118,8 @@ impl Delivering {
     /// Counts an attempt that took so long.
     fn count(&self, due: &Due, outcome: AttemptOutcome, took: Duration) {
         let (delivery, at) = (&due.delivery, self.clock.now());
-        let lag = (delivery.attempts == 0)
+        // When the operator had it sent again says nothing of how fast events are told.
+        let lag = (delivery.attempts == 0 && !delivery.is_replay)
             .then(|| at.unix_nanoseconds().saturating_sub(delivery.made_at.unix_nanoseconds()))
             .and_then(|lag| u64::try_from(lag).ok())
             .map(|lag| Duration::from_nanos(lag).saturating_sub(took));

@@ -15,7 +15,7 @@ mod body;
 mod head;
 mod identify;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use attache_core::{AuditEvent, AuditRecord, Device, LegalBasis, LineId, NetworkType, Problem, Reachability, Roaming};
 use attache_wire::{Answering, Face, Publisher};
@@ -33,10 +33,10 @@ use crate::{
     app::App,
     consent,
     dpop::{self, ProofError},
+    frame::{Ended, Frame},
     limit::Limiter,
     mounts::Mount,
     sandbox,
-    telemetry::{RequestLabels, RequestLine},
     token::Token,
 };
 
@@ -88,13 +88,10 @@ pub(crate) async fn answer(
     mount: &Mount,
     request: Request<Body>,
 ) -> Response {
-    let began = Instant::now();
-    let method = request.method().clone();
-    let (correlator, correlator_fault) = head::correlator(mount.newest.correlator, request.headers());
+    let (frame, fault) = Frame::begin(mount.newest.correlator, &request);
     let mut trail = Trail { face: mount.newest, token: None, limiter: None, line: None, basis: None };
-    let correlator_text = head::recorded(&correlator);
-    let outcome = match correlator_fault {
-        None => ask(app, publisher, mount, request, correlator_text, &mut trail).await,
+    let outcome = match fault {
+        None => ask(app, publisher, mount, request, frame.correlator(), &mut trail).await,
         Some(problem) => Err(problem),
     };
     let face = trail.face;
@@ -107,27 +104,15 @@ pub(crate) async fn answer(
             (response, Some(problem))
         }
     };
-    response.headers_mut().insert(head::X_CORRELATOR, correlator.clone());
     mount.tell_deprecation(face, response.headers_mut());
-    if let Some(limiter) = &trail.limiter {
-        limiter.tell(app.clock.now(), response.headers_mut());
-    }
-    let labels = RequestLabels {
-        publisher: publisher.name.as_str(),
-        api: face.api,
-        version: face.version,
-        status: response.status().as_u16(),
-    };
-    app.answered(&RequestLine {
-        at: app.clock.now(),
-        method: known_method(&method),
+    let ended = Ended {
+        version: face.into(),
         path: face.path,
-        labels: &labels,
         problem: problem.as_ref().map(Problem::name),
-        client_id: trail.token.as_ref().map(|token| token.client_id.as_str()),
-        correlator: Some(correlator_text),
-        duration: began.elapsed(),
-    });
+        token: trail.token.as_deref(),
+        limiter: trail.limiter.as_deref(),
+    };
+    frame.end(app, publisher, &ended, &mut response);
     response
 }
 

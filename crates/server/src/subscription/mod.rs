@@ -4,16 +4,16 @@
 //! observe the network → hold the request against what is allowed here) → do it → audit → render.
 //!
 //! A subscription belongs to the client that made it and to the version that it was made by; to everybody
-//! else it does not exist. A token for a line sees those about that line alone, and none that was made with
-//! one ever shows what names its line.
+//! else it does not exist. A token for a line sees those about that line alone, without what names it; and none
+//! that was made with one ever shows that.
 
 mod create;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use attache_core::{
     AuditEvent, AuditRecord, EndReason, LegalBasis, LineId, Problem, Scope, StoreError, Subscription,
-    SubscriptionFilter, SubscriptionId, SubscriptionProblem, SubscriptionStatus,
+    SubscriptionFilter, SubscriptionId, SubscriptionProblem, SubscriptionStatus, Subscriptions,
 };
 use attache_wire::{PUBLISHERS, Publisher, Refusal, SubscriptionFace};
 use axum::{body::Body, response::Response};
@@ -21,12 +21,9 @@ use http::{Method, Request, StatusCode, header};
 
 use crate::{
     app::App,
+    frame::{Ended, Frame},
     limit::Limiter,
-    query::{
-        Asking, X_CORRELATOR, add_problem_headers, admit_host_and_target, admit_media_types, authenticate, correlator,
-        json_response, known_method, recorded,
-    },
-    telemetry::{RequestLabels, RequestLine},
+    query::{Asking, add_problem_headers, admit_host_and_target, admit_media_types, authenticate, json_response},
     token::Token,
 };
 
@@ -37,8 +34,9 @@ const LONGEST_LIST: u32 = 10_000;
 enum Operation {
     Create,
     List,
-    Read(Option<SubscriptionId>),
-    Delete(Option<SubscriptionId>),
+    /// With what the path names one by.
+    Read(String),
+    Delete(String),
 }
 
 /// What came of it.
@@ -75,13 +73,10 @@ pub(crate) async fn answer(
     named: Option<String>,
     request: Request<Body>,
 ) -> Response {
-    let began = Instant::now();
-    let method = request.method().clone();
-    let (correlator, fault) = correlator(face.correlator, request.headers());
-    let correlator_text = recorded(&correlator);
+    let (frame, fault) = Frame::begin(face.correlator, &request);
     let mut trail = Trail::default();
     let outcome = match fault {
-        None => ask(app, publisher, face, named, request, correlator_text, &mut trail).await,
+        None => ask(app, publisher, face, named, request, frame.correlator(), &mut trail).await,
         Some(problem) => Err(problem.into()),
     };
     let (mut response, problem) = match outcome {
@@ -89,26 +84,14 @@ pub(crate) async fn answer(
         Ok(Done { status, body: None, .. }) => (empty_response(status), None),
         Err(problem) => (refuse(face, &problem), Some(problem)),
     };
-    response.headers_mut().insert(X_CORRELATOR, correlator.clone());
-    if let Some(limiter) = &trail.limiter {
-        limiter.tell(app.clock.now(), response.headers_mut());
-    }
-    let labels = RequestLabels {
-        publisher: publisher.name.as_str(),
-        api: face.api,
-        version: face.version,
-        status: response.status().as_u16(),
-    };
-    app.answered(&RequestLine {
-        at: app.clock.now(),
-        method: known_method(&method),
+    let ended = Ended {
+        version: face.into(),
         path: face.path,
-        labels: &labels,
         problem: problem.as_ref().map(SubscriptionProblem::name),
-        client_id: trail.token.as_ref().map(|token| token.client_id.as_str()),
-        correlator: Some(correlator_text),
-        duration: began.elapsed(),
-    });
+        token: trail.token.as_deref(),
+        limiter: trail.limiter.as_deref(),
+    };
+    frame.end(app, publisher, &ended, &mut response);
     response
 }
 
@@ -133,7 +116,7 @@ async fn ask(
     trail: &mut Trail,
 ) -> Result<Done, SubscriptionProblem> {
     admit_host_and_target(app, &request)?;
-    let operation = operation(&request, named.as_deref())?;
+    let operation = operation(&request, named)?;
     let caller = authenticate(app, publisher, &Asking::of(&request)).await?;
     let token = Arc::clone(&caller.token);
     trail.token = Some(caller.token);
@@ -144,32 +127,21 @@ async fn ask(
     app.can_record()?;
     let outcome = match operation {
         Operation::Create => create::create(app, face, &token, request, trail).await,
-        Operation::List => limited(app, trail).and_then(|()| list(app, face, &token)),
-        Operation::Read(id) => limited(app, trail).and_then(|()| {
-            let subscription = find(app, face, &token, id)?;
-            trail.is_about(&subscription);
-            Ok(Done { status: 200, body: Some((face.write)(face, &subscription)), name: "read" })
-        }),
-        Operation::Delete(id) => match limited(app, trail).and_then(|()| find(app, face, &token, id)) {
-            Ok(subscription) => {
-                trail.is_about(&subscription);
-                delete(app, subscription.id).await
-            }
-            Err(problem) => Err(problem),
-        },
+        Operation::List => list(app, face, &token, trail).await,
+        Operation::Read(named) => read(app, face, &token, &named, trail).await,
+        Operation::Delete(named) => delete(app, face, &token, &named, trail).await,
     };
     audit(app, face, &token, trail, correlator, &outcome).await?;
     outcome
 }
 
-/// What a request asks for, by its method and path. An identifier that is none of ours names nothing, which
-/// only those are told who may ask.
-fn operation(request: &Request<Body>, named: Option<&str>) -> Result<Operation, Problem> {
+/// What a request asks for, by its method and path.
+fn operation(request: &Request<Body>, named: Option<String>) -> Result<Operation, Problem> {
     match (request.method(), named) {
         (&Method::POST, None) => Ok(Operation::Create),
         (&Method::GET, None) => Ok(Operation::List),
-        (&Method::GET, Some(id)) => Ok(Operation::Read(id.parse().ok())),
-        (&Method::DELETE, Some(id)) => Ok(Operation::Delete(id.parse().ok())),
+        (&Method::GET, Some(named)) => Ok(Operation::Read(named)),
+        (&Method::DELETE, Some(named)) => Ok(Operation::Delete(named)),
         (_, None) => Err(Problem::MethodNotAllowed { allow: "GET, POST" }),
         (_, Some(_)) => Err(Problem::MethodNotAllowed { allow: "GET, DELETE" }),
     }
@@ -199,7 +171,8 @@ fn limited(app: &App, trail: &Trail) -> Result<(), SubscriptionProblem> {
     }
 }
 
-fn list(app: &App, face: &SubscriptionFace, token: &Token) -> Result<Done, SubscriptionProblem> {
+async fn list(app: &App, face: &SubscriptionFace, token: &Token, trail: &Trail) -> Result<Done, SubscriptionProblem> {
+    limited(app, trail)?;
     let filter = SubscriptionFilter {
         client: Some(token.client),
         line: token.line,
@@ -207,33 +180,89 @@ fn list(app: &App, face: &SubscriptionFace, token: &Token) -> Result<Done, Subsc
         after: None,
         without_deleted: true,
     };
-    let subscriptions = app.subscriptions.subscriptions(&filter, LONGEST_LIST).map_err(|error| unavailable(&error))?;
-    Ok(Done { status: 200, body: Some((face.write_list)(face, &subscriptions)), name: "listed" })
+    let listed = stored(app, move |store| store.subscriptions(&filter, LONGEST_LIST)).await?;
+    let listed: Vec<Subscription> = listed.into_iter().map(|subscription| as_seen(token, subscription)).collect();
+    Ok(Done { status: 200, body: Some((face.write_list)(face, &listed)), name: "listed" })
 }
 
-/// The subscription of this identifier, if it is the caller's to see.
-fn find(
+async fn read(
     app: &App,
     face: &SubscriptionFace,
     token: &Token,
-    id: Option<SubscriptionId>,
-) -> Result<Subscription, SubscriptionProblem> {
-    let id = id.ok_or(SubscriptionProblem::UnknownSubscription)?;
-    let found = app.subscriptions.subscription(id).map_err(|error| unavailable(&error))?;
-    found
-        .filter(|subscription| {
-            subscription.client == token.client
-                && (subscription.api.as_str(), subscription.contract.as_str()) == (face.api, face.contract)
-                && token.line.is_none_or(|line| line == subscription.line)
-                && subscription.status != SubscriptionStatus::Ended(EndReason::Deleted)
-        })
-        .ok_or(SubscriptionProblem::UnknownSubscription)
+    named: &str,
+    trail: &mut Trail,
+) -> Result<Done, SubscriptionProblem> {
+    let subscription = as_seen(token, find(app, face, token, named, trail).await?);
+    Ok(Done { status: 200, body: Some((face.write)(face, &subscription)), name: "read" })
 }
 
-async fn delete(app: &App, id: SubscriptionId) -> Result<Done, SubscriptionProblem> {
-    let ended = app.subscriptions.end(id, EndReason::Deleted, None, app.clock.now()).await;
+async fn delete(
+    app: &App,
+    face: &SubscriptionFace,
+    token: &Token,
+    named: &str,
+    trail: &mut Trail,
+) -> Result<Done, SubscriptionProblem> {
+    let subscription = find(app, face, token, named, trail).await?;
+    let ended = app.subscriptions.end(subscription.id, EndReason::Deleted, None, app.clock.now()).await;
     ended.map_err(|error| unavailable(&error))?;
     Ok(Done { status: 204, body: None, name: "deleted" })
+}
+
+/// The subscription that a path names, if it is the caller's to see.
+async fn find(
+    app: &App,
+    face: &SubscriptionFace,
+    token: &Token,
+    named: &str,
+    trail: &mut Trail,
+) -> Result<Subscription, SubscriptionProblem> {
+    limited(app, trail)?;
+    let id = identifier(face, named)?;
+    let found = stored(app, move |store| store.subscription(id)).await?;
+    let is_seen = |subscription: &Subscription| {
+        subscription.client == token.client
+            && (subscription.api.as_str(), subscription.contract.as_str()) == (face.api, face.contract)
+            && token.line.is_none_or(|line| line == subscription.line)
+            && subscription.status != SubscriptionStatus::Ended(EndReason::Deleted)
+    };
+    let subscription = found.filter(is_seen).ok_or(SubscriptionProblem::UnknownSubscription)?;
+    trail.is_about(&subscription);
+    Ok(subscription)
+}
+
+/// The identifier that stands in a path. One that is none of ours names nothing, where the contract takes any text.
+fn identifier(face: &SubscriptionFace, named: &str) -> Result<SubscriptionId, SubscriptionProblem> {
+    const FIELD: &str = "subscriptionId";
+    if named.is_empty() {
+        return Err(Problem::FieldMissing { field: FIELD }.into());
+    }
+    named.parse().map_err(|_| {
+        if face.has_uuids {
+            Problem::FieldInvalid { field: FIELD.into(), reason: "a UUID is needed".into() }.into()
+        } else {
+            SubscriptionProblem::UnknownSubscription
+        }
+    })
+}
+
+/// A subscription as the bearer of a token may see it: nothing tells a token's bearer what names its line, whoever
+/// made the subscription (CAMARA Event Subscription and Notification Guide section 2.2.2).
+fn as_seen(token: &Token, subscription: Subscription) -> Subscription {
+    let device = subscription.device.filter(|_| token.line.is_none());
+    Subscription { device, ..subscription }
+}
+
+/// Reads from the store, on a thread that may wait for it.
+async fn stored<T: Send + 'static>(
+    app: &App,
+    read: impl FnOnce(&dyn Subscriptions) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, SubscriptionProblem> {
+    let store = Arc::clone(&app.subscriptions);
+    match tokio::task::spawn_blocking(move || read(store.as_ref())).await {
+        Ok(read) => read.map_err(|error| unavailable(&error)),
+        Err(_) => Err(Problem::Internal.into()),
+    }
 }
 
 /// The version that a subscription was made by.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use attache_core::{
     Attempt, Country, Deliveries, Delivery, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Found, Mcc,
-    Notice, Outcome, Replayed, Sink, StoreError, SubscriptionId, Technology, Timestamp, Wanted,
+    Notice, Outcome, Replayed, Sink, StoreError, Subscription, SubscriptionId, Technology, Timestamp, Wanted,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
@@ -19,8 +19,8 @@ const UPDATED: &str = "subscription-updated";
 const ENDED: &str = "subscription-ended";
 
 /// How many columns a delivery has, as [`delivery`] reads them.
-const WIDTH: usize = 10;
-const DELIVERY_COLUMNS: &str = "d.subscription, d.sequence, d.notice, d.detail, d.description, d.at, d.made_at, d.attempts, d.state, d.last_outcome";
+const WIDTH: usize = 12;
+const DELIVERY_COLUMNS: &str = "d.subscription, d.sequence, d.notice, d.detail, d.description, d.at, d.made_at, d.attempts, d.state, d.last_outcome, d.due_at, d.is_replay";
 
 #[async_trait]
 impl Deliveries for SqliteStore {
@@ -58,8 +58,23 @@ impl Deliveries for SqliteStore {
         .map_err(failed("read deliveries"))
     }
 
-    async fn replay(&self, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
-        self.write(move |writer| replay(writer, subscription, which, now).map_err(failed("replay deliveries"))).await
+    fn dead(&self, since: Timestamp, limit: u32) -> Result<Vec<(Delivery, Subscription)>, StoreError> {
+        self.read_now(|connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d JOIN subscription s ON s.id = d.subscription
+                     WHERE d.state = 'dead' AND d.made_at >= ?1 ORDER BY d.made_at DESC LIMIT ?2"
+                ))?
+                .query_map(params![since.unix_nanoseconds(), limit], |row| {
+                    Ok((delivery(row)?, subscription::subscription(row, WIDTH)?))
+                })?
+                .collect()
+        })
+        .map_err(failed("read dead letters"))
+    }
+
+    async fn replay(&self, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
+        self.write(move |writer| replay(writer, which, now).map_err(failed("replay deliveries"))).await
     }
 
     fn backlog(&self) -> Result<(usize, usize), StoreError> {
@@ -247,19 +262,21 @@ fn due(connection: &Connection, wanted: &Wanted, now: Timestamp) -> rusqlite::Re
     Ok(Found { due, next_at: next_at.map(Timestamp::from_unix_nanoseconds) })
 }
 
-fn replay(writer: &Writer, subscription: SubscriptionId, which: Replayed, now: Timestamp) -> rusqlite::Result<usize> {
-    let (sequence, since) = match which {
-        Replayed::One(sequence) => (Some(sequence.cast_signed()), None),
-        Replayed::Since(since) => (None, Some(since.unix_nanoseconds())),
+fn replay(writer: &Writer, which: Replayed, now: Timestamp) -> rusqlite::Result<usize> {
+    let (subscription, sequence, since) = match which {
+        Replayed::One(subscription, sequence) => (Some(subscription), Some(sequence.cast_signed()), None),
+        Replayed::Since(subscription, since) => (subscription, None, Some(since.unix_nanoseconds())),
     };
     let sinks: Vec<Sink> = writer
         .prepare_cached(
             "UPDATE delivery SET state = 'pending', is_replay = 1, attempts = 0, due_at = ?4
-             WHERE subscription = ?1 AND state = 'dead' AND (?2 IS NULL OR sequence = ?2)
+             WHERE state = 'dead' AND (?1 IS NULL OR subscription = ?1) AND (?2 IS NULL OR sequence = ?2)
                AND (?3 IS NULL OR made_at >= ?3)
              RETURNING sink",
         )?
-        .query_map(params![subscription.as_bytes(), sequence, since, now.unix_nanoseconds()], |row| sink(row, 0))?
+        .query_map(params![subscription.map(|id| *id.as_bytes()), sequence, since, now.unix_nanoseconds()], |row| {
+            sink(row, 0)
+        })?
         .collect::<rusqlite::Result<_>>()?;
     let replayed = sinks.len();
     for sink in sinks {
@@ -329,6 +346,8 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         attempts: row.get(7)?,
         state: DeliveryState::named(row.get_ref(8)?.as_str()?).ok_or_else(|| unknown(8, "delivery state"))?,
         last_outcome: row.get(9)?,
+        due_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_unix_nanoseconds),
+        is_replay: row.get(11)?,
     })
 }
 

@@ -228,9 +228,9 @@ async fn a_replay_waits_for_nobody_and_holds_nobody_up() {
     world.settle(id, 1, Outcome::Dead).await;
     world.put(line("26201", 7)).await;
     world.put(line("20801", 8)).await;
-    assert_eq!(world.store.replay(id, Replayed::One(1), at(61)).await.unwrap(), 1);
-    assert_eq!(world.store.replay(id, Replayed::One(2), at(61)).await.unwrap(), 0);
-    assert_eq!(world.store.replay(id, Replayed::Since(at(0)), at(61)).await.unwrap(), 0);
+    assert_eq!(world.store.replay(Replayed::One(id, 1), at(61)).await.unwrap(), 1);
+    assert_eq!(world.store.replay(Replayed::One(id, 2), at(61)).await.unwrap(), 0);
+    assert_eq!(world.store.replay(Replayed::Since(Some(id), at(0)), at(61)).await.unwrap(), 0);
     world.settle(id, 1, Outcome::Again { at: at(9000) }).await;
     let sent: Vec<_> = world.send_all().await.into_iter().map(|(_, sequence, _)| sequence).collect();
     assert_eq!(sent, [2, 3]);
@@ -438,7 +438,7 @@ async fn after_a_withdrawal_nothing_that_was_left_over_is_told_either() {
     world.settle(id, 2, Outcome::Dead).await;
     assert_eq!(world.get(1).status, SubscriptionStatus::Ended(EndReason::MaxEventsReached));
     world.say(ConsentState::Withdrawn { granted_at: at(0), at: at(51) }).await;
-    assert_eq!(world.store.replay(id, Replayed::Since(at(0)), at(61)).await.unwrap(), 0);
+    assert_eq!(world.store.replay(Replayed::Since(Some(id), at(0)), at(61)).await.unwrap(), 0);
     let sent: Vec<_> = world.send_all().await.into_iter().map(|(.., notice)| notice).collect();
     assert_eq!(sent, [ended(EndReason::MaxEventsReached)]);
 }
@@ -498,7 +498,7 @@ async fn whatever_lets_a_delivery_be_sent_tells_its_sink_when_it_is_committed() 
     assert!(is_told());
     world.settle(id, 2, Outcome::Delivered).await;
     assert!(!is_told(), "there is no other");
-    world.store.replay(id, Replayed::One(1), at(61)).await.unwrap();
+    world.store.replay(Replayed::One(id, 1), at(61)).await.unwrap();
     assert!(is_told());
     world.store.set_active(id, false, at(62)).await.unwrap();
     assert!(is_told());

@@ -10,12 +10,12 @@ use attache_core::{
     SubscriptionStatus, Technology, Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 use utoipa::ToSchema;
 
 use super::{
     connected_network_type::v0_2::UNKNOWN,
-    date_time::Milliseconds,
+    date_time::{self, Milliseconds},
     device::{self, DeviceResponse, invalid},
     error::{self, ErrorInfo, error_info},
     error_v0_6, error_v1_0,
@@ -142,7 +142,7 @@ struct RequestedConfig {
     subscription_expire_time: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = SubscriptionMaxEvents)]
-    subscription_max_events: Option<i64>,
+    subscription_max_events: Option<Number>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = bool)]
     initial_event: Option<bool>,
@@ -198,7 +198,7 @@ pub(crate) fn read(face: &SubscriptionFace, body: &[u8]) -> Result<SubscriptionR
         sink,
         credential: request.sink_credential.map(|Object(credential)| credential.read()).transpose()?,
         initial_event: config.initial_event,
-        max_events: config.subscription_max_events.map(read_max_events).transpose()?,
+        max_events: config.subscription_max_events.as_ref().map(read_max_events).transpose()?,
         expires_at: config
             .subscription_expire_time
             .map(|text| read_time("config.subscriptionExpireTime", &text))
@@ -231,12 +231,19 @@ pub(crate) fn below(place: &str, problem: Problem) -> Problem {
 
 /// An instant of RFC 3339, with its offset.
 pub(crate) fn read_time(field: &str, text: &str) -> Result<Timestamp, Problem> {
-    text.parse().map_err(|_| invalid(field, "a time as of RFC 3339 is needed, such as 2027-01-17T13:18:23.682Z"))
+    date_time::read(text)
+        .ok_or_else(|| invalid(field, "a time as of RFC 3339 is needed, such as 2027-01-17T13:18:23.682Z"))
 }
 
-fn read_max_events(events: i64) -> Result<u32, SubscriptionProblem> {
-    u32::try_from(events).ok().filter(|events| *events > 0).ok_or(SubscriptionProblem::OutOfRange {
-        field: "config.subscriptionMaxEvents",
+fn read_max_events(events: &Number) -> Result<u32, SubscriptionProblem> {
+    const FIELD: &str = "config.subscriptionMaxEvents";
+    // An integer that is too large for one is read as a fraction.
+    if events.as_f64().is_some_and(|value| events.is_f64() && value.abs() < 1e18) {
+        return Err(invalid(FIELD, "a number without a fraction is needed").into());
+    }
+    let read = events.as_u64().and_then(|events| u32::try_from(events).ok()).filter(|events| *events > 0);
+    read.ok_or(SubscriptionProblem::OutOfRange {
+        field: FIELD,
         reason: "it must be 1 or more, and less than 4294967296",
     })
 }
@@ -665,6 +672,8 @@ pub(crate) fn refuse_v0_6(problem: &SubscriptionProblem) -> Refusal {
         SubscriptionProblem::Problem(Problem::LineOfAnotherToken) | SubscriptionProblem::TypeNotPermitted => {
             (403, "SUBSCRIPTION_MISMATCH")
         }
+        // Of the statuses of a network in trouble, the contracts of subscriptions list this one.
+        SubscriptionProblem::Problem(Problem::NetworkTimedOut | Problem::NetworkAnswerInvalid) => (503, "UNAVAILABLE"),
         SubscriptionProblem::Problem(problem) => return error_v0_6::refuse(problem, "UNABLE_TO_PROVIDE_STATUS"),
         SubscriptionProblem::OutOfRange { .. } => (400, "INVALID_ARGUMENT"),
         SubscriptionProblem::KeyUsedOtherwise => (409, "CONFLICT"),

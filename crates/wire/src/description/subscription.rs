@@ -338,6 +338,8 @@ fn example_events(face: &SubscriptionFace) -> Map<String, Value> {
             attempts: 0,
             state: DeliveryState::Pending,
             last_outcome: None,
+            due_at: None,
+            is_replay: false,
         };
         let event = as_json(&(face.write_event)(face, &subscription, &delivery, "https://attache.example")?);
         Some((last_part(event["type"].as_str()?).to_owned(), json!({ "value": event })))

@@ -23,6 +23,7 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     identification: Identification::TokenOrBody,
     several: Several::FirstKnown,
     correlator: Correlator::Long,
+    has_uuids: false,
     life: Life {
         started: Some("org.camaraproject.connected-network-type-subscriptions.v0.subscription-started"),
         updated: Some("org.camaraproject.connected-network-type-subscriptions.v0.subscription-updated"),

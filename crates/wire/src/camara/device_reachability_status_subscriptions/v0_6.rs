@@ -25,6 +25,7 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     identification: Identification::BodyAgreesWithToken,
     several: Several::MustAgree,
     correlator: Correlator::AnyText,
+    has_uuids: true,
     life: Life {
         started: None,
         updated: None,

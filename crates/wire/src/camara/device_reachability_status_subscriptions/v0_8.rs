@@ -25,6 +25,7 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     identification: Identification::TokenOrBody,
     several: Several::FirstKnown,
     correlator: Correlator::Long,
+    has_uuids: false,
     life: Life {
         started: Some("org.camaraproject.device-reachability-status-subscriptions.v0.subscription-started"),
         updated: Some("org.camaraproject.device-reachability-status-subscriptions.v0.subscription-updated"),

@@ -26,6 +26,7 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     identification: Identification::TokenOrBody,
     several: Several::MustAgree,
     correlator: Correlator::Short,
+    has_uuids: false,
     life: Life {
         started: None,
         updated: None,

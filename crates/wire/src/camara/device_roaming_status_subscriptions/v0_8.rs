@@ -26,6 +26,7 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     identification: Identification::TokenOrBody,
     several: Several::FirstKnown,
     correlator: Correlator::Long,
+    has_uuids: false,
     life: Life {
         started: Some("org.camaraproject.device-roaming-status-subscriptions.v0.subscription-started"),
         updated: Some("org.camaraproject.device-roaming-status-subscriptions.v0.subscription-updated"),

@@ -46,6 +46,7 @@ pub const FACE: SubscriptionFace = SubscriptionFace {
     identification: Identification::BodyAgreesWithToken,
     several: Several::FirstKnown,
     correlator: Correlator::Undocumented,
+    has_uuids: false,
     life: Life { started: None, updated: None, ended: "org.camaraproject.device-status.v0.subscription-ends" },
     read,
     write,
