@@ -6,7 +6,7 @@
 mod needs_python {
     use std::{
         io::Write,
-        path::Path,
+        path::{Path, PathBuf},
         process::{Command, Stdio},
     };
 
@@ -59,6 +59,7 @@ mod needs_python {
                 "token": token,
                 "line": line,
                 "device": device,
+                "phases": "examples,coverage,fuzzing",
                 "examples": 60,
             })
         };
@@ -91,24 +92,41 @@ mod needs_python {
                 "line": line,
                 "device": if is_webhook || text("contract") == "0.6" { "phone" } else { "none" },
                 "webhook": is_webhook,
-                "examples": 20,
+                "phases": "coverage,fuzzing",
+                "examples": 15,
             })
         };
         faces.iter().map(run).collect()
     }
 
-    /// Asks by all contracts, with tokens for a line or for none.
+    /// Where the contracts are, if they are at hand.
+    fn contracts() -> Option<PathBuf> {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/camara").canonicalize().ok()
+    }
+
+    /// Asks what can be asked once, with tokens for a line or for none.
     fn fuzz(line: Option<&str>) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let Ok(contracts) = root.join("../shared/camara").canonicalize() else { return };
+        let Some(contracts) = contracts() else { return };
         let (served, pinned) = (Attache::sandbox(), Attache::with(&PINS));
         let mut runs = runs(&served, &SERVED, line, &contracts);
         runs.extend(self::runs(&pinned, &PINNED, line, &contracts));
-        runs.extend(runs_of_subscriptions(&served, line, &contracts));
+        schemathesis(&runs, if line.is_some() { "3-legged.md" } else { "2-legged.md" });
+    }
 
+    /// Subscribes, reads, lists and deletes, with tokens for a line or for none.
+    fn fuzz_subscriptions(line: Option<&str>) {
+        let Some(contracts) = contracts() else { return };
+        let served = Attache::sandbox();
+        let runs = runs_of_subscriptions(&served, line, &contracts);
+        schemathesis(&runs, if line.is_some() { "subscriptions-3-legged.md" } else { "subscriptions-2-legged.md" });
+    }
+
+    /// Runs Schemathesis, which writes its figures into a file.
+    fn schemathesis(runs: &[Value], figures_file: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let figures = root.join("target/fuzz");
         std::fs::create_dir_all(&figures).unwrap();
-        let figures = figures.canonicalize().unwrap().join(if line.is_some() { "3-legged.md" } else { "2-legged.md" });
+        let figures = figures.canonicalize().unwrap().join(figures_file);
         let mut python = Command::new(root.join("target/tools/python/bin/python"))
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fuzz.py"))
             .arg(figures)
@@ -117,7 +135,7 @@ mod needs_python {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        python.stdin.take().unwrap().write_all(Value::from(runs).to_string().as_bytes()).unwrap();
+        python.stdin.take().unwrap().write_all(Value::from(runs.to_vec()).to_string().as_bytes()).unwrap();
         let output = python.wait_with_output().unwrap();
         let printed = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -133,5 +151,17 @@ mod needs_python {
     #[ignore = "needs Python: cargo xtask test"]
     fn nothing_that_schemathesis_asks_with_a_token_for_a_line_gets_an_answer_against_its_contract() {
         fuzz(Some(LINE));
+    }
+
+    #[test]
+    #[ignore = "needs Python: cargo xtask test"]
+    fn nothing_that_schemathesis_subscribes_to_with_a_token_for_no_line_gets_an_answer_against_its_contract() {
+        fuzz_subscriptions(None);
+    }
+
+    #[test]
+    #[ignore = "needs Python: cargo xtask test"]
+    fn nothing_that_schemathesis_subscribes_to_with_a_token_for_a_line_gets_an_answer_against_its_contract() {
+        fuzz_subscriptions(Some(LINE));
     }
 }
