@@ -69,8 +69,8 @@ mod needs_python {
     /// The same over all versions of the APIs of subscriptions. Each has four operations, so of each less is
     /// made up.
     fn runs_of_subscriptions(attache: &Attache, line: Option<&str>, contracts: &Path) -> Vec<Value> {
-        let facts = attache.facts();
-        let faces = facts["publishers"]["camara"]["subscriptions"].as_array().unwrap();
+        let sandbox = attache.facts();
+        let faces = sandbox["publishers"]["camara"]["subscriptions"].as_array().unwrap();
         let run = |face: &Value| {
             let text = |name: &str| face[name].as_str().unwrap();
             let types = face["types"].as_array().unwrap().iter().map(|known| known["scope"].as_str().unwrap());
