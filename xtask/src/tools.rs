@@ -17,7 +17,7 @@ use crate::{must, workspace};
 
 const PYTHON_PACKAGES: [&str; 5] =
     ["requests==2.34.2", "flask==3.1.3", "schemathesis==4.32.5", "authlib==1.9.8", "standardwebhooks==1.1.0"];
-const NODE_PACKAGES: [&str; 3] = ["express@5.3.0", "playwright-core@1.65.1", "openid-client@6.8.9"];
+const NODE_PACKAGES: [&str; 4] = ["express@5.3.0", "playwright-core@1.65.1", "axe-core@4.14.1", "openid-client@6.8.9"];
 const PROVIDER_PACKAGES: [&str; 1] = ["oidc-provider@9.13.3"];
 const ORG_JSON: &str = "/usr/share/java/json.jar";
 

@@ -177,9 +177,6 @@ pub struct AuditError(#[source] pub std::sync::Arc<std::io::Error>);
 pub trait AuditLog: Send + Sync {
     /// Returns when the record would outlive the process.
     async fn record(&self, record: AuditRecord<'_>) -> Result<(), AuditError>;
-
-    /// Returns when all the records would outlive the process: they share one write.
-    async fn record_all(&self, records: &[AuditRecord<'_>]) -> Result<(), AuditError>;
 }
 
 /// What the pseudonym of a line is made from, beside the key of the audit log and the line's

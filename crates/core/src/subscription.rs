@@ -124,7 +124,7 @@ pub struct Sink(Arc<str>);
 
 /// A text that is no sink.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an absolute https URL without user, password and fragment is needed, of at most 2048 bytes")]
+#[error("an absolute https URL in ASCII without user, password and fragment is needed, of at most 2048 bytes")]
 pub struct SinkError;
 
 impl Sink {

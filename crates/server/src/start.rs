@@ -34,7 +34,7 @@ use crate::{
     clients::ClientRegistry,
     clock::SystemClock,
     consent::ConsentBook,
-    delivery::{self, Courier, Delivering, Signer},
+    delivery::{self, Courier, Delivering, Signer, Witness},
     entropy::{self, NoEntropy},
     keyring::{self, Keyring, WrongSecretsKey},
     outbound::AuthoritiesError,
@@ -328,6 +328,7 @@ impl Server {
             clock: Arc::clone(&self.app.clock),
             keyring: Arc::clone(&self.app.keyring),
             metrics: self.app.metrics.delivery.clone(),
+            witness: Arc::clone(&self.app) as Arc<dyn Witness>,
             base_url: self.app.base_url.clone(),
         });
         self.tasks.spawn(delivery::run(Arc::clone(&delivering), self.stopping.clone()));

@@ -222,6 +222,20 @@ fn where_another_legal_basis_holds_nobody_is_asked_and_some_may_object() {
     assert_eq!(refused.text("error"), "access_denied", "who has objected is not asked again");
 }
 
+#[test]
+fn a_rule_about_an_api_of_subscriptions_holds_for_each_of_its_scopes() {
+    let attache = Attache::with(&["--legal-basis=*/device-roaming-status-subscriptions=contract"]);
+    let api = "device-roaming-status-subscriptions";
+    let scope = format!(
+        "dpv:FraudPreventionAndDetection {api}:read {api}:delete \
+         {api}:org.camaraproject.device-roaming-status-subscriptions.v0.roaming-on:create"
+    );
+    CAMARA.three_legged(&attache, SILENT, &scope);
+    let known = consents(&attache, SILENT);
+    let bases: Vec<_> = known.iter().map(|consent| consent["basis"].as_str().unwrap()).collect();
+    assert_eq!(bases, ["contract"; 3], "nobody was asked");
+}
+
 /// A code about the line.
 fn code(attache: &Attache) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new())
@@ -631,20 +645,81 @@ fn another_sites_page_withdraws_nothing_in_a_subscribers_name() {
     assert_eq!(ask(&attache, &token).status, 401);
 }
 
+/// A server with a page of every kind, and where these are: those of the authorization code flow and of self-care.
+fn pages(attache: &Attache) -> Vec<String> {
+    let client = json!({
+        "publisher": "camara",
+        "client_id": "shop-7f3a",
+        "client_secret": "shop-secret",
+        "name": "Müller & Söhne",
+        "organisation": "ACME <Retail>",
+        "redirect_uris": [REDIRECT_URI],
+        "purposes": ["dpv:FraudPreventionAndDetection", "dpv:ServiceProvision"],
+    });
+    attache.register(&client);
+    let shop = App { id: "shop-7f3a", secret: "shop-secret", ..CAMARA };
+    let mut browser = Browser::new(attache);
+    let granted = browser.authorize(&[("client_id", shop.id), ("scope", &format!("{SCOPE} openid offline_access"))]);
+    browser.press(&granted, &[("answer", "grant")]);
+    let denied =
+        browser.authorize(&[("client_id", shop.id), ("scope", "dpv:ServiceProvision device-roaming-status:read")]);
+    browser.press(&denied, &[("answer", "deny")]);
+    let waiting = [("login_hint", HINT), ("scope", "dpv:ServiceProvision device-reachability-status:read")];
+    shop.bc_authorize(attache, &waiting).says(200);
+    let asks = |locale| authorize_path(&[("client_id", shop.id), ("prompt", "consent"), ("ui_locales", locale)]);
+    let languages = ["en", "fr", "es", "de"];
+    let mut pages: Vec<String> = languages.map(asks).to_vec();
+    pages.extend(languages.map(|tag| format!("/self-care?line=33639980001&lang={tag}")));
+    pages.extend(languages.map(|tag| format!("/self-care?lang={tag}")));
+    pages.extend(languages.map(|tag| format!("/consent?request=gone&lang={tag}")));
+    pages.push(authorize_path(&[("login_hint", "")]));
+    pages.push(authorize_path(&[("redirect_uri", "https://elsewhere.example/")]));
+    pages
+}
+
+#[test]
+fn a_page_calls_a_client_by_its_name_and_its_organisation() {
+    let attache = asking();
+    let mut browser = Browser::new(&attache);
+    let pages = pages(&attache);
+    for (page, told) in pages.iter().zip([
+        "Müller &amp; Söhne of ACME &lt;Retail&gt; wants to know something",
+        "Müller &amp; Söhne, de ACME &lt;Retail&gt;, souhaite",
+        "Müller &amp; Söhne, de ACME &lt;Retail&gt;, quiere",
+        "Müller &amp; Söhne von ACME &lt;Retail&gt; möchte",
+        "<h3>Müller &amp; Söhne (ACME &lt;Retail&gt;)</h3>",
+    ]) {
+        let sent = browser.get(page);
+        let shown = if sent.status == 302 { browser.get(sent.header("location")) } else { sent };
+        assert!(shown.body.contains(told) && !shown.body.contains("shop-7f3a"), "{told}: {}", shown.body);
+        is_guarded(&shown);
+    }
+    let told = attache.get("/self-care/consents").header("x-sandbox-line", LINE).says(200).json();
+    assert_eq!(told["consents"][0]["client"], "Müller & Söhne (ACME <Retail>)");
+}
+
 /// The pages in a browser, as people have it.
 mod needs_chromium_and_node {
     use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
     use super::*;
 
+    /// What a script of Node.js prints.
+    fn printed(script: &str, arguments: &[&str]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+        symlink(workspace.join("target/tools/node/node_modules"), folder.path().join("node_modules")).unwrap();
+        fs::write(folder.path().join("script.mjs"), script).unwrap();
+        let mut node = Command::new("node");
+        node.arg("script.mjs").args(arguments).current_dir(folder.path()).env("NO_PROXY", "127.0.0.1");
+        let output = node.output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
+
     #[test]
     #[ignore = "needs Chromium and Node.js: cargo xtask test"]
     fn a_person_answers_in_a_narrow_window_and_without_script() {
         let attache = asking();
-        let folder = tempfile::tempdir().unwrap();
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-        symlink(workspace.join("target/tools/node/node_modules"), folder.path().join("node_modules")).unwrap();
-        fs::write(folder.path().join("answer.mjs"), include_str!("consent/answer.mjs")).unwrap();
         for (locale, button, told) in [
             ("en", "Do not allow", "error=access_denied"),
             ("fr", "Ne pas autoriser", "error=access_denied"),
@@ -652,12 +727,19 @@ mod needs_chromium_and_node {
             ("de", "Erlauben", "code="),
         ] {
             let address = attache.url(&authorize_path(&[("ui_locales", locale)]));
-            let mut node = Command::new("node");
-            node.args(["answer.mjs", &address, button, REDIRECT_URI, "320"]).current_dir(folder.path());
-            let output = node.env("NO_PROXY", "127.0.0.1").output().unwrap();
-            let printed =
-                String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            let printed = printed(include_str!("consent/answer.mjs"), &[&address, button, REDIRECT_URI, "320"]);
             assert!(printed.starts_with(&format!("sent to {REDIRECT_URI}?")) && printed.contains(told), "{printed}");
         }
+    }
+
+    #[test]
+    #[ignore = "needs Chromium and Node.js: cargo xtask test"]
+    fn every_page_in_every_language_is_for_people_who_do_not_see_it_as_well() {
+        let attache = asking();
+        let addresses: Vec<String> = pages(&attache).iter().map(|page| attache.url(page)).collect();
+        let arguments: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        let printed = printed(include_str!("consent/inspect.mjs"), &arguments);
+        let faultless = printed.lines().filter(|line| line.starts_with("0 faults by ")).count();
+        assert_eq!(faultless, 2 * addresses.len(), "{printed}");
     }
 }

@@ -396,6 +396,83 @@ fn of_the_lines_behind_one_address_the_port_tells_which_one_calls() {
 }
 
 #[test]
+fn a_subscriber_sees_and_withdraws_what_is_its_own_and_nobody_else_does() {
+    let attache = behind_a_proxy_of_this_machine();
+    let csv = "phone_number,home_plmn,serving_plmn,reachable,last_seen,public_ipv4\n\
+               +33699901034,20801,20801,DATA,2026-01-31T12:00:00Z,198.51.100.9\n";
+    operator(&attache, Method::POST, "/admin/v1/lines/import").body("text/csv", csv).says(200);
+    let secret = shop(&attache, "camara");
+    let scope = "dpv:FraudPreventionAndDetection device-roaming-status:read";
+    let form = [("login_hint", "tel:+33699901032"), ("scope", scope)];
+    let id = attache.post("/oauth2/bc-authorize").basic("shop", &secret).form(&form).says(200).text("auth_req_id");
+    // The request waits on the page of its own subscriber, who answers.
+    let care = |address: &str| attache.get("/self-care?lang=en").header("x-forwarded-for", address);
+    let page = care(FORWARDED).says(200);
+    assert!(page.body.contains("+33699…032") && page.body.contains("Waiting for your answer"), "{}", page.body);
+    let cookie = page.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert!(cookie.starts_with("__Host-") && page.header("set-cookie").contains("Secure"), "{cookie}");
+    let field = |name: &str| {
+        let value = page.body.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap();
+        value.split('"').next().unwrap().to_owned()
+    };
+    let answer = |address: &str, cookie: &str| {
+        let (request, token) = (field("consent_request"), field("token"));
+        let fields =
+            [("consent_request", request.as_str()), ("token", &token), ("answer", "grant"), ("line", "33699901032")];
+        attache
+            .post("/self-care")
+            .header("cookie", cookie)
+            .header("x-forwarded-for", address)
+            .form(&fields)
+            .send()
+            .status
+    };
+    assert_eq!(answer("198.51.100.8", &cookie), 403, "whom the network does not know");
+    assert_eq!(answer(FORWARDED, ""), 400, "another browser");
+    let poll = [("grant_type", "urn:openid:params:grant-type:ciba"), ("auth_req_id", &id)];
+    assert_eq!(answer("198.51.100.9", &cookie), 303, "another subscriber, who answers nothing");
+    attache.post("/oauth2/token").basic("shop", &secret).form(&poll).says(400);
+    assert_eq!(answer(FORWARDED, &cookie), 303);
+    let token = attache.post("/oauth2/token").basic("shop", &secret).form(&poll).says(200).text("access_token");
+    let ask = || attache.post("/device-roaming-status/v1/retrieve").bearer(&token).json(&json!({})).send().status;
+    assert_eq!(ask(), 200);
+
+    let consents = |method: Method, headers: &[(&str, &str)]| {
+        let mut request = attache.request(method, "/self-care/consents");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.json(&json!({})).send()
+    };
+    let nobody: [&[(&str, &str)]; 5] = [
+        &[],
+        &[("x-forwarded-for", "198.51.100.8")],
+        &[("x-forwarded-for", "198.51.100.7, 198.51.100.8")],
+        &[("x-real-ip", "198.51.100.7")],
+        &[("x-sandbox-line", "+33699901032")],
+    ];
+    for headers in nobody {
+        for method in [Method::GET, Method::DELETE] {
+            let refused = consents(method, headers);
+            assert_eq!((refused.status, refused.text("code").as_str()), (403, "PERMISSION_DENIED"), "{headers:?}");
+        }
+        let request =
+            headers.iter().fold(attache.get("/self-care?line=33699901032"), |it, (name, value)| it.header(name, value));
+        let page = request.says(403);
+        assert!(page.body.contains("Your line is not known") && !page.body.contains("shop"), "{headers:?}");
+    }
+    let other = [("x-forwarded-for", "198.51.100.9")];
+    assert_eq!(consents(Method::GET, &other).json(), json!({ "consents": [] }));
+    assert_eq!(consents(Method::DELETE, &other).json(), json!({ "withdrawn": [] }));
+    assert!(!care("198.51.100.9").says(200).body.contains("shop"));
+    assert_eq!(ask(), 200);
+    let own = [("x-forwarded-for", FORWARDED)];
+    assert_eq!(consents(Method::GET, &own).json()["consents"][0]["client_id"], "shop");
+    assert_eq!(consents(Method::DELETE, &own).json()["withdrawn"][0]["state"], "withdrawn");
+    assert_eq!(ask(), 401);
+}
+
+#[test]
 fn a_backchannel_request_waits_for_the_operator_to_bring_the_answer() {
     for (publisher, scope) in [
         ("camara", "dpv:FraudPreventionAndDetection device-roaming-status:read"),

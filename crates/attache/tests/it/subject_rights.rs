@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     faces::CAMARA,
-    harness::{Answer, Attache},
+    harness::{Answer, Attache, eventually},
     sink::Sink,
 };
 
@@ -25,7 +25,8 @@ fn subscribe(attache: &Attache, token: &str, sink: &Sink, detail: &Value) -> Str
     let body = json!({
         "protocol": "HTTP", "sink": sink.url(), "types": [EVENT], "config": { "subscriptionDetail": detail },
     });
-    let request = attache.post(SUBSCRIPTIONS).bearer(token).header("idempotency-key", &format!("key-{detail}"));
+    let request =
+        attache.post(SUBSCRIPTIONS).bearer(token).header("idempotency-key", &format!("{}{detail}", sink.url()));
     request.json(&body).says(201).text("id")
 }
 
@@ -90,6 +91,88 @@ fn a_subscriber_is_told_all_that_is_stored_about_the_line() {
         assert_eq!(events, ["roaming-status", "subscription-started"]);
     }
     assert!(list("audit").iter().any(|record| record["event"] == "subscription"), "{data}");
+}
+
+#[test]
+fn one_withdrawal_ends_tokens_refresh_tokens_codes_and_subscriptions_at_once() {
+    let attache = Attache::with(&["--allow-http-sinks"]);
+    let (sink, other) = (Sink::open(), Sink::open());
+    let create = format!("dpv:FraudPreventionAndDetection device-roaming-status-subscriptions:{EVENT}:create");
+    let scope = format!("{create} device-roaming-status:read device-roaming-status-subscriptions:read offline_access");
+    let fetch = || {
+        let id = begin(&attache, &scope);
+        CAMARA.token(&attache, &[("grant_type", "urn:openid:params:grant-type:ciba"), ("auth_req_id", &id)]).says(200)
+    };
+    let (fetched, unfetched) = (fetch(), begin(&attache, &scope));
+    let [access, refresh] = ["access_token", "refresh_token"].map(|name| fetched.text(name));
+    let subscription = subscribe(&attache, &access, &sink, &json!({}));
+    let on_another_basis = create.replace("dpv:FraudPreventionAndDetection", "dpv:ServiceProvision");
+    subscribe(&attache, &CAMARA.three_legged(&attache, LINE, &on_another_basis), &other, &json!({}));
+    sink.received(1);
+
+    let withdraw = attache.request(Method::DELETE, "/self-care/consents").header("x-sandbox-line", LINE);
+    let meant = json!({"client_id": CAMARA.id, "purpose": "dpv:FraudPreventionAndDetection"});
+    let withdrawn = withdraw.json(&meant).says(200).json();
+    assert_eq!(withdrawn["withdrawn"].as_array().unwrap().len(), 3);
+    // All of it has ended when the answer is there.
+    attache.post("/device-roaming-status/v1/retrieve").bearer(&access).json(&json!({})).says(401);
+    CAMARA.token(&attache, &[("grant_type", "refresh_token"), ("refresh_token", &refresh)]).says(400);
+    let form = [("grant_type", "urn:openid:params:grant-type:ciba"), ("auth_req_id", unfetched.as_str())];
+    assert_eq!(CAMARA.token(&attache, &form).says(400).text("error"), "access_denied");
+    let seen = attache.admin(Method::GET, &format!("/admin/v1/subscriptions/{subscription}")).says(200);
+    assert_eq!(seen.text("status"), "NETWORK_TERMINATED");
+    // The subscription that rests on another consent is told what the line does next, the other that it has ended.
+    attache.change(LINE, "roam", &json!({ "country": "DE" }));
+    assert_eq!(other.names(2), ["subscription-started", "roaming-status"]);
+    let events = sink.received(2);
+    let ended = &events[1].body["data"];
+    assert_eq!((events[1].name(), &ended["terminationReason"]), ("subscription-ended", &json!("NETWORK_TERMINATED")));
+    assert_eq!(ended["terminationDescription"], "the subscriber does not consent any more");
+    attache.change(LINE, "home", &json!({}));
+    other.received(3);
+    assert_eq!(sink.events().len(), 2, "nothing about the line came after that");
+    // Another yes begins nothing anew of what has ended.
+    fetch();
+    attache.post("/device-roaming-status/v1/retrieve").bearer(&access).json(&json!({})).says(401);
+    CAMARA.token(&attache, &[("grant_type", "refresh_token"), ("refresh_token", &refresh)]).says(400);
+}
+
+#[test]
+fn an_event_that_leaves_is_told_in_the_audit_log_with_its_subscription_and_its_right() {
+    let attache = Attache::with(&["--allow-http-sinks"]);
+    let sink = Sink::answering(|event, before| {
+        let is_change = event["type"] == EVENT;
+        (
+            if is_change && before < 2 {
+                503
+            } else if is_change {
+                400
+            } else {
+                204
+            },
+            "retry-after: 0\r\n",
+        )
+    });
+    let create = format!("dpv:FraudPreventionAndDetection device-roaming-status-subscriptions:{EVENT}:create");
+    let id = subscribe(&attache, &CAMARA.three_legged(&attache, LINE, &create), &sink, &json!({}));
+    sink.received(1);
+    attache.change(LINE, "roam", &json!({ "country": "DE" }));
+    let events = sink.received(3);
+    let exported = || -> Vec<Value> {
+        let text = told(&attache.command(&["audit", "export", "--subject", LINE, "--event", "delivery"]));
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let records = eventually("the dead letter is told", || Some(exported()).filter(|records| records.len() == 4));
+    let text = |record: &Value, name: &str| record[name].as_str().unwrap_or("-").to_owned();
+    let said: Vec<_> = records.iter().map(|it| [text(it, "action"), text(it, "outcome")]).collect();
+    let expected = [("subscription-started", "sent"), ("roaming-status", "sent"), ("roaming-status", "sent")];
+    assert_eq!(said[..3], expected.map(|(action, outcome)| [action.to_owned(), outcome.to_owned()]));
+    assert_eq!(said[3], ["roaming-status", "dead"]);
+    for (record, event) in records.iter().zip([&events[0], &events[1], &events[2], &events[2]]) {
+        assert_eq!((&record["subscription"], &record["legal_basis"]), (&json!(id), &json!("consent")), "{record}");
+        assert_eq!((text(record, "correlator").as_str(), &record["client_id"]), (event.id(), &json!(CAMARA.id)));
+        assert_eq!(record["scopes"], json!([create.split(' ').nth(1)]));
+    }
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use attache_core::{
-    Delivery, Notice, Replayed, StoreError, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus,
-    Timestamp,
+    Delivery, Replayed, StoreError, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Timestamp,
 };
 use attache_wire::event_id;
 use axum::{
@@ -18,7 +17,7 @@ use super::{
         self, DeadLetterList, DeadLetterQuery, Replay, ReplaySince, ReplayedEvents, SubscriptionList, SubscriptionQuery,
     },
 };
-use crate::app::App;
+use crate::{app::App, delivery::told};
 
 /// How many are told at once if nothing else is asked for, and at most.
 const PAGE: u32 = 100;
@@ -163,17 +162,10 @@ async fn shown(app: &App, subscription: &Subscription) -> api::Subscription {
 }
 
 pub(super) fn delivery(delivery: &Delivery) -> api::Delivery {
-    let event = match &delivery.notice {
-        Notice::Event(fact) => fact.event_type().as_str().to_owned(),
-        Notice::Started => "subscription-started".to_owned(),
-        Notice::Updated { is_active: true } => "subscription-updated (active)".to_owned(),
-        Notice::Updated { is_active: false } => "subscription-updated (inactive)".to_owned(),
-        Notice::Ended { reason, .. } => format!("subscription-ended ({})", reason.as_str()),
-    };
     api::Delivery {
         sequence: delivery.sequence,
         event_id: event_id(delivery),
-        event,
+        event: told(&delivery.notice).into_owned(),
         at: delivery.at,
         made_at: delivery.made_at,
         attempts: delivery.attempts,

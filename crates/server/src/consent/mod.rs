@@ -197,5 +197,7 @@ fn bases<'a>(app: &'a App, wanted: Use<'a>, home: Plmn) -> impl Iterator<Item = 
 
 /// The API that a scope is for: of several, the first that its publisher names.
 fn api_of(publisher: &Publisher, scope: &Scope) -> &'static str {
-    publisher.faces.iter().find(|face| face.scope == *scope).map_or("", |face| face.api)
+    let queried = publisher.faces.iter().find(|face| face.scope == *scope).map(|face| face.api);
+    let subscribed = || publisher.subscriptions.iter().find(|face| face.scopes().any(|own| own == scope));
+    queried.or_else(|| subscribed().map(|face| face.api)).unwrap_or_default()
 }

@@ -404,6 +404,7 @@ impl Exchange {
         // Given back before it is told, so that whoever hears of it finds it.
         drop(permit);
         let attempt = sent.unwrap_or_else(|| self.delivering.broken_off(&due));
+        self.delivering.tell_end(&due, &attempt).await;
         let _ = self.tell.send(News::Sent(Sent { sink, attempt, was_late, round: self.round }));
     }
 }

@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Clock as _, Deliveries, Delivery, DeliveryState,
-    DeviceIdentifier, DueSink, EventType, Found, Kept, Line, LineId, Lines, Plan, PublisherName, Purpose, Replayed,
-    Scope, SigningAlgorithm, Sink, StoreError, SubjectKey, Subscription, SubscriptionId, SubscriptionStatus,
+    DeviceIdentifier, Due, DueSink, EventType, Found, Kept, Line, LineId, Lines, Plan, Problem, PublisherName, Purpose,
+    Replayed, Scope, SigningAlgorithm, Sink, StoreError, SubjectKey, Subscription, SubscriptionId, SubscriptionStatus,
     Subscriptions as _, Timestamp, Wanted,
 };
 use attache_store::SqliteStore;
@@ -26,11 +26,21 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Delivering, Signer,
+    Delivering, Signer, Witness,
     courier::Courier,
     dispatcher::{Bounds, Dispatcher},
 };
 use crate::{clock::SystemClock, keyring::Keyring, outbound::OutboundPolicy, settings::Key32, telemetry::Metrics};
+
+/// Keeps no record.
+struct Blind;
+
+#[async_trait]
+impl Witness for Blind {
+    async fn record(&self, _: &Due, _: &str) -> Result<(), Problem> {
+        Ok(())
+    }
+}
 
 const BOUNDS: Bounds = Bounds { prompt: 64, slow: 16, patience: Duration::from_secs(1) };
 
@@ -237,6 +247,7 @@ impl World {
             signer: Arc::new(Signer::load(Arc::clone(&self.store) as Arc<_>, Arc::clone(&keyring)).unwrap()),
             keyring,
             metrics: Metrics::new().delivery,
+            witness: Arc::new(Blind),
             base_url: "https://attache.example".to_owned(),
         };
         tokio::spawn(Dispatcher::new(Arc::new(delivering), BOUNDS).run(stopping.clone()));

@@ -25,6 +25,7 @@ mod dispatcher_tests;
 mod lane;
 mod retry_after;
 mod signer;
+mod witness;
 
 use std::{
     sync::Arc,
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use courier::Courier;
 pub(crate) use signer::{RotateError, Signer};
+pub(crate) use witness::{Witness, told};
 
 use crate::{
     delivery::{
@@ -61,6 +63,7 @@ pub(crate) struct Delivering {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) metrics: DeliveryMetrics,
+    pub(crate) witness: Arc<dyn Witness>,
     /// The address of this server, without a slash at its end.
     pub(crate) base_url: String,
 }
@@ -86,6 +89,9 @@ impl Delivering {
         let mut is_refused = false;
         let (outcome, description) = match self.letter(due) {
             Err(why) => (Outcome::Dropped, why.to_owned()),
+            Ok(_) if self.witness.record(due, "sent").await.is_err() => {
+                self.again("not sent: the audit log cannot be written".to_owned(), due.delivery.attempts, None)
+            }
             Ok(letter) => {
                 let reply = self.courier.post(letter).await;
                 is_refused = matches!(reply, Err(OutboundError::Refused(_)));
@@ -144,27 +150,44 @@ impl Delivering {
         Ok(Letter { sink: subscription.sink.clone(), token, id, signature, body })
     }
 
+    /// Tells in the audit log that a delivery was given up, if it was. Nothing leaves by that: what cannot be told
+    /// is in the log of the server.
+    async fn tell_end(&self, due: &Due, attempt: &Attempt) {
+        let outcome = match attempt.outcome {
+            Outcome::Delivered | Outcome::Again { .. } => return,
+            Outcome::Dead => "dead",
+            Outcome::Dropped => "dropped",
+            Outcome::Gone => "gone",
+        };
+        let _ = self.witness.record(due, outcome).await;
+    }
+
     /// What came of an attempt that was preceded by others.
     fn judge(&self, reply: &Result<Reply, OutboundError>, before: u32) -> (Outcome, String) {
-        let now = self.clock.now();
-        let again = |description: String, retry_after: Option<Duration>| match backoff::pause(before, retry_after) {
-            Some(pause) => (Outcome::Again { at: now.plus(pause) }, description),
-            None => (Outcome::Dead, format!("{description}; given up")),
-        };
         match reply {
             Ok(Reply { status, retry_after }) => {
                 let description = format!("HTTP {status}");
                 match status {
                     200..=299 => (Outcome::Delivered, description),
                     408 | 425 | 429 | 500..=599 => {
-                        again(description, retry_after.as_deref().and_then(|value| retry_after::pause(value, now)))
+                        let now = self.clock.now();
+                        let asked = retry_after.as_deref().and_then(|value| retry_after::pause(value, now));
+                        self.again(description, before, asked)
                     }
                     410 => (Outcome::Gone, description),
                     _ => (Outcome::Dead, description),
                 }
             }
             Err(error @ OutboundError::Refused(_)) => (Outcome::Dead, error.description()),
-            Err(error) => again(error.description(), None),
+            Err(error) => self.again(error.description(), before, None),
+        }
+    }
+
+    /// An attempt that is made again, unless there were enough before it.
+    fn again(&self, description: String, before: u32, retry_after: Option<Duration>) -> (Outcome, String) {
+        match backoff::pause(before, retry_after) {
+            Some(pause) => (Outcome::Again { at: self.clock.now().plus(pause) }, description),
+            None => (Outcome::Dead, format!("{description}; given up")),
         }
     }
 }

@@ -6,26 +6,32 @@
 //! wins nothing.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
     sync::Arc,
 };
 
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 
 use super::Refusal;
 
+/// How many names are looked up at a time, each by a thread. A name server that is silent holds the thread for
+/// longer than anybody waits for it, and the store is read by threads of the same pool, which has 512.
+const LOOKUPS: usize = 128;
+
 /// Which addresses may be connected to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Guard {
     /// Networks that are allowed though they are not public.
     allowed: Arc<[IpNet]>,
+    lookups: Arc<Semaphore>,
 }
 
 impl Guard {
     /// Lets through what is public, and these networks.
     pub(super) fn allowing(networks: &[IpNet]) -> Self {
-        Self { allowed: networks.into() }
+        Self { allowed: networks.into(), lookups: Arc::new(Semaphore::new(LOOKUPS)) }
     }
 
     /// Whether an address may be connected to.
@@ -41,7 +47,14 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let turn = Arc::clone(&guard.lookups).acquire_owned().await?;
+            let looked_up = tokio::task::spawn_blocking(move || {
+                let found = (name.as_str(), 0).to_socket_addrs();
+                // The thread is free only now, even if nobody has waited for it.
+                drop(turn);
+                found
+            });
+            let found: Vec<SocketAddr> = looked_up.await??.collect();
             // One inside spoils those outside: a name that stands for both is no accident.
             for address in &found {
                 guard.admit(address.ip())?;
@@ -90,6 +103,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const INSIDE: &[&str] = &[
@@ -150,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_is_inside_is_refused_and_what_is_outside_is_not() {
-        let guard = Guard::default();
+        let guard = Guard::allowing(&[]);
         for address in INSIDE {
             assert_eq!(guard.admit(address.parse().unwrap()), Err(Refusal::NotPublic), "{address}");
         }
@@ -170,9 +185,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_name_waits_until_a_thread_is_free_to_look_it_up() {
+        let guard = Guard::allowing(&["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+        let others = guard.lookups.acquire_many(LOOKUPS.try_into().unwrap()).await.unwrap();
+        let mut resolving = guard.resolve("localhost".parse().unwrap());
+        assert!(tokio::time::timeout(Duration::from_millis(20), &mut resolving).await.is_err());
+        drop(others);
+        assert!(resolving.await.is_ok());
+        assert_eq!(guard.lookups.available_permits(), LOOKUPS);
+    }
+
+    #[tokio::test]
     async fn a_name_is_judged_by_what_it_stands_for() {
         let resolve = |guard: Guard| async move { guard.resolve("localhost".parse().unwrap()).await };
-        let Err(error) = resolve(Guard::default()).await else { panic!("localhost is inside") };
+        let Err(error) = resolve(Guard::allowing(&[])).await else { panic!("localhost is inside") };
         assert_eq!(error.downcast_ref::<Refusal>(), Some(&Refusal::NotPublic));
         let here = Guard::allowing(&["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         assert!(resolve(here).await.unwrap().all(|address| address.ip().is_loopback()));

@@ -389,19 +389,6 @@ impl AuditLog for FileAuditLog {
         tokio::task::yield_now().await;
         self.shared.settle(&outcome).map_err(AuditError)
     }
-
-    async fn record_all(&self, records: &[AuditRecord<'_>]) -> Result<(), AuditError> {
-        let subjects: Vec<_> =
-            records.iter().map(|record| record.subject.and_then(|line| self.pseudonym(line))).collect();
-        let outcome = {
-            let mut open = lock(&self.shared.open);
-            for (record, subject) in records.iter().zip(subjects) {
-                open.add(record, subject);
-            }
-            Arc::clone(&open.outcome)
-        };
-        if records.is_empty() { Ok(()) } else { self.shared.settle(&outcome).map_err(AuditError) }
-    }
 }
 
 impl Health for FileAuditLog {
@@ -901,7 +888,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn several_records_share_one_write_and_tell_which_subscription_and_how_many() {
+    async fn a_record_tells_which_subscription_and_how_many() {
         let directory = TempDir::new().unwrap();
         let log = open(directory.path());
         let told = AuditRecord {
@@ -913,9 +900,9 @@ mod tests {
             count: Some(3),
             ..AuditRecord::new(at(), AuditEvent::TokenRevoked, "revoked")
         };
-        log.record_all(&[]).await.unwrap();
-        log.record_all(&[told, counted]).await.unwrap();
-        assert_eq!(lines(&directory, 1).len(), 5, "a header and its seal, two records, one seal");
+        for record in [told, counted] {
+            log.record(record).await.unwrap();
+        }
         let [told, counted] = &records(&directory, 1)[..] else { panic!("two records") };
         assert_eq!(told["subscription"], "07070707-0707-0707-0707-070707070707");
         assert_eq!((&counted["scopes"], &counted["count"]), (&json!(["a"]), &json!(3)));
