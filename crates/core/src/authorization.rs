@@ -73,6 +73,8 @@ pub trait Authorizations: Send + Sync {
     ) -> Result<bool, StoreError>;
     /// A refresh token, used or not.
     async fn find(&self, token: RefreshTokenHash) -> Result<Option<RefreshToken>, StoreError>;
+    /// About whom an authorization is that can still be refreshed.
+    async fn line_of(&self, authorization: AuthorizationId) -> Result<Option<LineId>, StoreError>;
     /// The refresh tokens about a line, used or not.
     async fn about(&self, line: LineId) -> Result<Vec<RefreshToken>, StoreError>;
     /// Puts a new refresh token in the place of one. `false`, and nothing is done, if that one is used or

@@ -40,6 +40,8 @@ pub struct Settings {
     pub secrets_key: Option<Key32>,
     /// Makes the pseudonyms of the audit log and chains it. Absent (sandbox only): as above.
     pub audit_key: Option<Key32>,
+    /// How long a subscription lasts at most; absent, as long as it likes.
+    pub subscription_lifetime: Option<Duration>,
     /// How long audit records are kept; absent, for ever.
     pub audit_retention: Option<Duration>,
     /// The operator's credential. Absent (sandbox only): one is generated and kept in

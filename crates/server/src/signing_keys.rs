@@ -63,7 +63,11 @@ enum KeyPair {
 
 impl KeyPair {
     /// Draws a new one, in PKCS#8. One of RSA takes a large part of a second.
-    fn draw(algorithm: SigningAlgorithm) -> Result<Vec<u8>, NoEntropy> {
+    async fn draw(algorithm: SigningAlgorithm) -> Result<Vec<u8>, NoEntropy> {
+        tokio::task::spawn_blocking(move || Self::draw_now(algorithm)).await.map_err(|_| NoEntropy)?
+    }
+
+    fn draw_now(algorithm: SigningAlgorithm) -> Result<Vec<u8>, NoEntropy> {
         match algorithm {
             SigningAlgorithm::Es256 => {
                 let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
@@ -128,23 +132,22 @@ pub(crate) enum KeyState {
 }
 
 impl SigningKey {
-    /// Draws a new key.
-    async fn generate(
-        algorithm: SigningAlgorithm,
+    /// A key that was drawn just now, and signs after a notice.
+    fn new(
         keyring: &Keyring,
+        pkcs8: &[u8],
         now: Timestamp,
-        signs_from: Timestamp,
+        notice: Duration,
         life: Duration,
     ) -> Result<Self, KeyError> {
-        let pkcs8 = tokio::task::spawn_blocking(move || KeyPair::draw(algorithm)).await.map_err(|_| NoEntropy)??;
         let stored = SealedKey {
             id: String::new(),
-            sealed: keyring.seal(&pkcs8)?,
+            sealed: keyring.seal(pkcs8)?,
             created_at: now,
-            signs_from,
+            signs_from: now.plus(notice),
             token_lifetime: life,
         };
-        Ok(Self::read(stored, &pkcs8)?)
+        Ok(Self::read(stored, pkcs8)?)
     }
 
     /// Reads a key as it was stored.
@@ -236,7 +239,8 @@ impl SigningKeys {
         let mut stored = store.load()?;
         let now = clock.now();
         let keys = if stored.is_empty() {
-            let first = SigningKey::generate(SigningAlgorithm::Es256, &keyring, now, now, token_lifetime).await?;
+            let drawn = KeyPair::draw(SigningAlgorithm::Es256).await?;
+            let first = SigningKey::new(&keyring, &drawn, now, Duration::ZERO, token_lifetime)?;
             store.change(vec![first.stored.clone()], Vec::new()).await?;
             vec![Arc::new(first)]
         } else {
@@ -276,15 +280,20 @@ impl SigningKeys {
     }
 
     /// As [`Self::signing`]; if there is none, the first one is made.
-    pub(crate) async fn ready(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Result<Arc<SigningKey>, KeyError> {
-        if let Some(key) = self.signing(algorithm, now) {
+    pub(crate) async fn ready(
+        &self,
+        algorithm: SigningAlgorithm,
+        clock: &dyn Clock,
+    ) -> Result<Arc<SigningKey>, KeyError> {
+        if let Some(key) = self.signing(algorithm, clock.now()) {
             return Ok(key);
         }
         let _changing = self.changing.lock().await;
-        match self.signing(algorithm, now) {
-            Some(made_meanwhile) => Ok(made_meanwhile),
-            None => self.add(algorithm, now, now).await,
+        // Somebody else may have made it meanwhile.
+        if self.signing(algorithm, clock.now()).is_none() {
+            self.add(vec![algorithm], clock, Duration::ZERO).await?;
         }
+        Ok(self.signing(algorithm, clock.now()).ok_or(NoEntropy)?)
     }
 
     /// The key of this identifier.
@@ -293,11 +302,11 @@ impl SigningKeys {
     }
 
     /// The public keys, for everyone who verifies a token (RFC 7517). There is one for each algorithm.
-    pub(crate) async fn public(&self, now: Timestamp) -> Result<JwkSet, KeyError> {
+    pub(crate) async fn public(&self, clock: &dyn Clock) -> Result<JwkSet, KeyError> {
         for algorithm in SigningAlgorithm::ALL {
-            self.ready(*algorithm, now).await?;
+            self.ready(*algorithm, clock).await?;
         }
-        Ok(JwkSet { keys: self.list(now).into_iter().map(|(key, _)| key.public.clone()).collect() })
+        Ok(JwkSet { keys: self.list(clock.now()).into_iter().map(|(key, _)| key.public.clone()).collect() })
     }
 
     /// All keys with what they do: by algorithm, of each the newest first.
@@ -312,28 +321,21 @@ impl SigningKeys {
     }
 
     /// Makes a new key for each algorithm, which signs after the notice, or at once.
-    pub(crate) async fn rotate(&self, now: Timestamp, at_once: bool) -> Result<(), KeyError> {
+    pub(crate) async fn rotate(&self, clock: &dyn Clock, at_once: bool) -> Result<(), KeyError> {
         let _changing = self.changing.lock().await;
-        for algorithm in self.algorithms() {
-            self.add(algorithm, now, if at_once { now } else { now.plus(self.notice) }).await?;
-        }
-        Ok(())
+        self.add(self.algorithms(), clock, if at_once { Duration::ZERO } else { self.notice }).await
     }
 
     /// Makes a new key where the newest of an algorithm has reached an age.
-    pub(crate) async fn rotate_when(&self, age: Duration, now: Timestamp) -> Result<(), KeyError> {
+    pub(crate) async fn rotate_when(&self, age: Duration, clock: &dyn Clock) -> Result<(), KeyError> {
         let _changing = self.changing.lock().await;
-        for algorithm in self.algorithms() {
-            let is_own = |key: &&Arc<SigningKey>| key.algorithm() == algorithm;
-            let newest = self.keys.load().iter().find(is_own).map(|key| key.created_at());
-            if newest.is_some_and(|created_at| created_at.plus(age) <= now) {
-                let key = self.add(algorithm, now, now.plus(self.notice)).await?;
-                tracing::info!(
-                    key = key.id(), %algorithm, signs_from = %key.signs_from(), "a new signing key is published"
-                );
-            }
-        }
-        Ok(())
+        let (keys, now) = (self.keys.load_full(), clock.now());
+        let is_old = |algorithm: &SigningAlgorithm| {
+            let newest = keys.iter().find(|key| key.algorithm() == *algorithm);
+            newest.is_some_and(|key| key.created_at().plus(age) <= now)
+        };
+        let old: Vec<_> = SigningAlgorithm::ALL.iter().copied().filter(is_old).collect();
+        if old.is_empty() { Ok(()) } else { self.add(old, clock, self.notice).await }
     }
 
     /// The algorithms that there are keys for.
@@ -343,18 +345,30 @@ impl SigningKeys {
         SigningAlgorithm::ALL.iter().copied().filter(has).collect()
     }
 
-    /// Makes a new key. Whoever calls this holds the lock for changes.
+    /// Makes a new key for each of these algorithms, all or none. Whoever calls this holds the lock for changes.
     async fn add(
         &self,
-        algorithm: SigningAlgorithm,
-        now: Timestamp,
-        signs_from: Timestamp,
-    ) -> Result<Arc<SigningKey>, KeyError> {
-        let key = SigningKey::generate(algorithm, &self.keyring, now, signs_from, self.token_lifetime).await?;
-        let key = Arc::new(key);
-        self.store.change(vec![key.stored.clone()], Vec::new()).await?;
-        self.replace(|keys| keys.insert(0, Arc::clone(&key)));
-        Ok(key)
+        algorithms: Vec<SigningAlgorithm>,
+        clock: &dyn Clock,
+        notice: Duration,
+    ) -> Result<(), KeyError> {
+        let mut drawn = Vec::with_capacity(algorithms.len());
+        for algorithm in algorithms {
+            drawn.push(KeyPair::draw(algorithm).await?);
+        }
+        // The notice begins when they are published, however long that took.
+        let now = clock.now();
+        let new = |pkcs8: &Vec<u8>| SigningKey::new(&self.keyring, pkcs8, now, notice, self.token_lifetime);
+        let keys = drawn.iter().map(|pkcs8| new(pkcs8).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        self.store.change(keys.iter().map(|key| key.stored.clone()).collect(), Vec::new()).await?;
+        for key in &keys {
+            tracing::info!(
+                key = key.id(), algorithm = %key.algorithm(), signs_from = %key.signs_from(),
+                "a new signing key is published"
+            );
+        }
+        self.replace(|known| drop(known.splice(0..0, keys)));
+        Ok(())
     }
 
     /// Takes a key out, and with it all tokens that it signed. If it signs, the next one does from now on, and
@@ -371,7 +385,8 @@ impl SigningKeys {
             let promoted = SealedKey { signs_from: now, ..next.stored.clone() };
             Some(SigningKey::open(&self.keyring, promoted)?)
         } else {
-            Some(SigningKey::generate(algorithm, &self.keyring, now, now, self.token_lifetime).await?)
+            let drawn = KeyPair::draw(algorithm).await?;
+            Some(SigningKey::new(&self.keyring, &drawn, now, Duration::ZERO, self.token_lifetime)?)
         };
         let put = successor.iter().map(|key| key.stored.clone()).collect();
         self.store.change(put, vec![id.to_owned()]).await?;
@@ -471,6 +486,10 @@ mod tests {
         }
     }
 
+    fn clock(seconds: i64) -> Turned {
+        Turned(AtomicI64::new(seconds))
+    }
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix_seconds(seconds)
     }
@@ -497,7 +516,7 @@ mod tests {
         let store = Arc::new(Stored::default());
         let rotating = keys(&store).await;
         let old = signer(&rotating, 0);
-        rotating.rotate(at(20), false).await.unwrap();
+        rotating.rotate(&clock(20), false).await.unwrap();
         assert_eq!(signer(&rotating, 29), old);
         assert_ne!(signer(&rotating, 30), old);
         assert_eq!(states(&rotating, 29), [KeyState::Next, KeyState::Signing]);
@@ -517,7 +536,7 @@ mod tests {
         let keys = keys(&Arc::new(Stored::default())).await;
         let age = Duration::from_secs(50);
         for (seconds, published) in [(49, 1), (50, 2), (51, 2), (99, 2), (100, 3)] {
-            keys.rotate_when(age, at(seconds)).await.unwrap();
+            keys.rotate_when(age, &clock(seconds)).await.unwrap();
             assert_eq!(keys.list(at(0)).len(), published, "{seconds}");
         }
     }
@@ -533,9 +552,9 @@ mod tests {
         let second = signer(&retiring, 1);
         assert!(second != first && retiring.find(&first).is_none());
         // One that is published already signs before its time, and no older one again.
-        retiring.rotate(at(2), true).await.unwrap();
+        retiring.rotate(&clock(2), true).await.unwrap();
         let third = signer(&retiring, 2);
-        retiring.rotate(at(3), false).await.unwrap();
+        retiring.rotate(&clock(3), false).await.unwrap();
         assert_eq!(signer(&retiring, 4), third);
         assert!(retiring.retire(&third, at(4)).await.unwrap());
         assert_eq!(signer(&retiring, 4), signer(&retiring, 20));
@@ -550,9 +569,9 @@ mod tests {
         for (algorithm, known) in
             [(SigningAlgorithm::Es256, Algorithm::ES256), (SigningAlgorithm::Rs256, Algorithm::RS256)]
         {
-            let key = keys.ready(algorithm, at(0)).await.unwrap();
+            let key = keys.ready(algorithm, &clock(0)).await.unwrap();
             let token = key.sign("at+jwt", &serde_json::json!({"sub": "a"})).unwrap();
-            let published = keys.public(at(0)).await.unwrap();
+            let published = keys.public(&clock(0)).await.unwrap();
             let public = published.find(key.id()).unwrap();
             let mut validation = jsonwebtoken::Validation::new(known);
             validation.required_spec_claims.clear();
@@ -570,12 +589,13 @@ mod tests {
         let store = Arc::new(Stored::default());
         let mixed = keys(&store).await;
         assert!(mixed.signing(Rs256, at(0)).is_none(), "it is made when it is wanted");
-        let (one, same) = tokio::join!(mixed.ready(Rs256, at(5)), mixed.ready(Rs256, at(5)));
+        let five = clock(5);
+        let (one, same) = tokio::join!(mixed.ready(Rs256, &five), mixed.ready(Rs256, &five));
         let one = one.unwrap();
         assert_eq!(one.id(), same.unwrap().id(), "once");
         let of = |keys: &SigningKeys, algorithm, seconds| keys.signing(algorithm, at(seconds)).unwrap().id().to_owned();
         let first = of(&mixed, Es256, 5);
-        mixed.rotate(at(20), false).await.unwrap();
+        mixed.rotate(&clock(20), false).await.unwrap();
         assert_eq!((of(&mixed, Es256, 29), of(&mixed, Rs256, 29)), (first.clone(), one.id().to_owned()));
         assert!(of(&mixed, Es256, 30) != first && of(&mixed, Rs256, 30) != one.id());
         let each = [KeyState::Signing, KeyState::Verifying { until: at(130) }];

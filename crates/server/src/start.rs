@@ -549,9 +549,9 @@ async fn reload_certificate(config: RustlsConfig, files: TlsFiles, stopping: Can
 
 /// Publishes the next signing key when it is time, and forgets those that no token needs any more.
 async fn turn_keys(app: &App) -> Result<(), KeyError> {
-    let (keys, now) = (app.tokens.keys(), app.clock.now());
-    keys.rotate_when(app.settings.key_rotation, now).await?;
-    keys.sweep(now).await
+    let keys = app.tokens.keys();
+    keys.rotate_when(app.settings.key_rotation, app.clock.as_ref()).await?;
+    keys.sweep(app.clock.now()).await
 }
 
 /// Does something again and again until the server stops.

@@ -223,12 +223,13 @@ impl Tokens {
         access_token: &str,
         authenticated_at: Option<Timestamp>,
         nonce: Option<&str>,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<String, IssueError> {
-        let key = self.keys.ready(issue.client.id_token_algorithm, now).await.map_err(|error| {
+        let key = self.keys.ready(issue.client.id_token_algorithm, clock).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "no key could be made to sign ID tokens");
             IssueError
         })?;
+        let now = clock.now();
         let claims = IdClaims {
             iss: issue.issuer,
             sub: &self.subject(issue.client, issue.line)?,

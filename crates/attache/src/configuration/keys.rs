@@ -124,6 +124,10 @@ keys! {
     /// How long audit records are kept, such as `400 days`. Absent, for ever, or until `attache audit retain`.
     audit_retention: Option<Duration> = [];
 
+    /// How long a subscription lasts at most, such as `90 days`; one that names no end ends then. Absent, for ever, and
+    /// an end that is named is within ten years.
+    subscription_lifetime: Option<Duration> = [];
+
     /// The operator's credential, for the admin API. A sandbox without one makes its own and keeps it
     /// in `admin-token` in the data directory; production needs one of 128 random bits or more.
     admin_token: Option<SecretString> = [], secret true;
@@ -155,8 +159,8 @@ keys! {
     /// Lets a sandbox's subscribers be asked for consent, rather than agree at once. Production always asks.
     ask_consent: bool = ["false"], flag Flag::Switch("ask-consent", "true");
 
-    /// Answers a CIBA request about an unknown subscriber as one about a known subscriber who has yet to consent,
-    /// so that nobody learns by it who is a subscriber. It then expires.
+    /// Answers a CIBA request or a signed statement about an unknown subscriber as one about a known subscriber who
+    /// has yet to consent, so that nobody learns by it who is a subscriber. The request then expires.
     conceal_unknown_subscribers: bool = ["false"], flag Flag::Switch("conceal-unknown-subscribers", "true");
 
     /// On what legal basis the clients of an API may use what is known of a line, such as `FR=consent`,

@@ -55,6 +55,7 @@ pub(crate) fn settings(loaded: Loaded) -> Result<Settings, Faults> {
             secrets_key: configuration.secrets_key,
             audit_key: configuration.audit_key,
             audit_retention: configuration.audit_retention,
+            subscription_lifetime: configuration.subscription_lifetime,
             admin_token: configuration.admin_token,
             tls,
             trusted_proxies: configuration.trusted_proxies,

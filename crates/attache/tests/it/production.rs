@@ -518,6 +518,22 @@ fn who_is_unknown_can_be_concealed() {
     assert_eq!(answers[0], answers[1]);
     let requests = operator(&attache, Method::GET, "/admin/v1/consent-requests").says(200).json();
     assert_eq!(requests["requests"].as_array().unwrap().len(), 1, "nobody is asked in vain");
+    let signer = Signer::new();
+    let client = json!({
+        "publisher": "camara", "client_id": "signer", "keys": [signer.public],
+        "purposes": ["dpv:FraudPreventionAndDetection"],
+    });
+    operator(&attache, Method::POST, "/admin/v1/clients").json(&client).says(201);
+    let answers = ["tel:+33699901032", "tel:+33600000000"].map(|subject| {
+        let now = jsonwebtoken::get_current_timestamp();
+        let statement = signer.sign(&json!({
+            "iss": "signer", "sub": subject, "aud": "https://attache.example.com/oauth2/token", "jti": subject,
+            "iat": now, "exp": now + 60, "scope": scope,
+        }));
+        let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+        attache.post("/oauth2/token").form(&[grant, ("assertion", &statement)]).says(400).body
+    });
+    assert_eq!(answers[0], answers[1]);
 }
 
 fn root(publisher: &str) -> String {

@@ -46,7 +46,7 @@ impl Event {
 }
 
 /// What an answer has beside its status: further header lines.
-type Answer = (u16, &'static str);
+pub(crate) type Answer = (u16, &'static str);
 type Behaviour = Arc<dyn Fn(&Value, usize) -> Answer + Send + Sync>;
 
 /// A sink, listening on this machine as long as the test runs.
@@ -56,6 +56,9 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
+    /// Of a sink that closes the connection rather than answer.
+    pub(crate) const BREAKS_OFF: Answer = (0, "");
+
     /// A sink that takes everything.
     pub(crate) fn open() -> Self {
         Self::answering(|_, _| (204, ""))
@@ -141,6 +144,9 @@ fn serve(connection: impl Read + Write, events: &Mutex<Vec<Event>>, behaviour: &
         let before = events.lock().unwrap().len();
         let (status, headers) = behaviour(&body, before);
         events.lock().unwrap().push(Event { head, body, raw, status });
+        if status == Sink::BREAKS_OFF.0 {
+            return;
+        }
         let answer = format!("HTTP/1.1 {status} X\r\n{headers}content-length: 0\r\n\r\n");
         if reader.get_mut().write_all(answer.as_bytes()).is_err() {
             return;

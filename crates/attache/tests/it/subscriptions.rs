@@ -15,9 +15,9 @@ pub(crate) const OTHER_LINE: &str = "+33639980010";
 /// A version of an API of subscriptions.
 #[derive(Clone, Copy)]
 pub(crate) struct Api {
-    path: &'static str,
-    name: &'static str,
-    prefix: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) prefix: &'static str,
 }
 
 pub(crate) const ROAMING: Api = Api {
@@ -44,7 +44,7 @@ const NETWORK_TYPE: Api = Api {
 
 impl Api {
     /// The scopes to make subscriptions to some types, and to read and delete them, with the purpose.
-    fn asked(self, types: &[&str]) -> String {
+    pub(crate) fn asked(self, types: &[&str]) -> String {
         let create = types.iter().map(|name| format!(" {}:{}.{name}:create", self.name, self.prefix));
         let create: String = create.collect();
         format!("dpv:FraudPreventionAndDetection{create} {0}:read {0}:delete", self.name)
@@ -546,6 +546,9 @@ fn the_operator_sees_pauses_and_resumes_subscriptions_and_sends_dead_letters_aga
     assert!(run(&["resume", &id]).1.contains("ACTIVE"));
     let names = sink.names(5).split_off(3);
     assert_eq!(names, ["subscription-updated", "subscription-updated"]);
+    let reasons: Vec<Value> =
+        sink.events()[3..].iter().map(|event| event.body["data"]["updateReason"].clone()).collect();
+    assert_eq!(reasons, ["SUBSCRIPTION_INACTIVE", "SUBSCRIPTION_ACTIVE"]);
     assert_eq!(shop.delete(&id).status, 204);
     let (succeeded, told) = run(&["resume", &id]);
     assert!(!succeeded && told.contains("has ended"), "{told}");
@@ -615,79 +618,4 @@ fn the_operator_sees_when_an_event_is_tried_again_and_what_waits_for_it() {
     let shown = String::from_utf8(attache.command(&["subscription", "deliveries", &id]).stdout).unwrap();
     let rows: Vec<_> = shown.lines().collect();
     assert!(rows[0].contains("NEXT") && rows[1].contains("waits") && rows[2].contains("HTTP 503"), "{shown}");
-}
-
-/// How often the server is killed in a run of the tests; `ATTACHE_TEST_KILLS` sets another count.
-const KILLS: usize = 8;
-
-#[test]
-fn a_server_that_is_killed_at_any_moment_loses_no_event_and_invents_none() {
-    let kills = std::env::var("ATTACHE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
-    let mut attache = sandbox();
-    let sink = Sink::answering(|_, before| if before % 97 == 50 { (503, "") } else { (204, "") });
-    let shop = ROAMING.two_legged(&attache, &["roaming-status"]);
-    let id = id_of(&shop.subscribe(&ROAMING.body("roaming-status", &sink.url(), Some(LINE))));
-    // What was acknowledged, as a count of changes: each is the opposite of the one before.
-    let mut is_abroad = false;
-    let mut unsure = 0;
-    let mut acknowledged = 0;
-    for round in 0..kills {
-        let url = attache.url(&format!("/admin/v1/lines/{LINE}"));
-        let token = attache.admin_token();
-        let is_over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let ends = std::sync::Arc::clone(&is_over);
-        let changer = std::thread::spawn(move || {
-            let client = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
-            let (mut made, mut is_abroad) = (0, is_abroad);
-            loop {
-                let request = if is_abroad {
-                    client.post(format!("{url}/home")).body("{}")
-                } else {
-                    client.post(format!("{url}/roam")).body(r#"{"country":"DE"}"#)
-                };
-                let request = request.header("content-type", "application/json").bearer_auth(&token);
-                match request.send() {
-                    Ok(answer) if answer.status().is_success() => {
-                        made += 1;
-                        is_abroad = !is_abroad;
-                    }
-                    // Killed while it was asked: it may have been done or not.
-                    _ => return made,
-                }
-                if ends.load(std::sync::atomic::Ordering::SeqCst) {
-                    return made;
-                }
-            }
-        });
-        let arrived = sink.events().len();
-        eventually("it is under load", || (sink.events().len() > arrived + round % 5).then_some(()));
-        attache.kill();
-        is_over.store(true, std::sync::atomic::Ordering::SeqCst);
-        acknowledged += changer.join().unwrap();
-        attache.start();
-        is_abroad = attache.line(LINE)["serving_plmn"] != attache.line(LINE)["home_plmn"];
-        // An odd number of changes ends abroad if it began at home.
-        if (acknowledged + unsure) % 2 != usize::from(is_abroad) {
-            unsure += 1;
-        }
-    }
-    let made = acknowledged + unsure;
-    let delivered = eventually("every event is delivered", || {
-        let events: Vec<_> = sink.events().into_iter().filter(|event| event.status == 204).collect();
-        let last = format!("{id}-{}", made + 1);
-        events.iter().any(|event| event.id() == last).then_some(events)
-    });
-    let mut next = 1;
-    for event in &delivered {
-        let sequence: usize = event.id().strip_prefix(&format!("{id}-")).unwrap().parse().unwrap();
-        assert!(sequence <= next, "{sequence} came before {next}");
-        if sequence == next {
-            next += 1;
-        }
-        if sequence > 1 {
-            assert_eq!(event.body["data"]["roaming"], sequence.is_multiple_of(2), "{sequence}");
-        }
-    }
-    assert_eq!(next - 1, made + 1, "as many events as changes, and the start");
-    eprintln!("{kills} kills, {made} changes, {} deliveries", sink.events().len());
 }

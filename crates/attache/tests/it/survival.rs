@@ -24,10 +24,14 @@ const CIBA: &str = "urn:openid:params:grant-type:ciba";
 const PLMNS: [&str; 8] = ["26201", "26202", "20810", "21401", "22210", "23410", "26801", "90112"];
 
 /// Numbers that look random, and are the same in every run.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn throw(&mut self, sides: u64) -> usize {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn throw(&mut self, sides: u64) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from((self.0 >> 33) % sides).unwrap()
     }

@@ -245,6 +245,25 @@ fn a_code_that_is_used_again_ends_what_it_led_to() {
 }
 
 #[test]
+fn a_code_that_is_used_again_long_after_ends_what_is_refreshed_still() {
+    let attache = Attache::with_environment(&[], &[("ATTACHE_CODE_LIFETIME", "1s"), ("ATTACHE_TOKEN_LIFETIME", "1s")]);
+    let (code, mut token) = eventually("a code is exchanged in its time", || {
+        let code = code(&attache, &CAMARA, OFFLINE);
+        let exchanged = exchange(&attache, &CAMARA, &code).send();
+        (exchanged.status == 200).then_some((code, exchanged))
+    });
+    for _ in 0..4 {
+        let access_token = token.text("access_token");
+        eventually("the access token expires", || (ask(&attache, &access_token).send().status == 401).then_some(()));
+        token = refresh(&attache, &CAMARA, &token.text("refresh_token"), &[]).says(200);
+    }
+    is_oauth_error(&exchange(&attache, &CAMARA, &code).says(400), "invalid_grant");
+    ask(&attache, &token.text("access_token")).says(401);
+    let answer = refresh(&attache, &CAMARA, &token.text("refresh_token"), &[]).says(400);
+    is_oauth_error(&answer, "invalid_grant");
+}
+
+#[test]
 fn a_revoked_access_token_is_worth_nothing_at_once_and_after_a_kill() {
     let mut attache = Attache::sandbox();
     let [revoked, kept] = [(), ()].map(|()| tokens(&attache, &CAMARA, OFFLINE));

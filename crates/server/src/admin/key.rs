@@ -27,7 +27,7 @@ pub(super) async fn rotate(
     JsonBody(new): JsonBody<NewKey>,
 ) -> Result<(StatusCode, Json<KeyList>), AdminError> {
     let keys = app.tokens.keys();
-    keys.rotate(app.clock.now(), new.immediately).await.map_err(AdminError::internal)?;
+    keys.rotate(app.clock.as_ref(), new.immediately).await.map_err(AdminError::internal)?;
     Ok((StatusCode::CREATED, Json(shown(&app))))
 }
 

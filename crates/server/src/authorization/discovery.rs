@@ -166,7 +166,7 @@ pub(super) fn metadata(app: &App, publisher: &Publisher) -> Response {
 /// The keys that tokens are verified with (RFC 7517 section 5). Caches ask again before a new one signs.
 pub(super) async fn keys(app: &App) -> Result<Response, Refused> {
     let keys = app.tokens.keys();
-    let public = keys.public(app.clock.now()).await.map_err(|error| {
+    let public = keys.public(app.clock.as_ref()).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "the published keys are not complete");
         match error {
             KeyError::Store(error) => Problem::from(error),

@@ -206,8 +206,8 @@ impl GrantBook {
 
     /// A code that was fetched with before: whoever presents it has stolen it, or was stolen from (RFC 6749
     /// section 4.1.2).
-    pub(super) fn spent(&self, code: &GrantKey) -> Option<Spent> {
-        self.lock_spent().get(code).copied()
+    pub(super) fn spent(&self, code: &GrantKey, now: Timestamp) -> Option<Spent> {
+        self.lock_spent().get(code).filter(|spent| now < spent.until).copied()
     }
 
     /// The first `limit` requests whose subjects have not answered yet, the oldest first: those after one of

@@ -120,7 +120,9 @@ pub(super) async fn grant(
 ) -> Result<(LineId, Admitted), Refused> {
     let scope = ScopeParameters { scope: Some(&claims.scope), purpose: None };
     let admitted = admit(client, (publisher.authorization.read_scope)(&scope)?)?;
+    let unpermitted = OAuthErrorCode::InvalidGrant.because("the subscriber has not consented to this use");
     let unknown = OAuthErrorCode::InvalidGrant.because("no subscriber is known by the sub of the assertion");
+    let unknown = if app.settings.conceal_unknown_subscribers { unpermitted.clone() } else { unknown };
     if !claims.sub.starts_with("tel:") && !claims.sub.starts_with("operatortoken:") {
         return Err(OAuthErrorCode::InvalidGrant
             .because("the sub of the assertion has the form tel:+34666666666 or operatortoken:...")
@@ -135,8 +137,6 @@ pub(super) async fn grant(
     let wanted = Use { client, line, purpose: &admitted.purpose, scopes: &admitted.scopes };
     match consent::settle(app, wanted).await? {
         Standing::Permitted => Ok((line, admitted)),
-        Standing::NeedsConsent | Standing::Denied | Standing::Refused => {
-            Err(OAuthErrorCode::InvalidGrant.because("the subscriber has not consented to this use").into())
-        }
+        Standing::NeedsConsent | Standing::Denied | Standing::Refused => Err(unpermitted.into()),
     }
 }

@@ -295,10 +295,14 @@ async fn authorization_code(
         .await
         .map_err(Problem::from)?;
     let Some(grant) = grant else {
-        if let Some(spent) = app.grants.spent(&key) {
+        // What it led to may be refreshed for longer than spent codes are remembered.
+        let led_to = Authorization::id_of(&key);
+        let spent = app.grants.spent(&key, now);
+        let refreshed = app.authorizations.line_of(led_to).await.map_err(Problem::from)?;
+        if spent.is_some() || refreshed.is_some() {
             tracing::warn!(client_id = caller.client.client_id, "a code was used twice: what it led to is revoked");
-            app.tokens.end(Authorization::id_of(&key), now).await.map_err(Problem::from)?;
-            trail.line = spent.line;
+            app.tokens.end(led_to, now).await.map_err(Problem::from)?;
+            trail.line = spent.and_then(|spent| spent.line).or(refreshed);
             trail.is_revoked(app, "code_reused").await?;
         }
         return Err(Refused::Credential(refused));
@@ -529,7 +533,8 @@ async fn issue(
     let access_token = app.tokens.issue(&issue, now).map_err(failed)?;
     let id_token = match &granted.openid {
         Some(Authentication { at, nonce }) => {
-            let signed = app.tokens.issue_id_token(&issue, &access_token, Some(*at), nonce.as_deref(), now).await;
+            let clock = app.clock.as_ref();
+            let signed = app.tokens.issue_id_token(&issue, &access_token, Some(*at), nonce.as_deref(), clock).await;
             Some(signed.map_err(failed)?)
         }
         None => None,

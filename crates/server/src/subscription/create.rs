@@ -21,7 +21,7 @@ use crate::{
     token::{Token, hash},
 };
 
-/// How long a subscription may last at most. One that names no end has none.
+/// How long a subscription may last at most where the operator has not said it.
 const LONGEST: Duration = Duration::from_hours(24 * 3660);
 
 /// Makes what a request asks for.
@@ -57,7 +57,8 @@ pub(super) async fn create(
     }
     let now = app.clock.now();
     app.courier.admit(&wanted.sink)?;
-    check_times(&wanted, now)?;
+    let lifetime = app.settings.subscription_lifetime;
+    check_times(&wanted, now, lifetime.unwrap_or(LONGEST))?;
     // Whom a token tells of, its client does not learn from us.
     let used = identified.told.or(wanted.device.identifiers().first());
     let device = used.filter(|_| token.line.is_none()).cloned();
@@ -77,7 +78,7 @@ pub(super) async fn create(
         credential,
         initial_event: wanted.initial_event,
         max_events: wanted.max_events,
-        expires_at: wanted.expires_at,
+        expires_at: wanted.expires_at.or_else(|| lifetime.map(|lifetime| now.plus(lifetime))),
         starts_at: now,
         status: SubscriptionStatus::Active,
         events_made: 0,
@@ -105,14 +106,14 @@ fn permit(token: &Token, face: &SubscriptionFace, wanted: &SubscriptionRequest) 
 }
 
 /// Whether the times that a request names can be kept.
-fn check_times(wanted: &SubscriptionRequest, now: Timestamp) -> Result<(), SubscriptionProblem> {
+fn check_times(wanted: &SubscriptionRequest, now: Timestamp, longest: Duration) -> Result<(), SubscriptionProblem> {
     let out_of_range = |field, reason| Err(SubscriptionProblem::OutOfRange { field, reason });
     if let Some(expires_at) = wanted.expires_at {
         if expires_at <= now {
             return out_of_range("subscriptionExpireTime", "it must be in the future");
         }
-        if expires_at > now.plus(LONGEST) {
-            return out_of_range("subscriptionExpireTime", "it must be within ten years");
+        if expires_at > now.plus(longest) {
+            return out_of_range("subscriptionExpireTime", "it is later than subscriptions last here");
         }
     }
     let credential_ends = wanted.credential.as_ref().and_then(|credential| credential.expires_at);

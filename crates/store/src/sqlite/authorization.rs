@@ -75,6 +75,16 @@ impl Authorizations for SqliteStore {
         .await
     }
 
+    async fn line_of(&self, authorization: AuthorizationId) -> Result<Option<LineId>, StoreError> {
+        self.read("read an authorization", move |connection| {
+            connection
+                .query_row("SELECT line FROM authorization WHERE id = ?1", [authorization.as_bytes()], |row| row.get(0))
+                .optional()
+                .map(|line| line.map(LineId::from_bytes))
+        })
+        .await
+    }
+
     async fn about(&self, line: LineId) -> Result<Vec<RefreshToken>, StoreError> {
         self.read("read the refresh tokens of a line", move |connection| {
             connection

@@ -923,6 +923,7 @@ mod tests {
         let created_at = Timestamp::from_unix_nanoseconds(5);
         assert_eq!(clients[0].secrets, [ClientSecret { hash: SecretHash([7; 32]), created_at, ends_at: None }]);
         assert_eq!((clients[0].revision, clients[0].grants.len(), clients[0].is_public()), (1, 3, false));
+        assert_eq!(clients[0].id_token_algorithm, SigningAlgorithm::Es256, "what its ID tokens were signed by");
     }
 
     #[test]
@@ -1042,8 +1043,11 @@ mod tests {
         store.forget_expired(until(10)).await.unwrap();
         assert_eq!(store.find([1; 32]).await.unwrap(), None);
         assert_eq!(store.find([2; 32]).await.unwrap(), Some(token(false, until(20))));
+        assert_eq!(store.line_of(authorization(1, 1).id).await.unwrap(), Some(authorization(1, 1).line));
+        assert_eq!(store.line_of(authorization(1, 2).id).await.unwrap(), None);
         store.forget_expired(until(20)).await.unwrap();
         assert_eq!(store.find([2; 32]).await.unwrap(), None);
+        assert_eq!(store.line_of(authorization(1, 1).id).await.unwrap(), None);
         // Its identifier is free again, so it is gone as well.
         assert!(store.begin(authorization(1, 1), [5; 32], until(30)).await.unwrap());
         Clients::remove(&store, ClientId::from_bytes([1; 16]), NOW).await.unwrap();
