@@ -101,7 +101,7 @@ fn forget_figures() -> Result<()> {
 
 /// Shows what Schemathesis asked and was answered, which the runners keep to themselves.
 fn print_figures() {
-    for legs in ["2-legged", "3-legged"] {
+    for legs in ["2-legged", "3-legged", "subscriptions-2-legged", "subscriptions-3-legged"] {
         if let Ok(table) = fs::read_to_string(figures().join(legs).with_extension("md")) {
             println!("Schemathesis, with {legs} tokens:\n{table}");
         }

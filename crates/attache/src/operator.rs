@@ -11,7 +11,7 @@ use clap::Args;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use url::Url;
+use url::{Host, Url};
 
 use crate::{
     banner,
@@ -38,8 +38,40 @@ pub(crate) struct Connection {
 
 /// What a running server writes into its data directory as `server.json`.
 #[derive(Deserialize)]
-struct Running {
+struct Written {
     url: String,
+}
+
+/// A server that runs on a data directory.
+pub(crate) struct Running {
+    /// Its address.
+    pub(crate) url: Url,
+    /// The operator's credential.
+    pub(crate) token: SecretString,
+    /// The directory.
+    pub(crate) data_dir: PathBuf,
+}
+
+impl Running {
+    /// The one on a data directory; by default on that of this user.
+    pub(crate) fn on(directory: Option<String>) -> anyhow::Result<Self> {
+        let connection = Connection { url: None, data_dir: directory, config: None, json: false };
+        let configuration = connection.configuration()?;
+        let data_dir = data_dir(&configuration)?.to_owned();
+        Ok(Self { url: running_on(&data_dir)?, token: token(configuration)?.0, data_dir })
+    }
+
+    /// Whether it has this address. A machine has several names for itself.
+    pub(crate) fn is_at(&self, url: &Url) -> bool {
+        let is_here = |url: &Url| match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        let is_same_host = url.host() == self.url.host() || (is_here(url) && is_here(&self.url));
+        is_same_host && url.port_or_known_default() == self.url.port_or_known_default()
+    }
 }
 
 /// A connection to the admin API of a running server.
@@ -91,13 +123,17 @@ impl Connection {
             let url = url.to_str().and_then(|url| url.parse().ok());
             return url.with_context(|| format!("{URL_VARIABLE} is no address such as http://127.0.0.1:9091"));
         }
-        let directory = data_dir(configuration)?;
-        let path = directory.join("server.json");
-        let text = fs::read_to_string(&path).map_err(|_| not_running(&format!("on {}", directory.display())))?;
-        let damaged = || format!("{} is damaged", path.display());
-        let running: Running = serde_json::from_str(&text).with_context(damaged)?;
-        running.url.parse().with_context(damaged)
+        running_on(data_dir(configuration)?)
     }
+}
+
+/// The address of the server that runs on a data directory.
+fn running_on(directory: &Path) -> anyhow::Result<Url> {
+    let path = directory.join("server.json");
+    let text = fs::read_to_string(&path).map_err(|_| not_running(&format!("on {}", directory.display())))?;
+    let damaged = || format!("{} is damaged", path.display());
+    let written: Written = serde_json::from_str(&text).with_context(damaged)?;
+    written.url.parse().with_context(damaged)
 }
 
 /// A client to ask a server with.

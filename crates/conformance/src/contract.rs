@@ -169,13 +169,14 @@ pub enum NeverSeen {
 
 // Patterns.
 
-const PHONE_NUMBER: Pattern = Pattern { text: r"^\+[1-9][0-9]{4,14}$", matches: is_phone_number };
+pub(crate) const PHONE_NUMBER: Pattern = Pattern { text: r"^\+[1-9][0-9]{4,14}$", matches: is_phone_number };
 /// The correlator of 1.0 and connected-network-type 0.1.
-const CORRELATOR_1_0: Pattern = Pattern { text: r"^[a-zA-Z0-9-]{0,55}$", matches: is_correlator_1_0 };
+pub(crate) const CORRELATOR_1_0: Pattern = Pattern { text: r"^[a-zA-Z0-9-]{0,55}$", matches: is_correlator_1_0 };
 /// The correlator of 1.1 and connected-network-type 0.2.
-const CORRELATOR_1_1: Pattern = Pattern { text: r"^[a-zA-Z0-9-_:;.\/<>{}]{0,256}$", matches: is_correlator_1_1 };
+pub(crate) const CORRELATOR_1_1: Pattern =
+    Pattern { text: r"^[a-zA-Z0-9-_:;.\/<>{}]{0,256}$", matches: is_correlator_1_1 };
 /// The correlator of 0.6: any text.
-const CORRELATOR_0_6: Pattern = Pattern { text: "", matches: |_| true };
+pub(crate) const CORRELATOR_0_6: Pattern = Pattern { text: "", matches: |_| true };
 
 fn is_phone_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or_default();
@@ -218,7 +219,7 @@ const DEVICE: Field = Field::optional(
         most: 1,
     },
 );
-const IPV4_ADDRESS: &[Field] = &[
+pub(crate) const IPV4_ADDRESS: &[Field] = &[
     Field::required("publicAddress", Kind::Ipv4),
     Field::optional("privateAddress", Kind::Ipv4),
     Field::optional("publicPort", Kind::Port),
@@ -227,17 +228,17 @@ const IPV4_ADDRESS: &[Field] = &[
 // Errors.
 
 const CODE_AND_MESSAGE: &[Field] = &[Field::required("code", Kind::Text), Field::required("message", Kind::Text)];
-const ERROR_INFO: &[Field] = &[
+pub(crate) const ERROR_INFO: &[Field] = &[
     Field::required("status", Kind::Integer),
     Field::required("code", Kind::Text),
     Field::required("message", Kind::Text),
 ];
 
-const fn listed(status: u16, codes: &'static [&'static str]) -> Listed {
+pub(crate) const fn listed(status: u16, codes: &'static [&'static str]) -> Listed {
     Listed { status, codes, only: true }
 }
 
-const fn shown(status: u16, codes: &'static [&'static str]) -> Listed {
+pub(crate) const fn shown(status: u16, codes: &'static [&'static str]) -> Listed {
     Listed { status, codes, only: false }
 }
 

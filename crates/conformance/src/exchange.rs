@@ -4,10 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{
-    contract::Contract,
-    plan::{Ask, Correlator},
-};
+use crate::plan::{Ask, Correlator};
 
 /// A request and its response.
 #[derive(Clone, Debug, Serialize)]
@@ -87,18 +84,24 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Sends a request. `authorization` is the whole header.
-pub(crate) async fn send(
-    http: &reqwest::Client,
-    contract: &Contract,
-    base_url: &str,
-    ask: &Ask,
-    authorization: Option<&str>,
-    number: usize,
-) -> Exchange {
+/// What a request needs beside itself.
+pub(crate) struct Sending<'a> {
+    /// Where its path is appended.
+    pub(crate) base_url: &'a str,
+    /// The whole `Authorization` header.
+    pub(crate) authorization: Option<&'a str>,
+    /// Whether the contract has correlators.
+    pub(crate) is_correlated: bool,
+    /// Which of all requests it is.
+    pub(crate) number: usize,
+}
+
+/// Sends a request.
+pub(crate) async fn send(http: &reqwest::Client, ask: &Ask, sending: Sending<'_>) -> Exchange {
+    let Sending { base_url, authorization, is_correlated, number } = sending;
     let url = format!("{base_url}{}", ask.path_suffix);
     let correlator = match &ask.correlator {
-        _ if contract.correlator.is_none() => None,
+        _ if !is_correlated => None,
         Correlator::Fresh => Some(format!("conformance-{}-{number}", now().as_millisecond())),
         Correlator::This(correlator) => Some(correlator.clone()),
         Correlator::Missing => None,

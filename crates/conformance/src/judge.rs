@@ -7,14 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
-    contract::{Code, Contract},
+    contract::{Code, Contract, Listed},
     exchange::{Exchange, Response},
     plan::{Expect, Fact, Invariant},
-    shape::faults_of,
+    shape::{Pattern, faults_of},
 };
 
 /// By how much a server's clock may be ahead of ours.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
+pub(crate) const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// How old a status is at least that is called old.
 const LONG: SignedDuration = SignedDuration::from_hours(1);
@@ -67,7 +67,7 @@ pub(crate) fn judge(contract: &Contract, expect: &Expect, exchange: &Exchange) -
     }
 }
 
-fn is_one_of(response: &Response, codes: &[Code]) -> bool {
+pub(crate) fn is_one_of(response: &Response, codes: &[Code]) -> bool {
     codes.iter().any(|(status, code)| {
         response.status == *status && (code.is_empty() || response.code().is_some_and(|said| said == *code))
     })
@@ -165,7 +165,8 @@ pub(crate) fn faults(contract: &Contract, invariant: Invariant, exchange: &Excha
     let response = exchange.response.as_ref()?;
     let answer = response.json.as_ref().filter(|_| response.status == 200);
     match invariant {
-        Invariant::Documented => Some(undocumented(contract, response).into_iter().collect()),
+        Invariant::Documented if response.status == 200 => Some(Vec::new()),
+        Invariant::Documented => Some(is_documented(contract.errors, response).err().into_iter().collect()),
         Invariant::IsJson => {
             let media_type = response.header("content-type").unwrap_or("missing");
             let is_json = media_type.split(';').next().is_some_and(|name| name.trim() == "application/json");
@@ -176,7 +177,9 @@ pub(crate) fn faults(contract: &Contract, invariant: Invariant, exchange: &Excha
         Invariant::ErrorFits if response.status == 200 || !exchange.is_of_operation => None,
         Invariant::AnswerFits | Invariant::ErrorFits => Some(misfits(contract, response)),
         Invariant::Correlated if !exchange.is_of_operation => None,
-        Invariant::Correlated => Some(uncorrelated(contract, exchange, response).into_iter().collect()),
+        Invariant::Correlated => Some(
+            contract.correlator.and_then(|pattern| uncorrelated(pattern, exchange, response)).into_iter().collect(),
+        ),
         Invariant::NotInTheFuture => {
             let time = response.last_status_time()?;
             let future = time > latest_now(response) + CLOCK_SKEW;
@@ -187,16 +190,16 @@ pub(crate) fn faults(contract: &Contract, invariant: Invariant, exchange: &Excha
     }
 }
 
-fn undocumented(contract: &Contract, response: &Response) -> Option<String> {
-    if response.status == 200 {
-        return None;
-    }
-    let Some(listed) = contract.errors.iter().find(|listed| listed.status == response.status) else {
+/// Whether an error is one of those listed, or one that may be left out of the list; if not, the fault.
+pub(crate) fn is_documented(errors: &[Listed], response: &Response) -> Result<(), String> {
+    let Some(listed) = errors.iter().find(|listed| listed.status == response.status) else {
         let is_known = UNDOCUMENTED.contains(&response.status);
-        return (!is_known).then(|| format!("status {} is not documented", response.status));
+        return if is_known { Ok(()) } else { Err(format!("status {} is not documented", response.status)) };
     };
-    let is_right = !listed.only || response.code().is_some_and(|code| listed.codes.contains(&code));
-    (!is_right).then(|| format!("{} is none of the codes {}", response.shown(), listed.codes.join(", ")))
+    if !listed.only || response.code().is_some_and(|code| listed.codes.contains(&code)) {
+        return Ok(());
+    }
+    Err(format!("{} is none of the codes {}", response.shown(), listed.codes.join(", ")))
 }
 
 fn misfits(contract: &Contract, response: &Response) -> Vec<String> {
@@ -211,8 +214,8 @@ fn misfits(contract: &Contract, response: &Response) -> Vec<String> {
     faults
 }
 
-fn uncorrelated(contract: &Contract, exchange: &Exchange, response: &Response) -> Option<String> {
-    let pattern = contract.correlator?;
+/// What is wrong with the correlator of a response.
+pub(crate) fn uncorrelated(pattern: Pattern, exchange: &Exchange, response: &Response) -> Option<String> {
     let told = response.header("x-correlator");
     match (exchange.correlator.as_deref(), told) {
         (Some(sent), told) if (pattern.matches)(sent) => {

@@ -1,7 +1,7 @@
 //! What a scenario is made of: steps, each a request and what must come back. Plans are data; nothing
 //! here speaks HTTP.
 
-use std::net::Ipv6Addr;
+use std::{borrow::Cow, net::Ipv6Addr};
 
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ pub struct Step {
 pub struct Ask {
     pub(crate) bearer: Bearer,
     pub(crate) method: &'static str,
-    pub(crate) path_suffix: &'static str,
+    pub(crate) path_suffix: Cow<'static, str>,
     pub(crate) content_type: &'static str,
     pub(crate) accept: &'static str,
     pub(crate) correlator: Correlator,
@@ -93,7 +93,7 @@ impl Ask {
         Self {
             bearer,
             method: "POST",
-            path_suffix: "",
+            path_suffix: Cow::Borrowed(""),
             content_type: "application/json",
             accept: "application/json",
             correlator: Correlator::Fresh,
@@ -129,6 +129,8 @@ pub enum Bearer {
     WithoutScope,
     /// A token about this line.
     ThreeLegged(String),
+    /// A 2-legged token of another client.
+    OtherClient,
     /// A token of a client that is over its rate limit.
     OverRate,
     /// A token of a client whose quota is used up.
@@ -256,11 +258,7 @@ impl Identifier {
 /// A body that names a line by these identifiers.
 pub(crate) fn naming(contract: &Contract, identifiers: &[Identifier]) -> Value {
     match contract.naming {
-        Naming::Device => {
-            let device: serde_json::Map<String, Value> =
-                identifiers.iter().map(Identifier::in_device).map(|(name, value)| (name.to_owned(), value)).collect();
-            json!({ "device": device })
-        }
+        Naming::Device => json!({ "device": device_of(identifiers) }),
         Naming::UeId => {
             let mut body = json!({"ueId": {}});
             for (name, value, port) in identifiers.iter().map(Identifier::in_ue_id) {
@@ -272,6 +270,11 @@ pub(crate) fn naming(contract: &Contract, identifiers: &[Identifier]) -> Value {
             body
         }
     }
+}
+
+/// `device` with these identifiers.
+pub(crate) fn device_of(identifiers: &[Identifier]) -> Value {
+    identifiers.iter().map(Identifier::in_device).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A body that names a line by its number.
@@ -295,8 +298,8 @@ pub(crate) fn facts(contract: &Contract, line: &Line) -> Vec<Fact> {
     facts
 }
 
-/// Whether the bearer's token is to be had; if not, why.
-pub(crate) fn admit(target: &Target, bearer: Bearer, contract: &Contract) -> Result<Bearer, Skip> {
+/// Whether the bearer's token with these scopes, separated by spaces, is to be had; if not, why.
+pub(crate) fn admit(target: &Target, bearer: Bearer, scopes: &str) -> Result<Bearer, Skip> {
     let tokens = &target.tokens;
     let client = target.client.as_ref();
     let can_ciba = client.is_some_and(|client| client.backchannel_authentication_endpoint.is_some());
@@ -313,7 +316,7 @@ pub(crate) fn admit(target: &Target, bearer: Bearer, contract: &Contract) -> Res
         ),
         Bearer::WithoutScope => (
             tokens.without_scope.is_some()
-                || client.is_some_and(|client| client.scopes.iter().any(|scope| scope != contract.scope)),
+                || client.is_some_and(|client| client.scopes.iter().any(|scope| !has_scope(scopes, scope))),
             "no token without the scope is given (tokens.without_scope), and no client with another scope \
              (client.scopes)",
         ),
@@ -321,6 +324,10 @@ pub(crate) fn admit(target: &Target, bearer: Bearer, contract: &Contract) -> Res
             can_ciba || tokens.three_legged.iter().any(|given| given.phone_number == *number),
             "no 3-legged token is given (tokens.three_legged), and no client to fetch one by CIBA \
              (client.backchannel_authentication_endpoint)",
+        ),
+        Bearer::OtherClient => (
+            tokens.other_client.is_some() || target.other_client.is_some(),
+            "no token of another client is given (tokens.other_client), and no such client (other_client)",
         ),
         Bearer::OverRate => (
             tokens.over_rate.is_some() || target.rate_client.is_some(),
@@ -332,4 +339,9 @@ pub(crate) fn admit(target: &Target, bearer: Bearer, contract: &Contract) -> Res
         ),
     };
     if is_there { Ok(bearer) } else { Err(Skip::because(missing)) }
+}
+
+/// Whether a list of scopes, separated by spaces, has this one.
+pub(crate) fn has_scope(scopes: &str, scope: &str) -> bool {
+    scopes.split(' ').any(|one| one == scope)
 }

@@ -6,19 +6,27 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
+
 use crate::{
+    admin::Admin,
     contract::{CONTRACTS, Contract, Naming},
-    exchange::{Exchange, now, send},
+    exchange::{Exchange, Sending, now, send},
     judge::{self, Verdict},
-    plan::{Ask, Bearer, Invariant, Plan, Scenario, Skip, Step, admit, naming_number},
+    plan::{Ask, Bearer, Plan, Scenario, Skip, Step, admit, naming_number},
     report::{ContractReport, Failure, Outcome, Report, ScenarioReport},
     scenarios::scenarios,
-    target::{Target, TargetError},
+    sink::Sink,
+    subscription,
+    target::{Client, Target, TargetError},
     token::Tokens,
 };
 
 /// How long a server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many seconds an event is waited for, if nothing is said.
+const PATIENCE_WITH_EVENTS: u16 = 15;
 
 /// How many responses at fault a report shows by one rule.
 const SHOWN: usize = 3;
@@ -46,7 +54,7 @@ impl FromStr for Only {
             None => (text, None),
         };
         let only = Self { api: api.to_owned(), version: version.map(str::to_owned) };
-        if CONTRACTS.iter().any(|contract| only.is_about(contract)) {
+        if versions().any(|(api, version)| only.is_about(api, version)) {
             Ok(only)
         } else {
             Err(OnlyError { asked: text.to_owned() })
@@ -55,20 +63,32 @@ impl FromStr for Only {
 }
 
 impl Only {
-    fn is_about(&self, contract: &Contract) -> bool {
-        contract.api == self.api && self.version.as_ref().is_none_or(|version| contract.version == version)
+    fn is_about(&self, api: &str, version: &str) -> bool {
+        api == self.api && self.version.as_ref().is_none_or(|only| version == only)
     }
 }
 
 /// Every API with its version.
+fn versions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let questions = CONTRACTS.iter().map(|contract| (contract.api, contract.version));
+    questions.chain(subscription::CONTRACTS.iter().map(|contract| (contract.api, contract.version)))
+}
+
 fn known() -> Vec<String> {
-    let mut known: Vec<String> = CONTRACTS.iter().map(version_of).collect();
+    let mut known: Vec<String> = versions().map(|(api, version)| format!("{api}/{version}")).collect();
+    known.sort();
     known.dedup();
     known
 }
 
-fn version_of(contract: &Contract) -> String {
-    format!("{}/{}", contract.api, contract.version)
+/// Whether a version is to be tried.
+enum Choice {
+    /// It was named.
+    Taken,
+    /// It was not, for this reason.
+    Left(String),
+    /// If the server has it.
+    IfThere,
 }
 
 /// Why nothing can be tried.
@@ -80,9 +100,21 @@ pub enum RunnerError {
     /// The target can't be told.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The runner's sink can't be opened.
+    #[error("can't open a sink for events")]
+    Sink(#[source] std::io::Error),
     /// The file names a version that isn't known.
     #[error("in `versions`: {0}")]
     Version(#[from] OnlyError),
+}
+
+/// What a server on this machine lends to the runner; a file has the last word.
+#[derive(Debug, Default)]
+pub struct Local {
+    /// Its admin API.
+    pub admin: Option<Admin>,
+    /// A certificate that it trusts, and its key, PEM.
+    pub certificate: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Tries scenarios against a target.
@@ -90,12 +122,13 @@ pub struct Runner {
     http: reqwest::Client,
     target: Target,
     tokens: Tokens,
+    sink: Option<Sink>,
     sent: AtomicUsize,
 }
 
 impl Runner {
     /// A runner for a server, by what a file says of it, if there is one.
-    pub async fn new(base_url: url::Url, file: Option<&str>) -> Result<Self, RunnerError> {
+    pub async fn new(base_url: url::Url, file: Option<&str>, local: Local) -> Result<Self, RunnerError> {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
         // The system's certificates are read only if they are needed: a small container has none.
         let http = if base_url.scheme() == "http" && !file.is_some_and(|file| file.contains("https://")) {
@@ -104,11 +137,36 @@ impl Runner {
             http
         };
         let http = http.build().map_err(RunnerError::Http)?;
-        let target = Target::find(&http, base_url, file).await?;
+        let mut target = Target::find(&http, base_url, file).await?;
+        target.admin = target.admin.or(local.admin);
         for version in &target.versions {
             version.parse::<Only>()?;
         }
-        Ok(Self { http, target, tokens: Tokens::default(), sent: AtomicUsize::new(0) })
+        let sink = match target.sink_settings(local.certificate).map_err(RunnerError::Sink)? {
+            Some(settings) => Some(Sink::open(&settings).await.map_err(RunnerError::Sink)?),
+            None => None,
+        };
+        Ok(Self { http, target, tokens: Tokens::default(), sink, sent: AtomicUsize::new(0) })
+    }
+
+    /// Its sink, if the server can reach one.
+    pub(crate) fn sink(&self) -> Option<&Sink> {
+        self.sink.as_ref()
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// How long an event is waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        let given = self.target.sink.as_ref().and_then(|sink| sink.patience);
+        Duration::from_secs(given.unwrap_or(PATIENCE_WITH_EVENTS).into())
+    }
+
+    /// A name that nothing else of this run has.
+    pub(crate) fn next_name(&self) -> String {
+        format!("{}-{}", now().as_millisecond(), self.sent.fetch_add(1, Ordering::Relaxed))
     }
 
     /// What is known of the server.
@@ -117,11 +175,13 @@ impl Runner {
         &self.target
     }
 
-    /// Tries everything, or only what is asked for.
-    pub async fn run(&self, only: Option<&Only>) -> Report {
+    /// Tries what is asked for; everything, if nothing is.
+    pub async fn run(&mut self, only: &[Only]) -> Report {
         let began = now();
+        let is_asked_for =
+            |api: &str, version: &str| only.is_empty() || only.iter().any(|only| only.is_about(api, version));
         let mut contracts = Vec::new();
-        for contract in CONTRACTS.iter().filter(|contract| only.is_none_or(|only| only.is_about(contract))) {
+        for contract in CONTRACTS.iter().filter(|contract| is_asked_for(contract.api, contract.version)) {
             let reason = self.reason_to_skip(contract, only).await;
             let scenarios = if reason.is_none() { self.run_contract(contract).await } else { Vec::new() };
             contracts.push(ContractReport {
@@ -132,18 +192,92 @@ impl Runner {
                 scenarios,
             });
         }
+        let registered = self.register_other_client().await;
+        let subscribed = subscription::CONTRACTS.iter().filter(|contract| is_asked_for(contract.api, contract.version));
+        let runner: &Self = self;
+        // Their stories wait for events most of the time, so they are told side by side.
+        let tried = subscribed.enumerate().map(|(place, contract)| runner.run_subscriptions(contract, place, only));
+        contracts.extend(join_all(tried).await);
+        if let (Some(client_id), Some(admin)) = (registered, &self.target.admin) {
+            // A client that stays behind harms nobody, and is gone with the sandbox.
+            let _ = admin.remove(&self.http, &client_id).await;
+        }
         Report { target: self.target.to_string(), at: began.to_string(), contracts }
     }
 
-    /// Why a contract isn't tried at all, if it isn't.
-    async fn reason_to_skip(&self, contract: &Contract, only: Option<&Only>) -> Option<String> {
-        let version = version_of(contract);
-        if only.is_some_and(|only| only.version.is_some()) || self.target.versions.contains(&version) {
+    async fn run_subscriptions(
+        &self,
+        contract: &'static subscription::Contract,
+        place: usize,
+        only: &[Only],
+    ) -> ContractReport {
+        let skipped = match self.choice(contract.api, contract.version, only) {
+            Choice::Taken => None,
+            Choice::Left(reason) => Some(reason),
+            Choice::IfThere => self.probe_subscriptions(contract).await,
+        };
+        let scenarios = if skipped.is_none() { subscription::run(self, contract, place).await } else { Vec::new() };
+        let (api, version) = (contract.api.to_owned(), contract.version.to_owned());
+        ContractReport { name: contract.name(), api, version, skipped, scenarios }
+    }
+
+    /// Asks once whether a version is there.
+    async fn probe_subscriptions(&self, contract: &subscription::Contract) -> Option<String> {
+        let scopes = contract.scopes();
+        let bearer = admit(&self.target, Bearer::TwoLegged, &scopes).unwrap_or(Bearer::Missing);
+        let ask = Ask { method: "GET", body: None, ..Ask::raw(bearer, "") };
+        let exchange = self.ask_about_subscriptions(contract, &scopes, &ask).await.ok()?;
+        let is_there = exchange.response.as_ref().is_none_or(|response| response.status != 404);
+        (!is_there).then(|| format!("GET {} is answered with 404", exchange.request.url))
+    }
+
+    /// Sends a request about subscriptions, with a token that has these scopes. Errors: a sentence.
+    pub(crate) async fn ask_about_subscriptions(
+        &self,
+        contract: &subscription::Contract,
+        scopes: &str,
+        ask: &Ask,
+    ) -> Result<Exchange, String> {
+        let url = self.target.address(&contract.name(), contract.api, contract.version, contract.path);
+        self.send(&url, scopes, contract.correlator.is_some(), ask).await
+    }
+
+    /// Sees to it that there is a second client, if one can be registered. Returns it if it was.
+    async fn register_other_client(&mut self) -> Option<String> {
+        let (client, admin) = (self.target.client.clone()?, self.target.admin.as_ref()?);
+        if self.target.other_client.is_some() || self.target.tokens.other_client.is_some() {
             return None;
         }
-        if !self.target.versions.is_empty() {
-            return Some(format!("`versions` does not name {version}"));
+        let registered = admin.register(&self.http, client.purpose.as_deref()).await.ok()?;
+        let text = |name: &str| registered[name].as_str().map(str::to_owned);
+        let client_id = text("client_id")?;
+        let client_secret = text("client_secret")?.into();
+        self.target.other_client = Some(Client { client_id: client_id.clone(), client_secret, ..client });
+        Some(client_id)
+    }
+
+    /// Whether a version is to be tried.
+    fn choice(&self, api: &str, version: &str, only: &[Only]) -> Choice {
+        let named = format!("{api}/{version}");
+        let is_named = |only: &Only| only.version.is_some() && only.is_about(api, version);
+        if only.iter().any(is_named) || self.target.versions.contains(&named) {
+            return Choice::Taken;
         }
+        if self.target.versions.is_empty() {
+            Choice::IfThere
+        } else {
+            Choice::Left(format!("`versions` does not name {named}"))
+        }
+    }
+
+    /// Why a contract isn't tried at all, if it isn't.
+    async fn reason_to_skip(&self, contract: &Contract, only: &[Only]) -> Option<String> {
+        match self.choice(contract.api, contract.version, only) {
+            Choice::Taken => return None,
+            Choice::Left(reason) => return Some(reason),
+            Choice::IfThere => {}
+        }
+        let version = format!("{}/{}", contract.api, contract.version);
         match self.target.offers(contract) {
             Some(true) => None,
             _ if !contract.is_newest_on_its_path() => Some(format!(
@@ -156,7 +290,7 @@ impl Runner {
 
     /// Asks once whether a version is there.
     async fn probe(&self, contract: &Contract) -> Option<String> {
-        let bearer = admit(&self.target, Bearer::TwoLegged, contract).unwrap_or(Bearer::Missing);
+        let bearer = admit(&self.target, Bearer::TwoLegged, contract.scope).unwrap_or(Bearer::Missing);
         let number = self.target.any_line().map_or("+33639980001", |line| line.phone_number.as_str());
         let exchange = self.ask(contract, &Ask::new(bearer, &naming_number(contract, number))).await.ok()?;
         let response = exchange.response.as_ref()?;
@@ -180,7 +314,12 @@ impl Runner {
                 Err(Skip(reason)) => Outcome::Skipped { reason },
                 Ok(Plan::Steps(steps)) => self.run_steps(contract, &steps, &mut exchanges).await,
                 Ok(Plan::TimeStands(ask)) => self.run_time_stands(contract, &ask, &mut exchanges).await,
-                Ok(Plan::Always(invariant)) => hold(contract, invariant, &exchanges),
+                Ok(Plan::Always(invariant)) => hold(
+                    exchanges
+                        .iter()
+                        .filter_map(|exchange| Some((exchange.clone(), judge::faults(contract, invariant, exchange)?)))
+                        .collect(),
+                ),
             };
             reports.push(ScenarioReport { name: format!("{} {}", contract.name(), scenario.rule), outcome });
         }
@@ -238,10 +377,14 @@ impl Runner {
     }
 
     async fn ask(&self, contract: &Contract, ask: &Ask) -> Result<Exchange, String> {
-        let authorization = self.tokens.authorization(&self.http, &self.target, contract, &ask.bearer).await?;
+        self.send(&self.target.url(contract), contract.scope, contract.correlator.is_some(), ask).await
+    }
+
+    async fn send(&self, url: &str, scopes: &str, is_correlated: bool, ask: &Ask) -> Result<Exchange, String> {
+        let authorization = self.tokens.authorization(&self.http, &self.target, scopes, &ask.bearer).await?;
         let number = self.sent.fetch_add(1, Ordering::Relaxed);
-        let url = self.target.url(contract);
-        Ok(send(&self.http, contract, &url, ask, authorization.as_deref(), number).await)
+        let sending = Sending { base_url: url, authorization: authorization.as_deref(), is_correlated, number };
+        Ok(send(&self.http, ask, sending).await)
     }
 }
 
@@ -253,21 +396,17 @@ fn outcome(failures: Vec<Failure>, untold: Option<&str>) -> Outcome {
     }
 }
 
-/// Holds all responses against a rule.
-fn hold(contract: &Contract, invariant: Invariant, exchanges: &[Exchange]) -> Outcome {
-    let judged: Vec<_> = exchanges
-        .iter()
-        .filter_map(|exchange| Some((exchange, judge::faults(contract, invariant, exchange)?)))
-        .collect();
+/// What comes of a rule that always holds, by the faults of each exchange that it speaks of.
+pub(crate) fn hold(judged: Vec<(Exchange, Vec<String>)>) -> Outcome {
     if judged.is_empty() {
-        return Outcome::Skipped { reason: "no response came that it speaks of".to_owned() };
+        return Outcome::Skipped { reason: "nothing came that it speaks of".to_owned() };
     }
     let wrong: Vec<_> = judged.into_iter().filter(|(_, faults)| !faults.is_empty()).collect();
     let more = wrong.len().saturating_sub(SHOWN);
     let mut failures: Vec<Failure> = wrong
         .into_iter()
         .take(SHOWN)
-        .map(|(exchange, faults)| Failure { fault: faults.join("; "), exchange: Some(exchange.clone()) })
+        .map(|(exchange, faults)| Failure { fault: faults.join("; "), exchange: Some(exchange) })
         .collect();
     if let Some(last) = failures.last_mut().filter(|_| more > 0) {
         last.fault = format!("{} (and {more} more responses at fault)", last.fault);
@@ -283,7 +422,7 @@ mod tests {
     fn what_is_tried_can_be_narrowed_to_an_api_or_a_version() {
         let of = |text: &str| {
             let only: Only = text.parse().unwrap();
-            CONTRACTS.iter().filter(|contract| only.is_about(contract)).map(Contract::name).collect::<Vec<_>>()
+            CONTRACTS.iter().filter(|it| only.is_about(it.api, it.version)).map(Contract::name).collect::<Vec<_>>()
         };
         assert_eq!(of("device-roaming-status/1.1"), ["device-roaming-status/1.1"]);
         assert_eq!(of("connected-network-type"), ["connected-network-type/0.1", "connected-network-type/0.2"]);

@@ -53,6 +53,12 @@ pub enum Kind {
     Ipv6,
     /// A list of these.
     List(&'static Kind),
+    /// A UUID.
+    Uuid,
+    /// A URI, or one relative to another (RFC 3986 section 4.1), but not an empty one.
+    UriReference,
+    /// An object with these fields.
+    Record(&'static [Field]),
     /// An object with these fields, as many of them as the range allows.
     Object {
         /// The fields.
@@ -131,6 +137,12 @@ fn faults_of_value(path: &str, value: &Value, kind: Kind, faults: &mut Vec<Strin
                 }
             }
         },
+        Kind::Uuid => unless(text.is_some_and(is_uuid), "a UUID"),
+        Kind::UriReference => unless(text.is_some_and(is_uri_reference), "a URI reference"),
+        Kind::Record(fields) => match value.as_object() {
+            None => unless(false, "an object"),
+            Some(object) => faults_of_object(path, object, fields, faults),
+        },
         Kind::Object { fields, least, most } => match value.as_object() {
             None => unless(false, "an object"),
             Some(object) => {
@@ -147,6 +159,20 @@ fn faults_of_value(path: &str, value: &Value, kind: Kind, faults: &mut Vec<Strin
 /// JSON Schema calls 3.0 an integer as well.
 fn is_integer(value: &Value) -> bool {
     value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
+}
+
+/// Whether a text is a UUID (RFC 9562 section 4).
+fn is_uuid(text: &str) -> bool {
+    let groups = [8, 4, 4, 4, 12];
+    let is_group =
+        |(part, length): (&str, usize)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.split('-').count() == groups.len() && text.split('-').zip(groups).all(is_group)
+}
+
+/// Whether a text is made of the characters of a URI reference (RFC 3986 section 2).
+fn is_uri_reference(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_allowed)
 }
 
 fn kind_of(value: &Value) -> &'static str {

@@ -1,14 +1,24 @@
 //! The server that is held against the contracts: where it is, which line is in which state, and by
 //! which tokens it can be asked. An operator says so in a file; an Attache sandbox says it itself.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::read,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use attache_core::{Plmn, countries};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
-use url::Url;
+use url::{Host, Url};
 
-use crate::contract::{CONTRACTS, Contract};
+use crate::{
+    admin::Admin,
+    contract::{CONTRACTS, Contract},
+    sink::SinkSettings,
+};
 
 /// A server, and what is known of it.
 #[derive(Clone, Debug)]
@@ -25,6 +35,8 @@ pub struct Target {
     pub lines: Vec<Line>,
     /// A client that can fetch tokens.
     pub client: Option<Client>,
+    /// Another client of the same issuer.
+    pub other_client: Option<Client>,
     /// A client of another issuer.
     pub(crate) foreign_client: Option<Client>,
     /// A client that is over its rate limit once it has asked.
@@ -35,6 +47,12 @@ pub struct Target {
     pub tokens: Tokens,
     /// What provokes problems.
     pub provoke: Provoke,
+    /// Where the runner's sink is.
+    pub sink: Option<SinkPlace>,
+    /// The admin API of an Attache server, by which lines are changed.
+    pub admin: Option<Admin>,
+    /// Whether it is an Attache sandbox.
+    pub is_sandbox: bool,
     /// Every face that the server says it has; `None` if it doesn't say.
     pub(crate) faces: Option<Vec<Face>>,
 }
@@ -142,6 +160,9 @@ pub struct Tokens {
     /// Of another issuer or for another audience.
     #[serde(default, deserialize_with = "some_secret")]
     pub foreign: Option<SecretString>,
+    /// Of another client, with all scopes.
+    #[serde(default, deserialize_with = "some_secret")]
+    pub other_client: Option<SecretString>,
     /// Of a client that is over its rate limit at once.
     #[serde(default, deserialize_with = "some_secret")]
     pub over_rate: Option<SecretString>,
@@ -175,6 +196,22 @@ pub struct Provoke {
     pub timed_out: Option<String>,
 }
 
+/// Where the runner's sink listens, and what the server calls it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkPlace {
+    /// Its address as the server reaches it.
+    pub url: Option<Url>,
+    /// Where it listens; by default, on some port of this machine.
+    pub listen: Option<SocketAddr>,
+    /// The file with its certificates, PEM; without one it speaks plain HTTP.
+    pub certificate: Option<PathBuf>,
+    /// The file with its key, PEM.
+    pub key: Option<PathBuf>,
+    /// How long an event is waited for, in seconds; 15 if nothing is said.
+    pub patience: Option<u16>,
+}
+
 /// The file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,9 +226,12 @@ struct File {
     client: Option<Client>,
     tokens: Option<Tokens>,
     provoke: Option<Provoke>,
+    other_client: Option<Client>,
+    sink: Option<SinkPlace>,
+    admin: Option<Admin>,
 }
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
     String::deserialize(deserializer).map(SecretString::from)
 }
 
@@ -252,6 +292,9 @@ impl Target {
         }
         self.client = file.client.or(self.client);
         self.tokens = file.tokens.unwrap_or(self.tokens);
+        self.other_client = file.other_client;
+        self.sink = file.sink;
+        self.admin = file.admin;
         let provoke = file.provoke.unwrap_or_default();
         self.provoke = Provoke {
             unknown: provoke.unknown.or(self.provoke.unknown),
@@ -270,21 +313,58 @@ impl Target {
             confirms_at_each_query: false,
             lines: Vec::new(),
             client: None,
+            other_client: None,
             foreign_client: None,
             rate_client: None,
             quota_client: None,
             tokens: Tokens::default(),
             provoke: Provoke::default(),
+            sink: None,
+            admin: None,
+            is_sandbox: false,
             faces: None,
         }
     }
 
     /// Where an operation is.
     pub(crate) fn url(&self, contract: &Contract) -> String {
-        let version = format!("{}/{}", contract.api, contract.version);
-        let path = self.paths.get(&contract.name()).or_else(|| self.paths.get(&version));
-        let path = path.map_or(contract.path, String::as_str);
+        self.address(&contract.name(), contract.api, contract.version, contract.path)
+    }
+
+    /// Where what a contract calls so is: there, or where the file has it.
+    pub(crate) fn address(&self, name: &str, api: &str, version: &str, path: &str) -> String {
+        let version = format!("{api}/{version}");
+        let moved = self.paths.get(name).or_else(|| self.paths.get(&version));
+        let path = moved.map_or(path, String::as_str);
         format!("{}{path}", self.base_url.as_str().trim_end_matches('/'))
+    }
+
+    /// Where the runner's sink is to be, if the server can reach one: as the file says, or beside a sandbox on
+    /// this machine, with a certificate that it trusts.
+    pub(crate) fn sink_settings(
+        &self,
+        certificate: Option<(Vec<u8>, Vec<u8>)>,
+    ) -> std::io::Result<Option<SinkSettings>> {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let is_here = match self.base_url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        match &self.sink {
+            None if self.is_sandbox && is_here => Ok(Some(SinkSettings { listen, url: None, certificate })),
+            None => Ok(None),
+            Some(place) => {
+                let files = place.certificate.as_ref().zip(place.key.as_ref());
+                let read = files.map(|(certificate, key)| Ok::<_, std::io::Error>((read(certificate)?, read(key)?)));
+                Ok(Some(SinkSettings {
+                    listen: place.listen.unwrap_or(listen),
+                    url: place.url.clone(),
+                    certificate: read.transpose()?.or(certificate),
+                }))
+            }
+        }
     }
 
     /// Whether an operation is there, where the server says what it has.
@@ -471,6 +551,7 @@ impl Sandbox {
             },
             tokens: Tokens { expired: camara.and_then(|camara| camara.expired_token.clone()), ..Tokens::default() },
             faces,
+            is_sandbox: true,
             // Its subscriber never answers, so there is no token about it.
             lines: lines.iter().filter(is_well).copied().map(Line::from).collect(),
             ..Target::empty(base_url)

@@ -13,9 +13,8 @@ use serde_json::Value;
 use url::{Url, form_urlencoded::Serializer};
 
 use crate::{
-    contract::Contract,
     exchange::chain,
-    plan::Bearer,
+    plan::{Bearer, has_scope},
     target::{Client, Target},
 };
 
@@ -32,22 +31,22 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// The `Authorization` header of a bearer. Errors: a sentence.
+    /// The `Authorization` header of a bearer with these scopes, separated by spaces. Errors: a sentence.
     pub(crate) async fn authorization(
         &self,
         http: &reqwest::Client,
         target: &Target,
-        contract: &Contract,
+        scopes: &str,
         bearer: &Bearer,
     ) -> Result<Option<String>, String> {
-        let key = (bearer.clone(), contract.scope.to_owned());
+        let key = (bearer.clone(), scopes.to_owned());
         let known = self.lock().get(&key).cloned();
         let token = match (known, bearer) {
             (_, Bearer::Missing) => return Ok(None),
             (_, Bearer::OtherScheme) => return Ok(Some("Basic Y29uZm9ybWFuY2U6Y29uZm9ybWFuY2U=".to_owned())),
             (Some(token), _) => token,
             (None, bearer) => {
-                let token = find(http, target, contract, bearer).await?;
+                let token = find(http, target, scopes, bearer).await?;
                 self.lock().insert(key, token.clone());
                 token
             }
@@ -61,12 +60,7 @@ impl Tokens {
 }
 
 /// A token at hand, or a fetched one.
-async fn find(
-    http: &reqwest::Client,
-    target: &Target,
-    contract: &Contract,
-    bearer: &Bearer,
-) -> Result<SecretString, String> {
+async fn find(http: &reqwest::Client, target: &Target, scopes: &str, bearer: &Bearer) -> Result<SecretString, String> {
     let tokens = &target.tokens;
     let at_hand = match bearer {
         Bearer::Missing | Bearer::OtherScheme | Bearer::Malformed => Some(SecretString::from(MALFORMED)),
@@ -74,6 +68,7 @@ async fn find(
         Bearer::Foreign => tokens.foreign.clone(),
         Bearer::TwoLegged => tokens.two_legged.clone(),
         Bearer::WithoutScope => tokens.without_scope.clone(),
+        Bearer::OtherClient => tokens.other_client.clone(),
         Bearer::OverRate => tokens.over_rate.clone(),
         Bearer::OverQuota => tokens.over_quota.clone(),
         Bearer::ThreeLegged(number) => {
@@ -86,19 +81,20 @@ async fn find(
     }
     let client = match bearer {
         Bearer::Foreign => &target.foreign_client,
+        Bearer::OtherClient => &target.other_client,
         Bearer::OverRate => &target.rate_client,
         Bearer::OverQuota => &target.quota_client,
         _ => &target.client,
     };
     let client = client.as_ref().ok_or("no client is given")?;
     match bearer {
-        Bearer::ThreeLegged(number) => by_ciba(http, client, contract.scope, number).await,
+        Bearer::ThreeLegged(number) => by_ciba(http, client, scopes, number).await,
         Bearer::WithoutScope => {
-            let other = client.scopes.iter().find(|scope| *scope != contract.scope);
+            let other = client.scopes.iter().find(|scope| !has_scope(scopes, scope));
             by_client_credentials(http, client, other.map(String::as_str)).await
         }
         Bearer::Foreign => by_client_credentials(http, client, None).await,
-        _ => by_client_credentials(http, client, Some(contract.scope)).await,
+        _ => by_client_credentials(http, client, Some(scopes)).await,
     }
 }
 

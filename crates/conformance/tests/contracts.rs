@@ -102,6 +102,9 @@ fn kind(kind_of: Kind) -> Value {
         Kind::Ipv4 => json!({"type": "string", "format": "ipv4"}),
         Kind::Ipv6 => json!({"type": "string", "format": "ipv6"}),
         Kind::List(items) => json!({"type": "array", "items": kind(*items)}),
+        Kind::Uuid => json!({"type": "string", "format": "uuid"}),
+        Kind::UriReference => json!({"type": "string", "format": "uri-reference"}),
+        Kind::Record(fields) => written(fields),
         Kind::Object { fields, least, most } => {
             let mut schema = written(fields);
             if least == 2 {

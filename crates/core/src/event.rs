@@ -133,7 +133,12 @@ pub fn events(before: &Line, after: &Line) -> Vec<Event> {
         }
     }
     let (was, is) = (NetworkType::of(before), NetworkType::of(after));
-    if let Some(at) = is.confirmed_at.filter(|_| is.technology != was.technology) {
+    if let Some(confirmed_at) = is.confirmed_at.filter(|_| is.technology != was.technology) {
+        // A technology that was known all the while is news only since the line came back.
+        let came_back = after.status.filter(|_| was.technology.is_none() && is.technology.is_some());
+        let at = came_back.map_or(confirmed_at, |status| {
+            confirmed_at.max(status.serving_confirmed_at).max(status.reachability_confirmed_at)
+        });
         events.push(Event { fact: Fact::NetworkTypeChanged { technology: is.technology }, at });
     }
     events
@@ -328,6 +333,16 @@ mod tests {
         let abroad = Look { serving: GERMANY, ..on(fourth) };
         let expected = [("roaming-status", 11), ("roaming-on", 11), ("network-type-changed", 11)];
         assert_eq!(told(on(fourth), abroad), expected);
+    }
+
+    #[test]
+    fn a_technology_that_was_known_all_the_while_is_news_since_the_line_came_back() {
+        let gone = Look { data: false, sms: false, ..on(Some(Technology::Fourth)) };
+        for (before, after) in [(gone, [1, 12, 3]), (Look { serving: GERMANY, ..gone }, [12, 11, 3])] {
+            let events = events(&line(Some(before), BEFORE), &line(Some(on(Some(Technology::Fourth))), after));
+            let event = events.iter().find(|event| event.fact.event_type() == EventType::NetworkTypeChanged);
+            assert_eq!(event.map(|event| event.at.unix_seconds()), Some(12));
+        }
     }
 
     #[test]

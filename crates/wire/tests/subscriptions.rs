@@ -1,16 +1,20 @@
-//! Holds the faces of subscriptions against the publishers' own contracts, where they are at hand: in
-//! `../shared` beside the repository. Elsewhere these tests find nothing to compare and pass.
+//! Holds the faces of subscriptions against what they say of themselves, and against the publishers' own contracts,
+//! where they are at hand: in `../shared` beside the repository. Elsewhere that part finds nothing to compare and passes.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it finds what it does not expect")]
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use attache_core::{
     ClientId, Country, Delivery, DeliveryState, DeviceIdentifier, EndReason, EventType, Fact, Ipv4Identifier, LineId,
     Mcc, Notice, Problem, PublisherName, Purpose, Sink, Subscription, SubscriptionId, SubscriptionProblem,
     SubscriptionStatus, Technology,
 };
-use attache_wire::{SubscriptionFace, camara};
+use attache_wire::{PUBLISHERS, SubscriptionFace, camara, documents};
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 /// The version of a contract in its folder.
@@ -31,6 +35,12 @@ fn faces() -> Vec<(&'static SubscriptionFace, Value)> {
     camara::PUBLISHER.subscriptions.iter().filter_map(document).collect()
 }
 
+/// The faces with what they say of themselves.
+fn described() -> Vec<(&'static SubscriptionFace, Value)> {
+    let documents = PUBLISHERS.iter().flat_map(|publisher| documents(publisher));
+    documents.filter_map(|document| Some((document.subscriptions()?, document.to_json()))).collect()
+}
+
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         Some(reference) => resolve(document, document.pointer(reference.trim_start_matches('#')).expect(reference)),
@@ -45,9 +55,17 @@ fn operation<'a>(document: &'a Value, path: &str, method: &str) -> &'a Value {
 /// Whether a value is what a schema of a document says. The rest of the document stands beside it, for what
 /// it refers to.
 fn faults(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
+    faults_by(&validator(document, schema), value)
+}
+
+/// A schema of a document, to hold many values against.
+fn validator(document: &Value, schema: &Value) -> Validator {
     let mut whole = document.clone();
     whole["allOf"] = json!([schema]);
-    let validator = jsonschema::validator_for(&whole).unwrap();
+    jsonschema::options().should_validate_formats(true).build(&whole).unwrap()
+}
+
+fn faults_by(validator: &Validator, value: &Value) -> Vec<String> {
     validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
@@ -273,4 +291,146 @@ fn who_deletes_a_subscription_of_device_status_is_told_nothing() {
     };
     let told: Vec<EndReason> = EndReason::ALL.into_iter().filter(|reason| told(*reason)).collect();
     assert_eq!(told, [EndReason::Expired, EndReason::NetworkTerminated]);
+}
+
+#[test]
+fn every_answer_and_every_event_is_what_the_face_says_of_itself() {
+    for (face, document) in described() {
+        let answer = "/paths/~1subscriptions/post/responses/201/content/application~1json/schema";
+        let answer = validator(&document, document.pointer(answer).unwrap());
+        let forms = &document["components"]["schemas"]["CloudEvent"]["discriminator"]["mapping"];
+        let forms = forms.as_object().unwrap().iter();
+        let forms: BTreeMap<&str, Validator> =
+            forms.map(|(name, form)| (name.as_str(), validator(&document, &json!({ "$ref": form })))).collect();
+        let ends = EndReason::ALL.map(SubscriptionStatus::Ended);
+        let ends = ends.into_iter().filter(|end| *end != SubscriptionStatus::Ended(EndReason::Deleted));
+        let statuses: Vec<_> =
+            [SubscriptionStatus::Active, SubscriptionStatus::Inactive].into_iter().chain(ends).collect();
+        for subscribed in face.types {
+            for (device, status) in
+                devices().into_iter().flat_map(|device| statuses.iter().map(move |status| (device.clone(), status)))
+            {
+                let subscription =
+                    Subscription { status: *status, ..subscription(face, subscribed.event_type, device) };
+                let written: Value = serde_json::from_slice(&(face.write)(face, &subscription)).unwrap();
+                assert_eq!(faults_by(&answer, &written), [""; 0], "{}: {written}", face.path);
+                for notice in notices(subscribed.event_type) {
+                    let event = (face.write_event)(face, &subscription, &delivery(notice), "https://a.example");
+                    let Some(event) = event else { continue };
+                    let event: Value = serde_json::from_slice(&event).unwrap();
+                    let form = &forms[event["type"].as_str().unwrap()];
+                    assert_eq!(faults_by(form, &event), [""; 0], "{}: {event}", face.path);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_example_is_what_the_schema_beside_it_says() {
+    for (face, document) in described() {
+        let mut shown = BTreeSet::new();
+        let mut hold = |place: &str, content: &Value| {
+            let examples = content["examples"].as_object().into_iter().flatten().map(|(_, example)| &example["value"]);
+            for example in examples.chain(content.get("example")) {
+                assert_eq!(faults(&document, &content["schema"], example), [""; 0], "{} {place}: {example}", face.path);
+                shown.insert(place.to_owned());
+            }
+        };
+        for path in ["/subscriptions", "/subscriptions/{subscriptionId}"] {
+            for (method, operation) in document["paths"][path].as_object().unwrap() {
+                hold("request", &operation["requestBody"]["content"]["application/json"]);
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    hold(&format!("{method} {status}"), &response["content"]["application/json"]);
+                }
+            }
+        }
+        let create = operation(&document, "/subscriptions", "post");
+        let notifications = create["callbacks"]["notifications"].as_object().unwrap();
+        let sent =
+            &notifications.values().next().unwrap()["post"]["requestBody"]["content"]["application/cloudevents+json"];
+        hold("event", sent);
+        let events =
+            face.types.len() + [face.life.started, face.life.updated, Some(face.life.ended)].iter().flatten().count();
+        assert_eq!(sent["examples"].as_object().unwrap().len(), events, "{}", face.path);
+        for place in ["request", "event", "post 201", "get 200", "get 404", "delete 404", "post 400", "post 409"] {
+            assert!(shown.contains(place), "{} shows no {place}", face.path);
+        }
+    }
+}
+
+fn is_read(face: &SubscriptionFace, body: &Value) -> bool {
+    (face.read)(face, body.to_string().as_bytes()).is_ok()
+}
+
+#[test]
+fn the_requests_that_the_schema_has_are_read_and_no_others() {
+    for (face, document) in described() {
+        let content = &operation(&document, "/subscriptions", "post")["requestBody"]["content"]["application/json"];
+        let schema = validator(&document, &content["schema"]);
+        let good = &content["example"];
+        assert!(is_read(face, good), "{}", face.path);
+        let device = if face.api == "device-status" {
+            "/subscriptionDetail/device"
+        } else {
+            "/config/subscriptionDetail/device"
+        };
+        let credential = |field: &str, value: Value| {
+            let mut credential = json!({
+                "credentialType": "ACCESSTOKEN", "accessToken": "t", "accessTokenType": "bearer",
+                "accessTokenExpiresUtc": "2036-01-01T00:00:00Z",
+            });
+            credential[field] = value;
+            credential.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+            credential
+        };
+        for (pointer, value) in [
+            ("/protocol", Value::Null),
+            ("/protocol", json!("MQTT5")),
+            ("/sink", Value::Null),
+            ("/sink", json!("sink.example")),
+            ("/types", Value::Null),
+            ("/types", json!([])),
+            ("/types", json!(["nonsense"])),
+            ("/types", json!([face.types[0].name, face.types[0].name])),
+            ("/types", json!([face.types[face.types.len() - 1].name])),
+            ("/config", Value::Null),
+            ("/config/subscriptionDetail", Value::Null),
+            ("/config/subscriptionMaxEvents", json!(0)),
+            ("/config/subscriptionMaxEvents", json!(1)),
+            ("/config/subscriptionMaxEvents", json!(1.5)),
+            ("/config/subscriptionMaxEvents", json!("1")),
+            ("/config/subscriptionExpireTime", json!("2036-01-01T00:00:00Z")),
+            ("/config/subscriptionExpireTime", json!("2036-01-01T00:00:00")),
+            ("/config/initialEvent", json!(true)),
+            ("/config/initialEvent", json!("yes")),
+            ("/sinkCredential", json!({})),
+            ("/sinkCredential", credential("accessToken", json!("t"))),
+            ("/sinkCredential", credential("credentialType", json!("PLAIN"))),
+            ("/sinkCredential", credential("accessTokenType", json!("mac"))),
+            ("/sinkCredential", credential("accessToken", Value::Null)),
+            ("/sinkCredential", credential("accessTokenExpiresUtc", Value::Null)),
+            ("/subscriptionDetail", Value::Null),
+            ("/subscriptionDetail/type", Value::Null),
+            ("/subscriptionDetail/type", json!("nonsense")),
+            ("/subscriptionExpireTime", json!("2036-01-01T00:00:00Z")),
+            ("/webhook", Value::Null),
+            ("/webhook/notificationUrl", Value::Null),
+            ("/webhook/notificationAuthToken", json!("t")),
+            ("/webhook/notificationAuthToken", json!(1)),
+            (device, Value::Null),
+            (device, json!({})),
+            (device, json!({ "phoneNumber": "12025550123" })),
+            (device, json!({ "phoneNumber": "1202 555" })),
+            (device, json!({ "ipv6Address": "2001:db8::1" })),
+        ] {
+            let mut body = good.clone();
+            let (parent, field) = pointer.rsplit_once('/').unwrap();
+            let Some(parent) = body.pointer_mut(parent).and_then(Value::as_object_mut) else { continue };
+            parent.insert(field.to_owned(), value);
+            parent.retain(|_, value| !value.is_null());
+            let found = faults_by(&schema, &body);
+            assert_eq!(is_read(face, &body), found.is_empty(), "{} {pointer}: {body}: {found:?}", face.path);
+        }
+    }
 }

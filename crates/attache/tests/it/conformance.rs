@@ -3,7 +3,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use attache_conformance::{Outcome, Report, Runner};
+use attache_conformance::{Admin, Local, Only, Outcome, Report, Runner};
+use attache_server::issue_sink_certificate;
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -15,9 +16,18 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::harness::{Attache, eventually, program};
 
-/// Runs all scenarios against a server.
-fn run(runtime: &Runtime, url: &str, file: Option<&str>) -> Report {
-    runtime.block_on(async { Runner::new(url.parse().unwrap(), file).await.unwrap().run(None).await })
+/// The APIs that are asked once. Those of subscriptions, whose scenarios wait for events, have tests of their
+/// own.
+const QUESTIONS: &[&str] =
+    &["device-status", "device-roaming-status", "device-reachability-status", "connected-network-type"];
+
+/// Runs the scenarios of some APIs against a server; of all, if none is named.
+fn run(runtime: &Runtime, url: &str, file: Option<&str>, only: &[&str]) -> Report {
+    let only: Vec<Only> = only.iter().map(|only| only.parse().unwrap()).collect();
+    runtime.block_on(async {
+        let mut runner = Runner::new(url.parse().unwrap(), file, Local::default()).await.unwrap();
+        runner.run(&only).await
+    })
 }
 
 fn names_of_failures(report: &Report) -> BTreeSet<&str> {
@@ -30,30 +40,55 @@ const SKIPS: &[&str] = &[
      `versions` or --only",
     "a newer version has its path and is tried there; to try this one, name device-roaming-status/1.0 by `versions` \
      or --only",
+    "this API has but one type",
     "this version has no code for it",
 ];
 
 #[test]
 fn a_sandbox_answers_every_version_by_its_contract() {
     let attache = Attache::sandbox();
-    let report = run(&Runtime::new().unwrap(), &attache.url("/"), None);
+    let issued = issue_sink_certificate(attache.data_dir()).unwrap();
+    let local = Local {
+        admin: Some(Admin { url: attache.url("/").parse().unwrap(), token: attache.admin_token().into() }),
+        certificate: Some((issued.certificate.into(), issued.key.into())),
+    };
+    let report = Runtime::new().unwrap().block_on(async {
+        let mut runner = Runner::new(attache.url("/").parse().unwrap(), None, local).await.unwrap();
+        runner.run(&[]).await
+    });
     assert_eq!(report.failures().count(), 0, "{}", report.details());
     assert_eq!(report.skips().into_keys().collect::<Vec<_>>(), SKIPS);
-    assert!(report.counts().passed > 100, "{:?}", report.counts());
+    assert!(report.counts().passed > 1_000, "{:?}", report.counts());
     // The clients of small plans are over them from now on, and nothing else has changed.
-    let again = run(&Runtime::new().unwrap(), &attache.url("/"), None);
+    let again = run(&Runtime::new().unwrap(), &attache.url("/"), None, QUESTIONS);
     assert_eq!(again.failures().count(), 0, "{}", again.details());
-    assert_eq!(again.counts(), report.counts());
+    for contract in again.contracts.iter().filter(|contract| !contract.name.ends_with("/subscriptions")) {
+        let before = report.contracts.iter().find(|before| before.name == contract.name).unwrap();
+        assert_eq!(contract.counts(), before.counts(), "{}", contract.name);
+    }
+}
+
+#[test]
+fn a_server_that_takes_no_sink_of_the_runner_is_asked_all_but_what_needs_one() {
+    let attache = Attache::sandbox();
+    let report = run(&Runtime::new().unwrap(), &attache.url("/"), None, &["connected-network-type-subscriptions"]);
+    assert_eq!(report.failures().count(), 0, "{}", report.details());
+    let skips = report.skips();
+    let about_sinks = skips.iter().find(|(reason, _)| reason.contains("--allow-http-sinks"));
+    let (_, skipped) = about_sinks.unwrap_or_else(|| panic!("{skips:?}"));
+    assert!(skipped.iter().any(|name| name.contains("SUBSCRIPTION_EXPIRED")), "{skipped:?}");
+    assert!(report.counts().passed > 100, "{:?}", report.counts());
 }
 
 #[test]
 fn a_sandbox_with_network_access_identifiers_answers_every_version_by_its_contract() {
     let kinds = [("ATTACHE_SUPPORTED_IDENTIFIERS", "phone_number,ipv4,ipv6,network_access_identifier")];
     let attache = Attache::with_environment(&[], &kinds);
-    let report = run(&Runtime::new().unwrap(), &attache.url("/"), None);
+    let report = run(&Runtime::new().unwrap(), &attache.url("/"), None, QUESTIONS);
     assert_eq!(report.failures().count(), 0, "{}", report.details());
     let names = |rule: &str| report.scenarios().filter(|scenario| scenario.name.ends_with(rule)).count();
-    let tried = report.contracts.iter().filter(|contract| contract.skipped.is_none()).count();
+    let is_question = |name: &str| !name.ends_with("/subscriptions");
+    let tried = report.contracts.iter().filter(|it| it.skipped.is_none() && is_question(&it.name)).count();
     assert_eq!(names("a network access identifier names its line"), tried);
     assert_eq!(names("a network access identifier beside a phone number is passed over"), 0);
 }
@@ -63,7 +98,7 @@ fn versions_that_are_pinned_answer_by_their_contracts() {
     let pins = ["device-roaming-status=1.0", "device-reachability-status=1.0", "device-status=0.4"];
     let arguments: Vec<&str> = pins.iter().flat_map(|pin| ["--pin", pin]).collect();
     let attache = Attache::with(&arguments);
-    let report = run(&Runtime::new().unwrap(), &attache.url("/"), None);
+    let report = run(&Runtime::new().unwrap(), &attache.url("/"), None, QUESTIONS);
     assert_eq!(report.failures().count(), 0, "{}", report.details());
     for pinned in ["device-roaming-status/1.0", "device-reachability-status/1.0", "device-status/0.4 /roaming"] {
         let contract = report.contracts.iter().find(|contract| contract.name == pinned).unwrap();
@@ -75,7 +110,7 @@ fn versions_that_are_pinned_answer_by_their_contracts() {
 #[test]
 fn an_expired_token_is_refused_by_every_version() {
     let mut attache = Attache::with_environment(&[], &[("ATTACHE_TOKEN_LIFETIME", "1s")]);
-    let token = two_legged_token(&attache);
+    let token = all_scopes_token(&attache);
     let body = json!({"device": {"phoneNumber": "+33639980001"}});
     eventually("the token expires", || {
         let request = attache.post("/device-roaming-status/v1/retrieve").bearer(&token).json(&body);
@@ -85,7 +120,7 @@ fn an_expired_token_is_refused_by_every_version() {
     attache.forget_environment();
     attache.start();
     let file = format!("[tokens]\nexpired = \"{token}\"\n");
-    let report = run(&Runtime::new().unwrap(), &attache.url("/"), Some(&file));
+    let report = run(&Runtime::new().unwrap(), &attache.url("/"), Some(&file), &[]);
     assert_eq!(report.failures().count(), 0, "{}", report.details());
     let about_it = report.scenarios().filter(|scenario| scenario.name.contains("an expired token is 401"));
     assert!(about_it.count() > 0);
@@ -104,7 +139,8 @@ fn a_server_that_says_nothing_of_itself_is_told_by_a_file() {
         is_an_operator: true,
     };
     let url = runtime.block_on(start(proxy));
-    let without_file = runtime.block_on(async { Runner::new(url.parse().unwrap(), None).await.err().unwrap() });
+    let without_file =
+        runtime.block_on(async { Runner::new(url.parse().unwrap(), None, Local::default()).await.err().unwrap() });
     assert!(without_file.to_string().contains("--config"), "{without_file}");
 
     let file = format!(
@@ -124,9 +160,9 @@ fn a_server_that_says_nothing_of_itself_is_told_by_a_file() {
         country_name = ["DE"]
         seen = "long-ago"
         "#,
-        two_legged_token(&attache)
+        all_scopes_token(&attache)
     );
-    let report = run(&runtime, &url, Some(&file));
+    let report = run(&runtime, &url, Some(&file), &[]);
     assert_eq!(report.failures().count(), 0, "{}", report.details());
     let passed = |name: &str| {
         let scenario = report.scenarios().find(|scenario| scenario.name == name);
@@ -145,7 +181,7 @@ fn a_server_that_says_nothing_of_itself_is_told_by_a_file() {
         [tokens]\nover_rate = \"over-rate\"\nover_quota = \"over-quota\"",
     );
     let provoking = format!("versions = [\"device-roaming-status/1.1\"]\n{provoking}");
-    let report = run(&runtime, &url, Some(&provoking));
+    let report = run(&runtime, &url, Some(&provoking), &[]);
     assert_eq!(report.failures().count(), 0, "{}", report.details());
     for rule in [
         "a line for which the service is not available is 422 SERVICE_NOT_APPLICABLE",
@@ -160,7 +196,7 @@ fn a_server_that_says_nothing_of_itself_is_told_by_a_file() {
 
     // What the file has wrong of a line is found in the answers.
     let wrong = file.replace("roaming = false", "roaming = true");
-    let report = run(&runtime, &url, Some(&wrong));
+    let report = run(&runtime, &url, Some(&wrong), QUESTIONS);
     let faults: Vec<_> = report.failures().flat_map(|(_, failures)| failures).map(|it| it.fault.as_str()).collect();
     assert!(faults.contains(&"`roaming` is false instead of true"), "{faults:?}");
 }
@@ -204,6 +240,15 @@ fn the_command_prints_a_table_writes_reports_and_fails_if_a_scenario_does() {
     let output = conformance(&["--only", "device-roaming-status/1.1", "--json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["contracts"][0]["scenarios"][0]["outcome"], "passed");
+
+    // Of a server on this machine nothing is skipped: events come over https, and lines are changed.
+    let data_dir = attache.data_dir().to_str().unwrap();
+    let output =
+        conformance(&["--only", "device-reachability-status-subscriptions/0.8", "--json", "--data-dir", data_dir]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let scenarios = report["contracts"][0]["scenarios"].as_array().unwrap();
+    assert!(scenarios.len() > 90, "{}", scenarios.len());
+    assert!(scenarios.iter().all(|scenario| scenario["outcome"] == "passed"), "{report:#}");
 
     let output = conformance(&["--only", "device-roaming-status/2.0"]);
     assert_eq!(output.status.code(), Some(2));
@@ -357,16 +402,25 @@ const FAULTS: &[(Fault, &str, &[&str])] = &[
     ),
 ];
 
+/// The versions whose scenarios must find them.
+const SPOILT: &[&str] = &[
+    "device-status/0.5",
+    "device-roaming-status/0.6",
+    "device-roaming-status/1.1",
+    "device-reachability-status/1.1",
+    "connected-network-type/0.2",
+];
+
 #[test]
 fn every_planted_fault_is_found_by_a_scenario_that_names_it() {
     let attache = Attache::sandbox();
     let runtime = Runtime::new().unwrap();
-    let token = two_legged_token(&attache);
+    let token = all_scopes_token(&attache);
     let run_with = |fault| {
         let upstream = attache.url("");
         let (token, http) = (token.clone(), client());
         let url = runtime.block_on(start(Proxy { upstream, fault, token, http, is_an_operator: false }));
-        run(&runtime, &url, None)
+        run(&runtime, &url, None, SPOILT)
     };
     let control = run_with(Fault::None);
     assert_eq!(control.failures().count(), 0, "{}", control.details());
@@ -382,7 +436,7 @@ fn every_planted_fault_is_found_by_a_scenario_that_names_it() {
 }
 
 /// A token with all scopes about no line.
-fn two_legged_token(attache: &Attache) -> String {
+pub(crate) fn all_scopes_token(attache: &Attache) -> String {
     let client = attache.facts()["publishers"]["camara"]["clients"][0].clone();
     let text = |name: &str| client[name].as_str().unwrap().to_owned();
     let scopes = client["scopes"].as_array().unwrap().iter().map(|scope| scope.as_str().unwrap());
@@ -392,7 +446,7 @@ fn two_legged_token(attache: &Attache) -> String {
     request.form(&fields).says(200).text("access_token")
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
@@ -449,7 +503,8 @@ async fn hand_on(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<
         }
         // A GET has no body, and no length of it.
         let request = proxy.http.request(head.method.clone(), &url).headers(headers);
-        let request = if head.method == Method::POST { request.body(body.clone()) } else { request };
+        let has_body = head.method == Method::POST || !body.is_empty();
+        let request = if has_body { request.body(body.clone()) } else { request };
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         Answer { status, headers, body: response.bytes().await.unwrap() }
@@ -544,6 +599,6 @@ impl Proxy {
 }
 
 #[expect(clippy::disallowed_methods, reason = "it is this very fault that is planted")]
-fn now() -> String {
+pub(crate) fn now() -> String {
     jiff::Timestamp::now().to_string()
 }

@@ -6,7 +6,7 @@
 mod needs_python {
     use std::{
         io::Write,
-        path::Path,
+        path::{Path, PathBuf},
         process::{Command, Stdio},
     };
 
@@ -59,22 +59,74 @@ mod needs_python {
                 "token": token,
                 "line": line,
                 "device": device,
+                "phases": "examples,coverage,fuzzing",
+                "examples": 60,
             })
         };
         versions.iter().map(run).collect()
     }
 
-    /// Asks by all contracts, with tokens for a line or for none.
+    /// The same over all versions of the APIs of subscriptions. Each has four operations, so of each less is
+    /// made up.
+    fn runs_of_subscriptions(attache: &Attache, line: Option<&str>, contracts: &Path) -> Vec<Value> {
+        let sandbox = attache.facts();
+        let faces = sandbox["publishers"]["camara"]["subscriptions"].as_array().unwrap();
+        let run = |face: &Value| {
+            let text = |name: &str| face[name].as_str().unwrap();
+            let types = face["types"].as_array().unwrap().iter().map(|known| known["scope"].as_str().unwrap());
+            let scopes: Vec<&str> = types.chain([text("read_scope"), text("delete_scope")]).collect();
+            let scope = format!("dpv:FraudPreventionAndDetection {}", scopes.join(" "));
+            let token = match line {
+                Some(line) => CAMARA.three_legged(attache, line, &scope),
+                None => CAMARA.two_legged(attache, &scope),
+            };
+            let is_webhook = text("api") == "device-status";
+            let contract =
+                if is_webhook { "device-status/0.5.1" } else { &format!("{}/{}", text("api"), text("contract")) };
+            json!({
+                "name": format!("{contract} /subscriptions, {}-legged", if line.is_some() { 3 } else { 2 }),
+                "contract": contracts.join(contract).join("openapi.yaml"),
+                "url": text("url").strip_suffix("/subscriptions").unwrap(),
+                "path": "/subscriptions",
+                "token": token,
+                "line": line,
+                "device": if is_webhook || text("contract") == "0.6" { "phone" } else { "none" },
+                "webhook": is_webhook,
+                "phases": "coverage,fuzzing",
+                "examples": 15,
+            })
+        };
+        faces.iter().map(run).collect()
+    }
+
+    /// Where the contracts are, if they are at hand.
+    fn contracts() -> Option<PathBuf> {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/camara").canonicalize().ok()
+    }
+
+    /// Asks what can be asked once, with tokens for a line or for none.
     fn fuzz(line: Option<&str>) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let Ok(contracts) = root.join("../shared/camara").canonicalize() else { return };
+        let Some(contracts) = contracts() else { return };
         let (served, pinned) = (Attache::sandbox(), Attache::with(&PINS));
         let mut runs = runs(&served, &SERVED, line, &contracts);
         runs.extend(self::runs(&pinned, &PINNED, line, &contracts));
+        schemathesis(&runs, if line.is_some() { "3-legged.md" } else { "2-legged.md" });
+    }
 
+    /// Subscribes, reads, lists and deletes, with tokens for a line or for none.
+    fn fuzz_subscriptions(line: Option<&str>) {
+        let Some(contracts) = contracts() else { return };
+        let served = Attache::sandbox();
+        let runs = runs_of_subscriptions(&served, line, &contracts);
+        schemathesis(&runs, if line.is_some() { "subscriptions-3-legged.md" } else { "subscriptions-2-legged.md" });
+    }
+
+    /// Runs Schemathesis, which writes its figures into a file.
+    fn schemathesis(runs: &[Value], figures_file: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let figures = root.join("target/fuzz");
         std::fs::create_dir_all(&figures).unwrap();
-        let figures = figures.canonicalize().unwrap().join(if line.is_some() { "3-legged.md" } else { "2-legged.md" });
+        let figures = figures.canonicalize().unwrap().join(figures_file);
         let mut python = Command::new(root.join("target/tools/python/bin/python"))
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fuzz.py"))
             .arg(figures)
@@ -83,7 +135,7 @@ mod needs_python {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        python.stdin.take().unwrap().write_all(Value::from(runs).to_string().as_bytes()).unwrap();
+        python.stdin.take().unwrap().write_all(Value::from(runs.to_vec()).to_string().as_bytes()).unwrap();
         let output = python.wait_with_output().unwrap();
         let printed = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -99,5 +151,17 @@ mod needs_python {
     #[ignore = "needs Python: cargo xtask test"]
     fn nothing_that_schemathesis_asks_with_a_token_for_a_line_gets_an_answer_against_its_contract() {
         fuzz(Some(LINE));
+    }
+
+    #[test]
+    #[ignore = "needs Python: cargo xtask test"]
+    fn nothing_that_schemathesis_subscribes_to_with_a_token_for_no_line_gets_an_answer_against_its_contract() {
+        fuzz_subscriptions(None);
+    }
+
+    #[test]
+    #[ignore = "needs Python: cargo xtask test"]
+    fn nothing_that_schemathesis_subscribes_to_with_a_token_for_a_line_gets_an_answer_against_its_contract() {
+        fuzz_subscriptions(Some(LINE));
     }
 }

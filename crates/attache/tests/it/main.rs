@@ -12,6 +12,7 @@ mod camara;
 mod clients;
 mod command_line;
 mod conformance;
+mod conformance_subscriptions;
 mod consent;
 mod contracts;
 mod cross_origin;

@@ -325,6 +325,11 @@ fn versions_of_subscriptions_are_pinned_deprecated_and_have_an_alias_as_those_of
         ("/connected-network-type-subscriptions/vwip", 401, ""),
     ] {
         assert_eq!(subscriptions_at(&attache, path), (status, deprecation.to_owned()), "{path}");
+        // The start tells of those that are there.
+        let url = attache.url(&format!("{path}/subscriptions"));
+        let facts = attache.facts();
+        let listed = facts["publishers"]["camara"]["subscriptions"].as_array().unwrap();
+        assert_eq!(listed.iter().any(|face| face["url"] == *url), status == 401, "{path}");
     }
     let attache = Attache::sandbox();
     for (path, status) in [("/device-status/v0", 401), ("/device-roaming-status-subscriptions/vwip", 404)] {

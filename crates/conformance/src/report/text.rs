@@ -13,14 +13,15 @@ impl Report {
         let mut rows: Vec<(&ContractReport, super::Counts)> = Vec::new();
         for contract in &self.contracts {
             let counts = contract.counts();
-            match rows.last_mut() {
-                Some((last, sum)) if last.api == contract.api && last.version == contract.version => {
+            let known = rows.iter_mut().find(|(it, _)| it.api == contract.api && it.version == contract.version);
+            match known {
+                Some((_, sum)) => {
                     sum.tried += counts.tried;
                     sum.passed += counts.passed;
                     sum.failed += counts.failed;
                     sum.skipped += counts.skipped;
                 }
-                _ => rows.push((contract, counts)),
+                None => rows.push((contract, counts)),
             }
         }
         rows.into_iter()

@@ -22,7 +22,7 @@ pub(super) fn scenarios(case: Case<'_>) -> Vec<Scenario> {
         ));
         scenarios.push(scenario(
             "an unknown path below is 404 NOT_FOUND",
-            ask().map(|ask| vec![Ask { path_suffix: "/nothing-here", ..ask }.is(NOT_FOUND)]),
+            ask().map(|ask| vec![Ask { path_suffix: "/nothing-here".into(), ..ask }.is(NOT_FOUND)]),
         ));
     }
     scenarios.push(scenario(

@@ -68,7 +68,7 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn token(self, bearer: Bearer) -> Result<Bearer, Skip> {
-        admit(self.target, bearer, self.contract)
+        admit(self.target, bearer, self.contract.scope)
     }
 
     /// Whether a request is meant for this version whatever its body is: where versions share a path, what
@@ -124,7 +124,7 @@ fn scenario(rule: impl Into<String>, steps: Result<Vec<Step>, Skip>) -> Scenario
 }
 
 /// Codes as a rule names them.
-fn named(codes: &[Code]) -> String {
+pub(crate) fn named(codes: &[Code]) -> String {
     let names: Vec<String> =
         codes.iter().map(|(status, code)| format!("{status} {code}").trim_end().to_owned()).collect();
     names.join(" or ")

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use attache_core::{IdentifierKind, Line, NetworkAccessIdentifier, PhoneNumber, Plmn, Technology};
 use attache_network::{Condition, Filter};
-use attache_wire::{PUBLISHERS, SubscribedType, SubscriptionFace};
+use attache_wire::{PUBLISHERS, SubscribedType};
 use serde::Serialize;
 
 use super::{demo, expired_token};
@@ -10,7 +10,7 @@ use crate::{
     admin::api::{NetworkState, Plan},
     app::App,
     authorization::endpoints,
-    mounts,
+    mounts::{self, SubscriptionMount},
 };
 
 /// How many lines are told at most.
@@ -175,7 +175,10 @@ pub(crate) fn summary(app: &App) -> Summary {
                     scope: face.scope.to_string(),
                 })
                 .collect(),
-            subscriptions: publisher.subscriptions.iter().map(|face| subscription(face, &endpoints.issuer)).collect(),
+            subscriptions: mounts::of_subscriptions(publisher, &app.settings)
+                .iter()
+                .map(|mount| subscription(mount, &endpoints.issuer))
+                .collect(),
             expired_token: expired_token(app, publisher, &endpoints.issuer),
             issuer: endpoints.issuer,
             token_endpoint: endpoints.token,
@@ -196,13 +199,14 @@ pub(crate) fn summary(app: &App) -> Summary {
     }
 }
 
-fn subscription(face: &SubscriptionFace, root: &str) -> SubscriptionSummary {
+fn subscription(mount: &SubscriptionMount, root: &str) -> SubscriptionSummary {
+    let face = mount.face;
     let of_type = |known: &SubscribedType| TypeSummary { name: known.name, scope: known.create_scope.to_string() };
     SubscriptionSummary {
         api: face.api,
         version: face.version,
         contract: face.contract,
-        url: format!("{root}{}", face.path),
+        url: format!("{root}{}", mount.path),
         types: face.types.iter().map(of_type).collect(),
         read_scope: face.read_scope.to_string(),
         delete_scope: face.delete_scope.to_string(),
