@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::Attache,
+    harness::{Attache, eventually},
     hostile_sinks::{LINE, subscribe},
     interoperability::python,
     sink::{Event, Sink},
@@ -55,6 +55,16 @@ fn an_event_is_signed_by_each_secret_of_its_client_and_by_none_if_there_is_none(
     let second = rotate(&attache, &json!({}));
     let third = attache.admin(Method::POST, &format!("{CLIENT}/webhook-secrets")).json(&json!({})).says(409);
     assert_eq!(third.text("code"), "TWO_SECRETS");
+    // What came of an attempt is recorded a little later: a server that is killed before sends it again.
+    eventually("every attempt is recorded", || {
+        attache
+            .admin(Method::GET, "/metrics")
+            .says(200)
+            .body
+            .lines()
+            .any(|line| line == "attache_deliveries_pending 0")
+            .then_some(())
+    });
     attache.kill();
     attache.start();
     roam(&attache, "BE");

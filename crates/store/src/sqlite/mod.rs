@@ -429,14 +429,9 @@ impl Writer {
     fn run(&self, queue: &mpsc::Receiver<Job>) {
         while let Some(batch) = self.next_batch(queue) {
             match self.commit_together(batch) {
-                Ok(()) => self.trouble.succeeded(),
-                Err(cause) => {
-                    self.trouble.failed(&cause);
-                    if is_locked(cause.as_ref()) {
-                        // Who has come meanwhile would wait as long for the same.
-                        refuse(queue.try_iter().map(|job| job.done), &cause);
-                    }
-                }
+                // Who has come meanwhile would wait as long for the same.
+                Err(cause) if is_locked(cause.as_ref()) => refuse(queue.try_iter().map(|job| job.done), &cause),
+                Ok(()) | Err(_) => {}
             }
         }
     }
@@ -462,6 +457,7 @@ impl Writer {
         let woken = self.woken.take();
         match outcomes {
             Ok(outcomes) => {
+                self.trouble.succeeded();
                 self.wakes.add(woken);
                 for (caller, outcome) in callers.into_iter().zip(outcomes) {
                     // Who has stopped waiting need not hear of it.
@@ -475,6 +471,8 @@ impl Writer {
                     let _ = self.execute_batch("ROLLBACK");
                 }
                 let cause: Cause = cause.into();
+                // Who is refused finds the store in trouble.
+                self.trouble.failed(&cause);
                 refuse(callers.into_iter(), &cause);
                 Err(cause)
             }
@@ -1261,9 +1259,20 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         };
-        let put = Lines::put(&store, many(10_000), NOW, Box::new(|_| ()));
-        let value = store.put_value("beside it", vec![1]);
-        let (put, _) = tokio::join!(put, value);
+        // What comes while the writer is busy is one batch.
+        let (begin, begun) = oneshot::channel();
+        let (go_on, end) = mpsc::channel();
+        let busy = store.write(move |_| {
+            begin.send(()).unwrap();
+            end.recv().map_err(failed("wait"))
+        });
+        let batch = async {
+            begun.await.unwrap();
+            let put = Lines::put(&store, many(10_000), NOW, Box::new(|_| ()));
+            tokio::join!(put, store.put_value("beside it", vec![1]), async { go_on.send(()).unwrap() })
+        };
+        let (busy, (put, value, ())) = tokio::join!(busy, batch);
+        assert!(busy.is_ok() && value.is_err());
         let told = put.unwrap_err();
         let cause = std::error::Error::source(&told).unwrap().to_string();
         assert!(cause.contains("full"), "{told}: {cause}");
