@@ -76,7 +76,7 @@ fn multiply(path: &Path) -> Result<()> {
             "id" => "randomblob(16)",
             "line" => "l.id",
             "device" => "'number +' || l.phone_number",
-            "sink" => "s.sink || '/' || l.phone_number % 10000",
+            "sink" => "s.sink || '/' || (l.phone_number % 10000)",
             "last_sequence" => "1",
             "events_made" => "0",
             name => name,
