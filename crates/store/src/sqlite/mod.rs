@@ -1260,14 +1260,14 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         // What comes while the writer is busy is one batch.
-        let (begin, begun) = oneshot::channel();
+        let (starting, started) = oneshot::channel();
         let (go_on, end) = mpsc::channel();
         let busy = store.write(move |_| {
-            begin.send(()).unwrap();
+            starting.send(()).unwrap();
             end.recv().map_err(failed("wait"))
         });
         let batch = async {
-            begun.await.unwrap();
+            started.await.unwrap();
             let put = Lines::put(&store, many(10_000), NOW, Box::new(|_| ()));
             tokio::join!(put, store.put_value("beside it", vec![1]), async { go_on.send(()).unwrap() })
         };
