@@ -3,12 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it finds what it does not expect")]
 
-use std::{collections::BTreeMap, path::Path};
+mod official;
+
+use std::collections::BTreeMap;
 
 use attache_conformance::{
     Field, Kind,
     contract::{CONTRACTS, Contract, Naming, Rules, Said},
 };
+use official::resolve;
 use serde_json::{Value, json};
 
 /// The official contract, or `None` where it is not at hand.
@@ -18,20 +21,11 @@ fn document(contract: &Contract) -> Option<Value> {
         ("device-status", _) => "0.5.1",
         (_, version) => version,
     };
-    let path = format!("../../../shared/camara/{}/{version}/openapi.yaml", contract.api);
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()?;
-    Some(serde_saphyr::from_str(&text).unwrap())
+    official::document(contract.api, version)
 }
 
 fn documents() -> impl Iterator<Item = (&'static Contract, Value)> {
     CONTRACTS.iter().filter_map(|contract| Some((contract, document(contract)?)))
-}
-
-fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    match value["$ref"].as_str() {
-        Some(reference) => resolve(document, document.pointer(reference.trim_start_matches('#')).unwrap()),
-        None => value,
-    }
 }
 
 fn operation<'a>(document: &'a Value, contract: &Contract) -> &'a Value {

@@ -309,36 +309,22 @@ const SUBSCRIPTION_0_6: &[Field] = &[
     EXPIRES_AT,
     STATUS,
 ];
-const ROAMING_SUBSCRIPTION: &[Field] = &[
-    PROTOCOL,
-    SINK,
-    Field::required("types", Kind::List(&Kind::OneOf(ROAMING_NAMES))),
-    CONFIG,
-    Field::required("id", Kind::Text),
-    STARTS_AT,
-    EXPIRES_AT,
-    STATUS,
-];
-const REACHABILITY_SUBSCRIPTION: &[Field] = &[
-    PROTOCOL,
-    SINK,
-    Field::required("types", Kind::List(&Kind::OneOf(REACHABILITY_NAMES))),
-    CONFIG,
-    Field::required("id", Kind::Text),
-    STARTS_AT,
-    EXPIRES_AT,
-    STATUS,
-];
-const NETWORK_TYPE_SUBSCRIPTION: &[Field] = &[
-    PROTOCOL,
-    SINK,
-    Field::required("types", Kind::List(&Kind::OneOf(NETWORK_TYPE_NAMES))),
-    CONFIG,
-    Field::required("id", Kind::Text),
-    STARTS_AT,
-    EXPIRES_AT,
-    STATUS,
-];
+/// A subscription to one of these types, from 0.7 on.
+const fn subscription(types: &'static Kind) -> [Field; 8] {
+    [
+        PROTOCOL,
+        SINK,
+        Field::required("types", Kind::List(types)),
+        CONFIG,
+        Field::required("id", Kind::Text),
+        STARTS_AT,
+        EXPIRES_AT,
+        STATUS,
+    ]
+}
+const ROAMING_SUBSCRIPTION: &[Field] = &subscription(&Kind::OneOf(ROAMING_NAMES));
+const REACHABILITY_SUBSCRIPTION: &[Field] = &subscription(&Kind::OneOf(REACHABILITY_NAMES));
+const NETWORK_TYPE_SUBSCRIPTION: &[Field] = &subscription(&Kind::OneOf(NETWORK_TYPE_NAMES));
 const SUBSCRIPTION_0_5: &[Field] = &[
     Field::required("subscriptionId", Kind::Text),
     Field::required(

@@ -14,7 +14,7 @@ use std::{
 use attache_core::{Client, ClientId, LineId, Problem, Redirect, Timestamp};
 use attache_wire::{Publisher, oauth::OAuthErrorCode};
 use axum::{body::Body, response::Response};
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{Method, Request, StatusCode};
 use url::Url;
 
 use super::{
@@ -174,7 +174,7 @@ async fn take_answer(
         Ok(Outcome::Page) => {
             let id = app.interactions.put(interaction, &browser, now)?;
             let location = format!("{}&lang={}", address(&id), language.tag());
-            Ok(see_other(&location))
+            Ok(pages::see_other(&location))
         }
         Ok(Outcome::Code(code)) => Ok(return_to(app, &interaction, Ok(&code))),
         Err(refused) => Ok(return_to(app, &interaction, Err(&refused))),
@@ -220,16 +220,6 @@ fn return_to(app: &App, interaction: &Interaction, outcome: Result<&str, &Refuse
     let Ok(target) = Url::parse(&interaction.redirect.redirect_uri) else { return gone(Language::English) };
     let mut response = send_back(target, outcome, interaction.state.as_deref(), &app.issuer(interaction.publisher));
     *response.status_mut() = StatusCode::SEE_OTHER;
-    response
-}
-
-fn see_other(location: &str) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

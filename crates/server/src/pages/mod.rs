@@ -34,6 +34,17 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
+/// Sends the browser on to another page, after a form.
+pub(crate) fn see_other(location: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// A page in a language. `others` is the address of the same page in another, up to the language's tag; none
 /// where there is no way back to it.
 pub(crate) fn page(language: Language, title: &str, body: &str, others: Option<&str>) -> String {

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use attache_core::{Consent, ConsentState, LineId, Problem};
 use axum::{body::Body, response::Response};
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{Method, Request, StatusCode};
 
 use crate::{
     app::App,
@@ -57,7 +57,7 @@ pub(crate) async fn answer(app: &App, request: Request<Body>) -> Result<Response
                 return Ok(pages::notice(StatusCode::BAD_REQUEST, language, words.gone_title, words.gone));
             }
             let done = act(app, subscriber.line, &fields).await?;
-            see_other(&subscriber.address(language, done))
+            pages::see_other(&subscriber.address(language, done))
         }
         Some(subscriber) => {
             let is_done = fields.get("done").is_some();
@@ -115,16 +115,6 @@ async fn act(app: &App, line: LineId, fields: &Fields) -> Result<bool, Problem> 
     let (client, purpose) = (client.to_owned(), purpose.to_owned());
     let is_meant = move |consent: &Consent| consent.client.to_string() == client && consent.purpose.as_str() == purpose;
     Ok(!consent::withdraw(app, line, is_meant).await?.is_empty())
-}
-
-fn see_other(location: &str) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// The page on which a sandbox's visitor says which line it is.
