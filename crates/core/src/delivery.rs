@@ -98,6 +98,58 @@ pub struct DueSink {
 /// Names a delivery: whose it is, and its sequence.
 pub type DeliveryId = (SubscriptionId, u64);
 
+/// What is on its way to a sink already.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UnderWay {
+    /// Of these one that is no replay: the next has to wait for it.
+    subscriptions: HashSet<SubscriptionId>,
+    /// These, which are in no order.
+    replays: HashSet<DeliveryId>,
+}
+
+impl UnderWay {
+    /// Whether a delivery must not be sent now: it is on its way itself, or one that it has to follow is.
+    #[must_use]
+    pub fn holds_up(&self, delivery: &Delivery) -> bool {
+        let Delivery { subscription, sequence, is_replay, .. } = delivery;
+        if *is_replay {
+            self.replays.contains(&(*subscription, *sequence))
+        } else {
+            self.subscriptions.contains(subscription)
+        }
+    }
+
+    /// A delivery is on its way.
+    pub fn insert(&mut self, delivery: &Delivery) {
+        if delivery.is_replay {
+            self.replays.insert((delivery.subscription, delivery.sequence));
+        } else {
+            self.subscriptions.insert(delivery.subscription);
+        }
+    }
+
+    /// One is no more, and what came of it is recorded.
+    pub fn remove(&mut self, (subscription, sequence): DeliveryId, is_replay: bool) {
+        if is_replay {
+            self.replays.remove(&(subscription, sequence));
+        } else {
+            self.subscriptions.remove(&subscription);
+        }
+    }
+
+    /// How many are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.subscriptions.len() + self.replays.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What is asked for, to be sent to a sink.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -105,8 +157,17 @@ pub struct Wanted {
     pub sink: Sink,
     /// At most so many.
     pub limit: usize,
-    /// Not these: they are on their way already.
-    pub under_way: HashSet<DeliveryId>,
+    /// Nothing that has to wait for these.
+    pub under_way: UnderWay,
+}
+
+/// What commits have let be sent.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Made {
+    /// Deliveries.
+    pub due: Vec<Due>,
+    /// Sinks to which there is more than was worth being held in memory: [`Deliveries::due`] has it.
+    pub sinks: HashSet<Sink>,
 }
 
 /// What can be sent to a sink.
@@ -116,6 +177,8 @@ pub struct Found {
     pub due: Vec<Due>,
     /// When the first of the others can be, if these are all that can be sent now.
     pub next_at: Option<Timestamp>,
+    /// Whether there was more that has to wait for what is under way.
+    pub has_held_up: bool,
 }
 
 /// A delivery that can be sent, with all that is needed for it.
@@ -123,8 +186,31 @@ pub struct Found {
 pub struct Due {
     /// The delivery.
     pub delivery: Delivery,
-    /// Its subscription, as it is now.
+    /// Its subscription, as it was then.
     pub subscription: Subscription,
+    /// How often the store had given something up when this was read: [`Deliveries::is_pending`] looks again if it has
+    /// since.
+    pub as_of: u64,
+}
+
+/// How many deliveries are held in memory on their way from the store, at most.
+const MOST_MADE: usize = 4096;
+
+impl Made {
+    /// Adds a delivery, or its sink where there are many already.
+    pub fn add(&mut self, due: Due) {
+        if self.due.len() < MOST_MADE {
+            self.due.push(due);
+        } else if !self.sinks.contains(&due.subscription.sink) {
+            self.sinks.insert(due.subscription.sink);
+        }
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.due.is_empty() && self.sinks.is_empty()
+    }
 }
 
 /// What came of one attempt.
@@ -152,6 +238,11 @@ pub enum Outcome {
         /// When.
         at: Timestamp,
     },
+    /// It could not even be sent, for a reason that is ours: it is to be tried then, as if nothing had been tried.
+    Postponed {
+        /// When.
+        at: Timestamp,
+    },
     /// It is not to be tried again.
     Dead,
     /// It cannot be told in the version of its subscription.
@@ -175,15 +266,19 @@ pub enum Replayed {
 /// one has been settled. A replay can be sent at once.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// Waits until commits have let deliveries be sent, and returns their sinks. Each is told once; what was let be
-    /// sent before a start, [`Self::due_sinks`] tells.
-    async fn made(&self) -> Vec<Sink>;
+    /// Waits until commits have let deliveries be sent, and returns them. Each is told once; what was let be sent
+    /// before a start, [`Self::due_sinks`] tells.
+    async fn made(&self) -> Made;
 
     /// Every sink with deliveries that can be sent, now or later.
     fn due_sinks(&self) -> Result<Vec<DueSink>, StoreError>;
 
     /// What can be sent to a sink at `now`.
     fn due(&self, wanted: &Wanted, now: Timestamp) -> Result<Found, StoreError>;
+
+    /// Whether a delivery is still to be sent, as far as is committed: its subscriber may have withdrawn consent since
+    /// it was read. Costs nothing as long as nobody has.
+    fn is_pending(&self, due: &Due) -> Result<bool, StoreError>;
 
     /// Records what came of attempts, all in one transaction.
     async fn record(&self, attempts: Arc<[Attempt]>) -> Result<(), StoreError>;
@@ -197,7 +292,7 @@ pub trait Deliveries: Send + Sync {
     /// Lets dead deliveries be sent again from `now` on. Returns how many.
     async fn replay(&self, which: Replayed, now: Timestamp) -> Result<usize, StoreError>;
 
-    /// Deletes what was delivered or dropped if it was made before `settled_before`, dead letters that were made
+    /// Deletes what was delivered or dropped if it was made before `settled_before`, dead letters that were given up
     /// before `dead_before`, and ended subscriptions of which nothing is left then. In small steps, so that nobody
     /// waits for it; who stops waiting for it stops it between two of them. Returns how many deliveries it were.
     async fn sweep(&self, settled_before: Timestamp, dead_before: Timestamp) -> Result<usize, StoreError>;

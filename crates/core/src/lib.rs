@@ -50,7 +50,8 @@ pub use clock::Clock;
 pub use consent::{Consent, ConsentState, Consents, LegalBasis, Policy, PolicyError, PolicyRule};
 pub use country::{Country, countries, first_plmn};
 pub use delivery::{
-    Attempt, Deliveries, Delivery, DeliveryId, DeliveryState, Due, DueSink, Found, Notice, Outcome, Replayed, Wanted,
+    Attempt, Deliveries, Delivery, DeliveryId, DeliveryState, Due, DueSink, Found, Made, Notice, Outcome, Replayed,
+    UnderWay, Wanted,
 };
 pub use device::{Device, DeviceIdentifier, IdentifierKind, Ipv4Identifier};
 pub use event::{Event, EventType, Fact, events, initial_event};

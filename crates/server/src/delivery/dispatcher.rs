@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use attache_core::{Attempt, Due, Found, Outcome, Sink, StoreError, Timestamp, Wanted};
+use attache_core::{Attempt, Due, Found, Made, Outcome, Sink, StoreError, Timestamp, Wanted};
 use futures_util::FutureExt as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -16,10 +16,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Delivering, lane::Lane};
+use super::{Delivering, Verdict, lane::Lane};
 
 /// How many deliveries one look into the store reads.
 const LOOK: u32 = 512;
+/// How many deliveries that have no permit yet are held in memory, at most: the others wait in the store.
+const MOST_READY: usize = 4096;
 /// How long is slept at most: whatever happened to the clock, it is looked at again then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long it takes from one record of attempts to the next, at least: what is sent in between is recorded together.
@@ -50,15 +52,23 @@ enum News {
     /// An attempt has ended.
     Sent(Sent),
     /// Attempts were recorded, or could not be.
-    Recorded(Arc<[Attempt]>, Vec<Sink>, Result<(), StoreError>),
+    Recorded(Arc<[Attempt]>, Vec<Whose>, Result<(), StoreError>),
 }
 
 /// An attempt that has ended.
 struct Sent {
-    sink: Sink,
     attempt: Attempt,
+    whose: Whose,
+    verdict: Verdict,
     was_late: bool,
     round: u32,
+}
+
+/// Whose attempt it was.
+#[derive(Clone, Debug)]
+struct Whose {
+    sink: Sink,
+    is_replay: bool,
 }
 
 pub(super) struct Dispatcher {
@@ -74,13 +84,15 @@ pub(super) struct Dispatcher {
     prompt_permits: Arc<Semaphore>,
     slow_permits: Arc<Semaphore>,
     /// What came of attempts, to be recorded, and whose they were.
-    settled: Vec<(Attempt, Sink)>,
+    settled: Vec<(Attempt, Whose)>,
     is_recording: bool,
     /// When the next record may be made.
     record_at: Instant,
     /// Whether attempts could not be recorded. Nothing is sent before they are.
     recording_failed: bool,
     sending: usize,
+    /// How many are held in memory that have no permit yet.
+    ready: usize,
     tell: mpsc::UnboundedSender<News>,
     news: mpsc::UnboundedReceiver<News>,
 }
@@ -102,6 +114,7 @@ impl Dispatcher {
             record_at: Instant::now(),
             recording_failed: false,
             sending: 0,
+            ready: 0,
             tell,
             news,
         }
@@ -123,7 +136,7 @@ impl Dispatcher {
             tokio::select! {
                 () = stopping.cancelled() => {}
                 Some(news) = self.news.recv() => self.hear(news),
-                sinks = deliveries.made() => sinks.into_iter().for_each(|sink| self.wake(sink)),
+                made = deliveries.made() => self.take_in(made),
                 () = tokio::task::yield_now(), if has_more => {}
                 () = tokio::time::sleep(sleep) => {}
                 () = tokio::time::sleep_until(self.record_at), if may_record => {}
@@ -177,24 +190,41 @@ impl Dispatcher {
                 self.queue(sink);
             }
             News::Sent(sent) => self.settle(sent),
-            News::Recorded(attempts, sinks, outcome) => self.recorded(&attempts, sinks, outcome),
+            News::Recorded(attempts, whose, outcome) => self.recorded(&attempts, whose, outcome),
         }
     }
 
     /// Takes in what came of an attempt.
     fn settle(&mut self, sent: Sent) {
-        let Sent { sink, attempt, was_late, round } = sent;
+        let Sent { attempt, whose, verdict, was_late, round } = sent;
         self.sending -= 1;
+        let sink = whose.sink.clone();
         if let Some(lane) = self.lanes.get_mut(&sink) {
             lane.settle(was_late);
-            match attempt.outcome {
-                Outcome::Again { .. } => lane.fail(attempt.at, round),
-                Outcome::Delivered | Outcome::Dead | Outcome::Gone => lane.succeed(),
-                Outcome::Dropped => {}
+            match verdict {
+                Verdict::Answers => lane.succeed(round),
+                Verdict::Fails { asks_until } => {
+                    self.ready -= lane.fail(attempt.at, round);
+                    if let Some(until) = asks_until {
+                        lane.rest(attempt.at, until);
+                    }
+                }
+                Verdict::Unknown => {}
             }
         }
-        self.settled.push((attempt, sink.clone()));
+        self.settled.push((attempt, whose));
         self.queue(sink);
+    }
+
+    /// Takes in what commits have let be sent.
+    fn take_in(&mut self, made: Made) {
+        for due in made.due {
+            let sink = due.subscription.sink.clone();
+            let lane = self.lanes.entry(sink.clone()).or_default();
+            self.ready += usize::from(lane.take_in(due, self.ready < MOST_READY));
+            self.queue(sink);
+        }
+        made.sinks.into_iter().for_each(|sink| self.wake(sink));
     }
 
     /// Records what has been settled, all that has come together while the last record was made.
@@ -205,35 +235,35 @@ impl Dispatcher {
         }
         self.is_recording = true;
         self.record_at = now + RECORD_PAUSE;
-        let (attempts, sinks): (Vec<_>, Vec<_>) = std::mem::take(&mut self.settled).into_iter().unzip();
+        let (attempts, whose): (Vec<_>, Vec<_>) = std::mem::take(&mut self.settled).into_iter().unzip();
         let attempts: Arc<[Attempt]> = attempts.into();
         let (deliveries, tell) = (Arc::clone(&self.delivering.deliveries), self.tell.clone());
         tokio::spawn(async move {
             let outcome = deliveries.record(Arc::clone(&attempts)).await;
             // Nobody listens any more when the server has stopped.
-            let _ = tell.send(News::Recorded(attempts, sinks, outcome));
+            let _ = tell.send(News::Recorded(attempts, whose, outcome));
         });
     }
 
-    fn recorded(&mut self, attempts: &[Attempt], sinks: Vec<Sink>, outcome: Result<(), StoreError>) {
+    fn recorded(&mut self, attempts: &[Attempt], whose: Vec<Whose>, outcome: Result<(), StoreError>) {
         self.is_recording = false;
         if let Err(error) = outcome {
             // The store tells its trouble itself.
             tracing::debug!(error = &error as &dyn std::error::Error, "attempts could not be recorded; trying again");
-            self.settled.extend(attempts.iter().cloned().zip(sinks));
+            self.settled.extend(attempts.iter().cloned().zip(whose));
             self.recording_failed = true;
             self.record_at = Instant::now() + STORE_PAUSE;
             return;
         }
         self.recording_failed = false;
-        for (attempt, sink) in attempts.iter().zip(sinks) {
+        for (attempt, Whose { sink, is_replay }) in attempts.iter().zip(whose) {
             if let Some(lane) = self.lanes.get_mut(&sink) {
-                lane.under_way.remove(&(attempt.subscription, attempt.sequence));
+                lane.recorded((attempt.subscription, attempt.sequence), is_replay);
             }
-            match attempt.outcome {
-                Outcome::Again { at } => self.wake_at(&sink, at),
-                _ => self.queue(sink),
+            if let Outcome::Again { at } | Outcome::Postponed { at } = attempt.outcome {
+                self.wake_at(&sink, at);
             }
+            self.queue(sink);
         }
     }
 
@@ -259,7 +289,7 @@ impl Dispatcher {
         let Some(lane) = self.lanes.get_mut(&sink) else { return };
         if lane.is_idle() {
             self.lanes.remove(&sink);
-        } else if lane.has_due && !lane.is_queued {
+        } else if lane.has_more() && !lane.is_queued {
             if let Some(until) = lane.rests(now) {
                 lane.has_due = false;
                 self.wake_at(&sink, until);
@@ -289,7 +319,8 @@ impl Dispatcher {
         LONGEST_SLEEP
     }
 
-    /// Reads what can be sent to those whose turn it is, and sends it. Returns whether it is somebody's turn still.
+    /// Sends what is ready to those whose turn it is, and reads what else can be sent. Returns whether it is somebody's
+    /// turn still.
     async fn refill(&mut self) -> bool {
         if self.recording_failed {
             return false;
@@ -299,29 +330,35 @@ impl Dispatcher {
         let (mut wanted, mut permits) = (Vec::new(), Vec::new());
         for is_prompt in [true, false] {
             while look > 0
-                && let Some((sink, permit)) = self.next(is_prompt, look, now)
+                && let Some((sink, mut permit)) = self.next(is_prompt, look, now)
             {
-                let Some(lane) = self.lanes.get(&sink) else { continue };
-                let limit = permit.num_permits();
-                look -= u32::try_from(limit).unwrap_or(look).min(look);
-                wanted.push(Wanted { sink, limit, under_way: lane.under_way.clone() });
-                permits.push(permit);
+                self.send_ready(&sink, &mut permit);
+                let missing = self.lanes.get(&sink).and_then(|lane| lane.missing(permit.num_permits()));
+                if let Some((limit, under_way)) = missing {
+                    look = look.saturating_sub(u32::try_from(limit).unwrap_or(look));
+                    wanted.push(Wanted { sink, limit, under_way });
+                    permits.push(permit);
+                } else {
+                    self.queue(sink);
+                }
             }
         }
         if wanted.is_empty() {
             return false;
         }
         let deliveries = Arc::clone(&self.delivering.deliveries);
+        let looked_for = wanted.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            wanted.into_iter().map(|wanted| (deliveries.due(&wanted, now), wanted)).collect::<Vec<_>>()
+            looked_for.iter().map(|wanted| deliveries.due(wanted, now)).collect::<Vec<_>>()
         });
-        // It does not panic.
+        // It does not panic; if it did, everybody is looked for again.
         let found = looking.await.unwrap_or_default();
-        if let Some(error) = found.iter().find_map(|(found, _)| found.as_ref().err()) {
+        if let Some(error) = found.iter().find_map(|found| found.as_ref().err()) {
             tracing::error!(error = error as &dyn std::error::Error, "deliveries cannot be read; trying again");
         }
-        for ((found, wanted), permit) in found.into_iter().zip(permits) {
-            self.send_found(found.ok(), wanted, permit);
+        let mut found = found.into_iter();
+        for (wanted, permit) in wanted.into_iter().zip(permits) {
+            self.send_found(found.next().and_then(Result::ok), wanted, permit);
         }
         look == 0
     }
@@ -337,32 +374,49 @@ impl Dispatcher {
             let queue = if is_prompt { &mut self.prompt } else { &mut self.slow };
             let sink = queue.pop_front()?;
             let Some(lane) = self.lanes.get_mut(&sink) else { continue };
-            lane.is_queued = false;
             let room = lane.room(now);
             if lane.is_prompt() == is_prompt && room > 0 {
-                let permit = permits.try_acquire_many_owned(room.min(free)).ok()?;
+                let Ok(permit) = Arc::clone(&permits).try_acquire_many_owned(room.min(free)) else {
+                    // An exchange that has become slow has taken them meanwhile. It keeps its turn.
+                    queue.push_front(sink);
+                    return None;
+                };
+                lane.is_queued = false;
                 return Some((sink, permit));
             }
             // It has become another since it was queued.
+            lane.is_queued = false;
             self.queue(sink);
         }
     }
 
     /// Sends what a look has found, which is nothing where it failed.
-    fn send_found(&mut self, found: Option<Found>, wanted: Wanted, mut permits: OwnedSemaphorePermit) {
+    fn send_found(&mut self, found: Option<Found>, wanted: Wanted, mut permit: OwnedSemaphorePermit) {
         let Wanted { sink, limit, .. } = wanted;
-        let found = found
-            .unwrap_or_else(|| Found { due: Vec::new(), next_at: Some(self.delivering.clock.now().plus(STORE_PAUSE)) });
+        let found = found.unwrap_or_else(|| Found {
+            next_at: Some(self.delivering.clock.now().plus(STORE_PAUSE)),
+            ..Found::default()
+        });
         let Some(lane) = self.lanes.get_mut(&sink) else { return };
-        lane.has_due = found.due.len() == limit;
-        let (is_slow, round) = (!lane.is_prompt(), lane.round());
+        let is_all = found.due.len() < limit;
+        self.ready += found.due.len();
+        lane.take_found(found.due, is_all, found.has_held_up);
         if let Some(at) = found.next_at {
             self.wake_at(&sink, at);
         }
-        for due in found.due {
-            let id = (due.delivery.subscription, due.delivery.sequence);
-            let (Some(lane), Some(permit)) = (self.lanes.get_mut(&sink), permits.split(1)) else { break };
-            lane.send(id);
+        self.send_ready(&sink, &mut permit);
+        self.queue(sink);
+    }
+
+    /// Sends what is ready for a sink, as far as there are permits.
+    fn send_ready(&mut self, sink: &Sink, permits: &mut OwnedSemaphorePermit) {
+        let Some(lane) = self.lanes.get_mut(sink) else { return };
+        let (is_slow, round) = (!lane.is_prompt(), lane.round());
+        while permits.num_permits() > 0
+            && let Some(due) = lane.send_next()
+            && let Some(permit) = permits.split(1)
+        {
+            self.ready -= 1;
             self.sending += 1;
             let exchange = Exchange {
                 delivering: Arc::clone(&self.delivering),
@@ -374,7 +428,6 @@ impl Dispatcher {
             };
             tokio::spawn(exchange.run(due, permit));
         }
-        self.queue(sink);
     }
 }
 
@@ -394,7 +447,7 @@ impl Exchange {
     /// Sends it. If that takes long, it goes on among the slow, where there is room; else it is broken off, so that
     /// those who are slow never hold up those who are not.
     async fn run(self, due: Due, permit: OwnedSemaphorePermit) {
-        let sink = due.subscription.sink.clone();
+        let whose = Whose { sink: due.subscription.sink.clone(), is_replay: due.delivery.is_replay };
         let mut sending = std::pin::pin!(AssertUnwindSafe(self.delivering.send(&due)).catch_unwind());
         let in_time = tokio::time::timeout(self.patience, &mut sending).await;
         let was_late = in_time.is_err();
@@ -408,13 +461,13 @@ impl Exchange {
                 Arc::clone(&self.slow_permits).try_acquire_owned().ok()
             };
             // Nobody listens any more when the server has stopped.
-            let _ = self.tell.send(News::Late(sink.clone()));
+            let _ = self.tell.send(News::Late(whose.sink.clone()));
             if among_slow.is_some() { (sending.await.ok(), among_slow) } else { (None, None) }
         };
         // Given back before it is told, so that whoever hears of it finds it.
         drop(permit);
-        let attempt = sent.unwrap_or_else(|| self.delivering.broken_off(&due));
+        let (attempt, verdict) = sent.unwrap_or_else(|| self.delivering.broken_off(&due));
         self.delivering.tell_end(&due, &attempt).await;
-        let _ = self.tell.send(News::Sent(Sent { sink, attempt, was_late, round: self.round }));
+        let _ = self.tell.send(News::Sent(Sent { attempt, whose, verdict, was_late, round: self.round }));
     }
 }

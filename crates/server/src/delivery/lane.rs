@@ -1,8 +1,8 @@
 //! What is known of one sink while something is to be told to it.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
-use attache_core::{DeliveryId, Timestamp};
+use attache_core::{Delivery, DeliveryId, Due, Timestamp, UnderWay};
 
 /// How many deliveries are sent to a sink at a time, at most.
 const WIDEST: u32 = 64;
@@ -13,6 +13,8 @@ const FAILURES: u32 = 5;
 /// For how long at first, and at most.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(1);
+/// For how long at most where it has asked for it.
+const LONGEST_ASKED: Duration = Duration::from_hours(1);
 
 /// How a sink fares.
 ///
@@ -32,8 +34,12 @@ pub(super) struct Lane {
     round: u32,
     /// Until when it is left alone; the beginning of time when it is not.
     rests_until: Timestamp,
-    /// What was sent and is not recorded yet, so that it is not sent twice.
-    pub(super) under_way: HashSet<DeliveryId>,
+    /// What can be sent and need not be looked for.
+    ready: VecDeque<Due>,
+    /// What is ready, or was sent and is not recorded yet: so it is not sent twice, nor before the one that it follows.
+    under_way: UnderWay,
+    /// Whether the store has something that had to wait for what is under way.
+    has_held_up: bool,
     /// Whether the store may have something that can be sent now.
     pub(super) has_due: bool,
     /// Whether it waits for its turn.
@@ -51,7 +57,9 @@ impl Default for Lane {
             failures: 0,
             round: 0,
             rests_until: Timestamp::from_unix_nanoseconds(i64::MIN),
-            under_way: HashSet::new(),
+            ready: VecDeque::new(),
+            under_way: UnderWay::default(),
+            has_held_up: false,
             has_due: false,
             is_queued: false,
             wakes_at: None,
@@ -65,15 +73,65 @@ impl Lane {
         self.failures == 0 && self.overdue == 0
     }
 
-    /// How many more may be sent now. Few at a time are not worth a look into the store, unless no more are on
-    /// their way.
+    /// How many more may be sent now, of what is there. Few at a time are not worth a look into the store, unless no
+    /// more are on their way.
     pub(super) fn room(&self, now: Timestamp) -> u32 {
         if now < self.rests_until {
             return 0;
         }
         let late = if self.failures == 0 { self.overdue.min(LATE) } else { 0 };
         let room = (self.width + late).saturating_sub(self.sending);
-        if room * 2 >= self.width { room } else { 0 }
+        let ready = u32::try_from(self.ready.len()).unwrap_or(u32::MAX);
+        if self.has_due && room * 2 >= self.width { room } else { room.min(ready) }
+    }
+
+    /// Takes in what need not be looked for, if there is room for it in memory, and it does not have to wait: what waits
+    /// waits in the store. Returns whether it was taken in.
+    pub(super) fn take_in(&mut self, due: Due, has_room: bool) -> bool {
+        if self.under_way.holds_up(&due.delivery) {
+            self.has_held_up = true;
+        } else if has_room && self.is_prompt() {
+            self.under_way.insert(&due.delivery);
+            self.ready.push_back(due);
+            return true;
+        } else {
+            self.has_due = true;
+        }
+        false
+    }
+
+    /// Takes in what a look into the store has found, which has to be sent.
+    pub(super) fn take_found(&mut self, due: Vec<Due>, is_all: bool, has_held_up: bool) {
+        self.has_due = !is_all;
+        self.has_held_up |= has_held_up;
+        for due in due {
+            self.under_way.insert(&due.delivery);
+            self.ready.push_back(due);
+        }
+    }
+
+    /// The next that is ready, which is sent now.
+    pub(super) fn send_next(&mut self) -> Option<Due> {
+        let due = self.ready.pop_front()?;
+        self.sending += 1;
+        Some(due)
+    }
+
+    /// Whether there is anything to send, or to look for.
+    pub(super) fn has_more(&self) -> bool {
+        self.has_due || !self.ready.is_empty()
+    }
+
+    /// What is to be looked for if so many are to be sent, beside what is ready; and what it must not have to wait for.
+    pub(super) fn missing(&self, limit: usize) -> Option<(usize, UnderWay)> {
+        let missing = limit.saturating_sub(self.ready.len());
+        (self.has_due && missing > 0).then(|| (missing, self.under_way.clone()))
+    }
+
+    /// What came of an attempt is recorded.
+    pub(super) fn recorded(&mut self, delivery: DeliveryId, is_replay: bool) {
+        self.under_way.remove(delivery, is_replay);
+        self.has_due |= std::mem::take(&mut self.has_held_up);
     }
 
     /// Until when it is left alone, if it is.
@@ -84,12 +142,6 @@ impl Lane {
     /// Whether there is nothing to remember.
     pub(super) fn is_idle(&self) -> bool {
         self.sending == 0 && self.under_way.is_empty() && !self.has_due && !self.is_queued && self.wakes_at.is_none()
-    }
-
-    /// A delivery is sent.
-    pub(super) fn send(&mut self, delivery: DeliveryId) {
-        self.sending += 1;
-        self.under_way.insert(delivery);
     }
 
     /// One that was sent has not been answered for long.
@@ -105,8 +157,12 @@ impl Lane {
         }
     }
 
-    /// An attempt succeeded, or got an answer that was meant.
-    pub(super) fn succeed(&mut self) {
+    /// An attempt that began in a round succeeded, or got an answer that was meant. One that began before the sink failed
+    /// says nothing.
+    pub(super) fn succeed(&mut self, round: u32) {
+        if round != self.round {
+            return;
+        }
         self.failures = 0;
         self.rests_until = Timestamp::from_unix_nanoseconds(i64::MIN);
         self.width = (self.width + 1).min(WIDEST);
@@ -117,10 +173,21 @@ impl Lane {
         self.round
     }
 
-    /// An attempt failed that began in a round. What was on its way together fails together, and counts once.
-    pub(super) fn fail(&mut self, now: Timestamp, round: u32) {
+    /// The sink asks to be left alone until then.
+    pub(super) fn rest(&mut self, now: Timestamp, until: Timestamp) {
+        self.rests_until = self.rests_until.max(until.min(now.plus(LONGEST_ASKED)));
+    }
+
+    /// An attempt failed that began in a round. What was on its way together fails together, and counts once. What is
+    /// ready waits in the store again; returns how many.
+    pub(super) fn fail(&mut self, now: Timestamp, round: u32) -> usize {
         if round != self.round {
-            return;
+            return 0;
+        }
+        let ready = self.ready.len();
+        for Due { delivery: Delivery { subscription, sequence, is_replay, .. }, .. } in self.ready.drain(..) {
+            self.under_way.remove((subscription, sequence), is_replay);
+            self.has_due = true;
         }
         self.round = self.round.wrapping_add(1);
         self.failures = self.failures.saturating_add(1);
@@ -129,6 +196,7 @@ impl Lane {
             let pause = SHORTEST.saturating_mul(1 << more.min(10)).min(LONGEST);
             self.rests_until = now.plus(pause);
         }
+        ready
     }
 }
 

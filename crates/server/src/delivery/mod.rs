@@ -32,7 +32,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use attache_core::{Attempt, Clock, Deliveries, Delivery, Due, Outcome, Subscriptions};
+use attache_core::{Attempt, Clock, Deliveries, Delivery, Due, Outcome, Subscriptions, Timestamp};
 use attache_wire::event_id;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +53,9 @@ use crate::{
 
 /// How long before the credential of a sink expires its subscription is ended, so that it still can be told.
 pub(crate) const CREDENTIAL_LEAD: Duration = Duration::from_mins(1);
+
+/// How long until a delivery is tried again that could not be told to the audit log.
+const AUDIT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends what is to be told.
 pub(crate) struct Delivering {
@@ -95,15 +98,48 @@ pub(crate) async fn sweep(delivering: &Delivering, settled: Duration, dead: Dura
     }
 }
 
+/// Why a delivery cannot be sent, and what becomes of it.
+#[derive(Debug)]
+struct Unwritable {
+    outcome: Outcome,
+    why: &'static str,
+}
+
+/// What an attempt tells of its sink.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    /// It answers, and means it.
+    Answers,
+    /// It does not, or asks to be left alone until a time.
+    Fails { asks_until: Option<Timestamp> },
+    /// Nothing: it was not asked.
+    Unknown,
+}
+
+/// What came of an attempt.
+#[derive(PartialEq, Eq, Debug)]
+struct Judged {
+    outcome: Outcome,
+    description: String,
+    verdict: Verdict,
+}
+
 impl Delivering {
     /// Sends one delivery, once.
-    async fn send(&self, due: &Due) -> Attempt {
+    async fn send(&self, due: &Due) -> (Attempt, Verdict) {
         let began = Instant::now();
+        let not_sent =
+            |outcome, description: &str| Judged { outcome, description: description.into(), verdict: Verdict::Unknown };
         let mut is_refused = false;
-        let (outcome, description) = match self.letter(due) {
-            Err(why) => (Outcome::Dropped, why.to_owned()),
+        let judged = match self.letter(due) {
+            Err(Unwritable { outcome, why }) => not_sent(outcome, why),
             Ok(_) if self.witness.record(due, "sent").await.is_err() => {
-                self.again("not sent: the audit log cannot be written".to_owned(), due.delivery.attempts, None)
+                let at = self.clock.now().plus(AUDIT_PAUSE);
+                not_sent(Outcome::Postponed { at }, "not sent: the audit log cannot be written")
+            }
+            // At the last moment: the subscriber may have said no meanwhile.
+            Ok(_) if !self.deliveries.is_pending(due).unwrap_or(true) => {
+                not_sent(Outcome::Dropped, "not sent: it was given up meanwhile")
             }
             Ok(letter) => {
                 let reply = self.courier.post(letter).await;
@@ -111,27 +147,28 @@ impl Delivering {
                 self.judge(&reply, due.delivery.attempts)
             }
         };
-        let labelled = match outcome {
+        let labelled = match judged.outcome {
             Outcome::Delivered => AttemptOutcome::Delivered,
-            Outcome::Again { .. } => AttemptOutcome::Failed,
+            Outcome::Again { .. } | Outcome::Postponed { .. } => AttemptOutcome::Failed,
             Outcome::Dead if is_refused => AttemptOutcome::Refused,
             Outcome::Dead => AttemptOutcome::Dead,
             Outcome::Dropped | Outcome::Gone => AttemptOutcome::Dropped,
         };
         self.count(due, labelled, began.elapsed());
-        self.attempt(due, outcome, description)
+        self.attempt(due, judged)
     }
 
     /// An attempt that was not waited for to its end.
-    fn broken_off(&self, due: &Due) -> Attempt {
-        let (outcome, description) = self.judge(&Err(OutboundError::TimedOut), due.delivery.attempts);
+    fn broken_off(&self, due: &Due) -> (Attempt, Verdict) {
+        let judged = self.judge(&Err(OutboundError::TimedOut), due.delivery.attempts);
         self.count(due, AttemptOutcome::Failed, Duration::ZERO);
-        self.attempt(due, outcome, description)
+        self.attempt(due, judged)
     }
 
-    fn attempt(&self, due: &Due, outcome: Outcome, description: String) -> Attempt {
+    fn attempt(&self, due: &Due, judged: Judged) -> (Attempt, Verdict) {
         let Delivery { subscription, sequence, .. } = due.delivery;
-        Attempt { subscription, sequence, at: self.clock.now(), outcome, description }
+        let Judged { outcome, description, verdict } = judged;
+        (Attempt { subscription, sequence, at: self.clock.now(), outcome, description }, verdict)
     }
 
     /// Counts an attempt that took so long.
@@ -145,17 +182,19 @@ impl Delivering {
         self.metrics.attempt(outcome, took, lag);
     }
 
-    /// What is sent, or why nothing is.
-    fn letter(&self, due: &Due) -> Result<Letter, &'static str> {
+    /// What is sent, or why nothing is: what another release or another key could send can be replayed by these.
+    fn letter(&self, due: &Due) -> Result<Letter, Unwritable> {
+        let dead = |why| Unwritable { outcome: Outcome::Dead, why };
         let (delivery, subscription) = (&due.delivery, &due.subscription);
-        let (publisher, face) = face_of(subscription).ok_or("this release does not know the version of its API")?;
+        let (publisher, face) = face_of(subscription).ok_or(dead("this release does not know the version of its API"))?;
         let source = format!("{}{}", self.base_url, publisher.root);
-        let body = (face.write_event)(face, subscription, delivery, &source).ok_or("its version does not tell this")?;
+        let body = (face.write_event)(face, subscription, delivery, &source)
+            .ok_or(Unwritable { outcome: Outcome::Dropped, why: "its version does not tell this" })?;
         let token = match &subscription.credential {
             None => None,
             Some(credential) => {
                 let token = self.keyring.open(&credential.sealed).ok().and_then(|token| String::from_utf8(token).ok());
-                Some(token.ok_or("its credential cannot be read with this secrets key")?.into())
+                Some(token.ok_or(dead("its credential cannot be read with this secrets key"))?.into())
             }
         };
         let id = event_id(delivery);
@@ -167,7 +206,7 @@ impl Delivering {
     /// is in the log of the server.
     async fn tell_end(&self, due: &Due, attempt: &Attempt) {
         let outcome = match attempt.outcome {
-            Outcome::Delivered | Outcome::Again { .. } => return,
+            Outcome::Delivered | Outcome::Again { .. } | Outcome::Postponed { .. } => return,
             Outcome::Dead => "dead",
             Outcome::Dropped => "dropped",
             Outcome::Gone => "gone",
@@ -176,31 +215,36 @@ impl Delivering {
     }
 
     /// What came of an attempt that was preceded by others.
-    fn judge(&self, reply: &Result<Reply, OutboundError>, before: u32) -> (Outcome, String) {
+    fn judge(&self, reply: &Result<Reply, OutboundError>, before: u32) -> Judged {
+        let meant = |outcome, description| Judged { outcome, description, verdict: Verdict::Answers };
         match reply {
             Ok(Reply { status, retry_after }) => {
                 let description = format!("HTTP {status}");
                 match status {
-                    200..=299 => (Outcome::Delivered, description),
+                    200..=299 => meant(Outcome::Delivered, description),
                     408 | 425 | 429 | 500..=599 => {
                         let now = self.clock.now();
                         let asked = retry_after.as_deref().and_then(|value| retry_after::pause(value, now));
                         self.again(description, before, asked)
                     }
-                    410 => (Outcome::Gone, description),
-                    _ => (Outcome::Dead, description),
+                    410 => meant(Outcome::Gone, description),
+                    _ => meant(Outcome::Dead, description),
                 }
             }
-            Err(error @ OutboundError::Refused(_)) => (Outcome::Dead, error.description()),
+            Err(error @ OutboundError::Refused(_)) => {
+                Judged { outcome: Outcome::Dead, description: error.description(), verdict: Verdict::Unknown }
+            }
             Err(error) => self.again(error.description(), before, None),
         }
     }
 
     /// An attempt that is made again, unless there were enough before it.
-    fn again(&self, description: String, before: u32, retry_after: Option<Duration>) -> (Outcome, String) {
+    fn again(&self, description: String, before: u32, retry_after: Option<Duration>) -> Judged {
+        let now = self.clock.now();
+        let verdict = Verdict::Fails { asks_until: retry_after.map(|pause| now.plus(pause)) };
         match backoff::pause(before, retry_after) {
-            Some(pause) => (Outcome::Again { at: self.clock.now().plus(pause) }, description),
-            None => (Outcome::Dead, format!("{description}; given up")),
+            Some(pause) => Judged { outcome: Outcome::Again { at: now.plus(pause) }, description, verdict },
+            None => Judged { outcome: Outcome::Dead, description: format!("{description}; given up"), verdict },
         }
     }
 }

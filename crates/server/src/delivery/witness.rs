@@ -18,7 +18,7 @@ pub(crate) trait Witness: Send + Sync {
 #[async_trait]
 impl Witness for App {
     async fn record(&self, due: &Due, outcome: &str) -> Result<(), Problem> {
-        let Due { delivery, subscription } = due;
+        let Due { delivery, subscription, .. } = due;
         let client = self.clients.get(subscription.client);
         self.record(AuditRecord {
             publisher: Some(&subscription.publisher),

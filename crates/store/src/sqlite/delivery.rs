@@ -1,17 +1,17 @@
 //! The outbox.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
 use attache_core::{
-    Attempt, Country, Deliveries, Delivery, DeliveryId, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Found,
-    Mcc, Notice, Outcome, Replayed, Sink, StoreError, Subscription, SubscriptionId, Technology, Timestamp, Wanted,
+    Attempt, Country, Deliveries, Delivery, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Found, Made, Mcc,
+    Notice, Outcome, Replayed, Sink, StoreError, Subscription, SubscriptionId, Technology, Timestamp, Wanted,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
     SqliteStore, Writer, damaged, failed,
-    subscription::{self, COLUMNS, unknown},
+    subscription::{self, COLUMNS, SUBSCRIPTION, unknown},
 };
 
 const STARTED: &str = "subscription-started";
@@ -22,9 +22,12 @@ const ENDED: &str = "subscription-ended";
 const WIDTH: usize = 12;
 const DELIVERY_COLUMNS: &str = "d.subscription, d.sequence, d.notice, d.detail, d.description, d.at, d.made_at, d.attempts, d.state, d.last_outcome, d.due_at, d.is_replay";
 
+/// How many deliveries one step of a sweep or of a replay has, at most: whoever else writes waits no longer for it.
+const STEP: usize = 500;
+
 #[async_trait]
 impl Deliveries for SqliteStore {
-    async fn made(&self) -> Vec<Sink> {
+    async fn made(&self) -> Made {
         self.wakes.take().await
     }
 
@@ -33,7 +36,24 @@ impl Deliveries for SqliteStore {
     }
 
     fn due(&self, wanted: &Wanted, now: Timestamp) -> Result<Found, StoreError> {
-        self.read_now(|connection| due(connection, wanted, now)).map_err(failed("read the deliveries that are due"))
+        // First, so that what is given up while it is read counts.
+        let as_of = self.wakes.given_up.load(Ordering::Acquire);
+        self.read_now(|connection| due(connection, wanted, now, as_of))
+            .map_err(failed("read the deliveries that are due"))
+    }
+
+    fn is_pending(&self, due: &Due) -> Result<bool, StoreError> {
+        if self.wakes.given_up.load(Ordering::Acquire) == due.as_of {
+            return Ok(true);
+        }
+        self.read_now(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT 1 FROM delivery WHERE subscription = ?1 AND sequence = ?2 AND state = 'pending'",
+                )?
+                .exists(params![due.delivery.subscription.as_bytes(), due.delivery.sequence.cast_signed()])
+        })
+        .map_err(failed("look for a delivery"))
     }
 
     async fn record(&self, attempts: Arc<[Attempt]>) -> Result<(), StoreError> {
@@ -62,8 +82,8 @@ impl Deliveries for SqliteStore {
         self.read_now(|connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d JOIN subscription s ON s.id = d.subscription
-                     WHERE d.state = 'dead' AND d.made_at >= ?1 ORDER BY d.made_at DESC LIMIT ?2"
+                    "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d, {SUBSCRIPTION}
+                     WHERE s.id = d.subscription AND d.state = 'dead' AND d.made_at >= ?1 ORDER BY d.made_at DESC LIMIT ?2"
                 ))?
                 .query_map(params![since.unix_nanoseconds(), limit], |row| {
                     Ok((delivery(row)?, subscription::subscription(row, WIDTH)?))
@@ -74,11 +94,18 @@ impl Deliveries for SqliteStore {
     }
 
     async fn replay(&self, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
-        self.write(move |writer| replay(writer, which, now).map_err(failed("replay deliveries"))).await
+        let mut replayed = 0;
+        loop {
+            let step = self.write(move |writer| replay(writer, which, now).map_err(failed("replay deliveries"))).await?;
+            replayed += step;
+            if step < STEP {
+                return Ok(replayed);
+            }
+        }
     }
 
     async fn sweep(&self, settled_before: Timestamp, dead_before: Timestamp) -> Result<usize, StoreError> {
-        let (mut swept, mut after) = (0, (SubscriptionId::from_bytes([0; 16]), 0));
+        let (mut swept, mut after) = (0, 0);
         loop {
             let step = self
                 .read("look for old deliveries", move |connection| old(connection, after, settled_before, dead_before))
@@ -95,13 +122,55 @@ impl Deliveries for SqliteStore {
     }
 
     fn backlog(&self) -> Result<(usize, usize), StoreError> {
-        let count = |connection: &Connection, state: &str| -> rusqlite::Result<usize> {
-            let sql = format!("SELECT count(*) FROM delivery WHERE state = '{state}'");
-            connection.prepare_cached(&sql)?.query_one([], |row| row.get::<_, isize>(0)).map(isize::unsigned_abs)
-        };
-        self.read_now(|connection| Ok((count(connection, "pending")?, count(connection, "dead")?)))
-            .map_err(failed("count deliveries"))
+        self.read_now(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT (SELECT count(*) FROM delivery WHERE due_at IS NOT NULL)
+                          + (SELECT count(*) FROM delivery WHERE state = 'pending' AND due_at IS NULL),
+                            (SELECT count(*) FROM delivery WHERE state = 'dead')",
+                )?
+                .query_one([], |row| {
+                    let count = |column| row.get::<_, isize>(column).map(isize::unsigned_abs);
+                    Ok((count(0)?, count(1)?))
+                })
+        })
+        .map_err(failed("count deliveries"))
     }
+}
+
+/// A subscription, and what it has been told so far.
+pub(super) struct Told {
+    pub(super) subscription: Subscription,
+    /// The sequence of the newest of its deliveries, or of all that there ever were.
+    last_sequence: i64,
+    /// What became of the newest.
+    newest: Newest,
+}
+
+/// What became of the newest delivery of a subscription.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Newest {
+    /// It is pending: the next one has to wait.
+    Waits,
+    /// The sink has it, or never will. So it is with those before it, since they follow one another.
+    Settled,
+    /// It was given up or is replayed, which tells nothing of those before it.
+    Unclear,
+}
+
+/// The columns behind [`COLUMNS`] that [`told`] reads, from the same tables.
+pub(super) const TOLD_COLUMNS: &str = "max(s.last_sequence, ifnull(newest.sequence, 0)), newest.state, newest.is_replay";
+
+/// Reads what [`COLUMNS`] and [`TOLD_COLUMNS`] name.
+pub(super) fn told(row: &Row<'_>) -> rusqlite::Result<Told> {
+    let first = subscription::WIDTH;
+    let state = row.get_ref(first + 1)?.as_str_or_null()?.map(|state| DeliveryState::named(state));
+    let newest = match state.flatten() {
+        Some(DeliveryState::Pending) if !row.get::<_, bool>(first + 2)? => Newest::Waits,
+        None | Some(DeliveryState::Delivered | DeliveryState::Dead) => Newest::Settled,
+        Some(DeliveryState::Pending | DeliveryState::Dropped) => Newest::Unclear,
+    };
+    Ok(Told { subscription: subscription::subscription(row, 0)?, last_sequence: row.get(first)?, newest })
 }
 
 /// Makes a delivery, and ends its subscription when it was the last event that it wanted. It can be sent at
@@ -113,47 +182,71 @@ pub(super) fn make(
     at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let (sequence, sink, is_last) = count(writer, id, matches!(notice, Notice::Event(_)))?;
-    let (name, detail, description) = written(notice);
-    let is_due: bool = writer
-        .prepare_cached(
-            "INSERT INTO delivery (subscription, sequence, sink, notice, detail, description, at, made_at, due_at)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
-                    CASE WHEN EXISTS (SELECT 1 FROM delivery
-                                      WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0)
-                         THEN NULL ELSE ?8 END
-             RETURNING due_at IS NOT NULL",
-        )?
-        .query_one(
-            params![
-                id.as_bytes(),
-                sequence,
-                sink.as_str(),
-                name,
-                detail,
-                description,
-                at.unix_nanoseconds(),
-                now.unix_nanoseconds(),
-            ],
-            |row| row.get(0),
-        )?;
-    if is_due {
-        writer.wake(sink);
-    }
-    if is_last {
-        subscription::end(writer, id, EndReason::MaxEventsReached, None, now)?;
-    }
-    Ok(())
+    let mut told = writer
+        .prepare_cached(&format!("SELECT {COLUMNS}, {TOLD_COLUMNS} FROM {SUBSCRIPTION} WHERE s.id = ?1"))?
+        .query_one([id.as_bytes()], told)?;
+    tell(writer, &mut told, notice, at, now)
 }
 
-/// Counts a delivery of a subscription: its sequence, the sink, and whether it is the last event.
-fn count(connection: &Connection, id: SubscriptionId, is_event: bool) -> rusqlite::Result<(i64, Sink, bool)> {
-    connection
+/// The same for a subscription that has been read.
+pub(super) fn tell(
+    writer: &Writer,
+    told: &mut Told,
+    notice: &Notice,
+    at: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let Told { subscription, last_sequence, newest } = told;
+    let has_to_wait = match newest {
+        Newest::Waits => true,
+        Newest::Settled => false,
+        Newest::Unclear => writer
+            .prepare_cached("SELECT 1 FROM delivery WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0")?
+            .exists([subscription.id.as_bytes()])?,
+    };
+    *last_sequence += 1;
+    *newest = Newest::Waits;
+    subscription.events_made += u32::from(matches!(notice, Notice::Event(_)));
+    let (name, detail, description) = written(notice);
+    writer
         .prepare_cached(
-            "UPDATE subscription SET last_sequence = last_sequence + 1, events_made = events_made + ?2 WHERE id = ?1
-             RETURNING last_sequence, sink, ?2 AND events_made >= ifnull(max_events, events_made + 1)",
+            "INSERT INTO delivery (subscription, sequence, events_made, sink, notice, detail, description, at, made_at,
+                                   due_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
-        .query_one(params![id.as_bytes(), is_event], |row| Ok((row.get(0)?, sink(row, 1)?, row.get(2)?)))
+        .execute(params![
+            subscription.id.as_bytes(),
+            *last_sequence,
+            subscription.events_made,
+            subscription.sink.as_str(),
+            name,
+            detail,
+            description,
+            at.unix_nanoseconds(),
+            now.unix_nanoseconds(),
+            (!has_to_wait).then_some(now.unix_nanoseconds()),
+        ])?;
+    if !has_to_wait {
+        let delivery = Delivery {
+            subscription: subscription.id,
+            sequence: last_sequence.cast_unsigned(),
+            notice: notice.clone(),
+            at,
+            made_at: now,
+            attempts: 0,
+            state: DeliveryState::Pending,
+            due_at: Some(now),
+            is_replay: false,
+            last_outcome: None,
+        };
+        writer.wake(delivery, subscription.clone());
+    }
+    let is_last = matches!(notice, Notice::Event(_))
+        && subscription.max_events.is_some_and(|wanted| subscription.events_made >= wanted);
+    if is_last {
+        subscription::end(writer, subscription.id, EndReason::MaxEventsReached, None, now, now)?;
+    }
+    Ok(())
 }
 
 /// What of a subscription's deliveries is given up.
@@ -176,51 +269,76 @@ pub(super) fn give_up(writer: &Writer, id: SubscriptionId, what: GivenUp) -> rus
             "UPDATE delivery SET state = 'dropped', due_at = NULL WHERE subscription = ?1 AND {which}"
         ))?
         .execute([id.as_bytes()])?;
-    go_on(writer, id, None)
+    writer.gives_up.set(true);
+    go_on(writer, id, 0, None)
 }
 
-/// Lets the next delivery of a subscription be sent, if none is on its way.
-pub(super) fn go_on(writer: &Writer, id: SubscriptionId, now: Option<Timestamp>) -> rusqlite::Result<()> {
-    let next = writer
+/// Lets the next delivery of a subscription be sent, if it waits and none before it is on its way. It is the first
+/// that is pending after one that is settled as all before it; after 0, of all.
+pub(super) fn go_on(writer: &Writer, id: SubscriptionId, after: u64, now: Option<Timestamp>) -> rusqlite::Result<()> {
+    let next: Option<i64> = writer
         .prepare_cached(
-            "UPDATE delivery SET due_at = ifnull(?2, made_at)
-             WHERE subscription = ?1 AND due_at IS NULL
-               AND sequence = (SELECT min(sequence) FROM delivery
-                               WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0)
-             RETURNING sink",
+            "UPDATE delivery SET due_at = ifnull(?3, made_at)
+             WHERE due_at IS NULL AND position = (
+                 SELECT position FROM delivery
+                 WHERE subscription = ?1 AND sequence > ?2 AND state = 'pending' AND is_replay = 0
+                 ORDER BY sequence LIMIT 1)
+             RETURNING position",
         )?
-        .query_one(params![id.as_bytes(), now.map(Timestamp::unix_nanoseconds)], |row| sink(row, 0))
+        .query_one(params![id.as_bytes(), after.cast_signed(), now.map(Timestamp::unix_nanoseconds)], |row| row.get(0))
         .optional()?;
-    if let Some(sink) = next {
-        writer.wake(sink);
+    if let Some(position) = next {
+        let (delivery, subscription) = read(writer, position)?;
+        writer.wake(delivery, subscription);
     }
     Ok(())
+}
+
+/// The delivery at a position, and its subscription.
+fn read(connection: &Connection, position: i64) -> rusqlite::Result<(Delivery, Subscription)> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d, {SUBSCRIPTION}
+             WHERE d.position = ?1 AND s.id = d.subscription"
+        ))?
+        .query_one([position], |row| Ok((delivery(row)?, subscription::subscription(row, WIDTH)?)))
 }
 
 fn record(writer: &Writer, attempt: &Attempt) -> rusqlite::Result<()> {
     let (state, due_at) = match attempt.outcome {
         Outcome::Delivered => (DeliveryState::Delivered, None),
-        Outcome::Again { at } => (DeliveryState::Pending, Some(at)),
+        Outcome::Again { at } | Outcome::Postponed { at } => (DeliveryState::Pending, Some(at)),
         Outcome::Dead => (DeliveryState::Dead, None),
         Outcome::Dropped | Outcome::Gone => (DeliveryState::Dropped, None),
     };
+    let was_tried = !matches!(attempt.outcome, Outcome::Postponed { .. });
     // What was given up meanwhile stays so.
-    writer
+    let is_replay: Option<bool> = writer
         .prepare_cached(
-            "UPDATE delivery SET state = ?3, due_at = ?4, attempts = attempts + 1, last_outcome = ?5
-             WHERE subscription = ?1 AND sequence = ?2 AND state = 'pending'",
+            "UPDATE delivery
+             SET state = ?3, due_at = ?4, attempts = attempts + ?5, last_outcome = ?6, attempted_at = ?7
+             WHERE subscription = ?1 AND sequence = ?2 AND state = 'pending'
+             RETURNING is_replay",
         )?
-        .execute(params![
-            attempt.subscription.as_bytes(),
-            attempt.sequence.cast_signed(),
-            state.as_str(),
-            due_at.map(Timestamp::unix_nanoseconds),
-            attempt.description,
-        ])?;
+        .query_one(
+            params![
+                attempt.subscription.as_bytes(),
+                attempt.sequence.cast_signed(),
+                state.as_str(),
+                due_at.map(Timestamp::unix_nanoseconds),
+                was_tried,
+                attempt.description,
+                attempt.at.unix_nanoseconds(),
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
     if attempt.outcome == Outcome::Gone {
-        subscription::end(writer, attempt.subscription, EndReason::SinkGone, None, attempt.at)?;
-    } else if due_at.is_none() {
-        go_on(writer, attempt.subscription, Some(attempt.at))?;
+        // One that had ended before still has things to tell, which nobody wants any more.
+        subscription::end(writer, attempt.subscription, EndReason::SinkGone, None, attempt.at, attempt.at)?;
+        give_up(writer, attempt.subscription, GivenUp::Waiting)?;
+    } else if due_at.is_none() && is_replay == Some(false) {
+        go_on(writer, attempt.subscription, attempt.sequence, Some(attempt.at))?;
     }
     Ok(())
 }
@@ -244,90 +362,101 @@ fn due_sinks(connection: &Connection) -> rusqlite::Result<Vec<DueSink>> {
         .collect()
 }
 
-fn due(connection: &Connection, wanted: &Wanted, now: Timestamp) -> rusqlite::Result<Found> {
+fn due(connection: &Connection, wanted: &Wanted, now: Timestamp, as_of: u64) -> rusqlite::Result<Found> {
     let (sink, now) = (wanted.sink.as_str(), now.unix_nanoseconds());
-    // The index alone tells which; the rest is read of those only that are not under way.
-    let mut ids = connection.prepare_cached(
-        "SELECT subscription, sequence FROM delivery
-         WHERE sink = ?1 AND due_at IS NOT NULL AND due_at <= ?2 ORDER BY due_at LIMIT ?3",
-    )?;
-    let looked_at = i64::try_from(wanted.limit + wanted.under_way.len()).unwrap_or(i64::MAX);
-    let mut rows = ids.query(params![sink, now, looked_at])?;
-    let mut read = connection.prepare_cached(&format!(
-        "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d JOIN subscription s ON s.id = d.subscription
-         WHERE d.subscription = ?1 AND d.sequence = ?2"
+    let mut rows = connection.prepare_cached(&format!(
+        "SELECT {DELIVERY_COLUMNS} FROM delivery d
+         WHERE d.sink = ?1 AND d.due_at IS NOT NULL AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3"
     ))?;
-    let mut due = Vec::new();
+    // Each that is under way holds up one at most.
+    let looked_at = i64::try_from(wanted.limit + wanted.under_way.len()).unwrap_or(i64::MAX);
+    let mut rows = rows.query(params![sink, now, looked_at])?;
+    let mut found = Found::default();
     while let Some(row) = rows.next()?
-        && due.len() < wanted.limit
+        && found.due.len() < wanted.limit
     {
-        let (subscription, sequence): ([u8; 16], i64) = (row.get(0)?, row.get(1)?);
-        let id = (SubscriptionId::from_bytes(subscription), sequence.cast_unsigned());
-        if !wanted.under_way.contains(&id) {
-            due.push(read.query_one(params![subscription, sequence], |row| {
-                Ok(Due { delivery: delivery(row)?, subscription: subscription::subscription(row, WIDTH)? })
-            })?);
+        let delivery = delivery(row)?;
+        if wanted.under_way.holds_up(&delivery) {
+            found.has_held_up = true;
+        } else if let Some(subscription) = subscription::find(connection, delivery.subscription)? {
+            found.due.push(Due { delivery, subscription, as_of });
         }
     }
-    let next_at = if due.len() < wanted.limit {
-        connection
+    if found.due.len() < wanted.limit {
+        found.next_at = connection
             .prepare_cached("SELECT min(due_at) FROM delivery WHERE sink = ?1 AND due_at IS NOT NULL AND due_at > ?2")?
             .query_one(params![sink, now], |row| row.get::<_, Option<i64>>(0))?
-    } else {
-        None
-    };
-    Ok(Found { due, next_at: next_at.map(Timestamp::from_unix_nanoseconds) })
+            .map(Timestamp::from_unix_nanoseconds);
+    }
+    Ok(found)
+}
+
+/// A delivery to be swept.
+struct Old {
+    position: i64,
+    subscription: SubscriptionId,
 }
 
 /// What a step of a sweep has found.
 struct Step {
-    old: Vec<DeliveryId>,
-    /// The last that was looked at; `None` when there was none.
-    last: Option<DeliveryId>,
+    old: Vec<Old>,
+    /// The position of the last that was looked at; `None` when there is none behind it that could be old.
+    last: Option<i64>,
 }
 
-/// Looks at the deliveries that follow one. No index is kept for this: it would cost every event something.
-fn old(connection: &Connection, after: DeliveryId, settled: Timestamp, dead: Timestamp) -> rusqlite::Result<Step> {
+/// Looks at the deliveries behind a position, which are newer the farther it goes. No index is kept for this: it would
+/// cost every event something.
+fn old(connection: &Connection, after: i64, settled: Timestamp, dead: Timestamp) -> rusqlite::Result<Step> {
     let mut statement = connection.prepare_cached(
-        "SELECT subscription, sequence,
-                state IN ('delivered', 'dropped') AND made_at < ?3 OR state = 'dead' AND made_at < ?4
-         FROM delivery WHERE (subscription, sequence) > (?1, ?2) ORDER BY subscription, sequence LIMIT 500",
+        "SELECT position, subscription, made_at,
+                state IN ('delivered', 'dropped') AND made_at < ?2
+                OR state = 'dead' AND ifnull(attempted_at, made_at) < ?3
+         FROM delivery WHERE position > ?1 ORDER BY position LIMIT ?4",
     )?;
     let (settled, dead) = (settled.unix_nanoseconds(), dead.unix_nanoseconds());
-    let mut rows = statement.query(params![after.0.as_bytes(), after.1.cast_signed(), settled, dead])?;
+    let limit = i64::try_from(STEP).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![after, settled, dead, limit])?;
     let mut step = Step { old: Vec::new(), last: None };
     while let Some(row) = rows.next()? {
-        let id = (SubscriptionId::from_bytes(row.get(0)?), row.get::<_, i64>(1)?.cast_unsigned());
-        if row.get(2)? {
-            step.old.push(id);
+        if row.get::<_, i64>(2)? >= settled.max(dead) {
+            return Ok(Step { last: None, ..step });
         }
-        step.last = Some(id);
+        let position = row.get(0)?;
+        if row.get(3)? {
+            step.old.push(Old { position, subscription: SubscriptionId::from_bytes(row.get(1)?) });
+        }
+        step.last = Some(position);
     }
     Ok(step)
 }
 
-/// Deletes deliveries, but for those that are replayed meanwhile, and their subscriptions if those have ended and
-/// have no others.
-fn forget(connection: &Connection, old: &[DeliveryId]) -> rusqlite::Result<usize> {
+/// Deletes deliveries, but for those that are replayed meanwhile. Their subscriptions get back what the newest
+/// counted, or are deleted as well if they have ended and have no others.
+fn forget(connection: &Connection, old: &[Old]) -> rusqlite::Result<usize> {
     let mut swept = 0;
-    let mut delete = connection
-        .prepare_cached("DELETE FROM delivery WHERE subscription = ?1 AND sequence = ?2 AND state <> 'pending'")?;
-    for (subscription, sequence) in old {
-        swept += delete.execute(params![subscription.as_bytes(), sequence.cast_signed()])?;
-    }
-    let mut end = connection.prepare_cached(
-        "DELETE FROM subscription WHERE id = ?1 AND status NOT IN ('active', 'inactive')
-           AND NOT EXISTS (SELECT 1 FROM delivery WHERE subscription = ?1)",
-    )?;
-    // They come in order.
-    for of_one in old.chunk_by(|one, next| one.0 == next.0) {
-        if let Some((subscription, _)) = of_one.first() {
-            end.execute([subscription.as_bytes()])?;
-        }
+    for Old { position, subscription } in old {
+        connection
+            .prepare_cached(
+                "UPDATE subscription SET last_sequence = d.sequence, events_made = d.events_made
+                 FROM delivery d
+                 WHERE subscription.id = ?2 AND d.position = ?1 AND d.sequence > subscription.last_sequence
+                   AND NOT EXISTS (SELECT 1 FROM delivery WHERE subscription = ?2 AND sequence > d.sequence)",
+            )?
+            .execute(params![position, subscription.as_bytes()])?;
+        swept += connection
+            .prepare_cached("DELETE FROM delivery WHERE position = ?1 AND state <> 'pending'")?
+            .execute([position])?;
+        connection
+            .prepare_cached(
+                "DELETE FROM subscription WHERE id = ?1 AND status NOT IN ('active', 'inactive')
+                   AND NOT EXISTS (SELECT 1 FROM delivery WHERE subscription = ?1)",
+            )?
+            .execute([subscription.as_bytes()])?;
     }
     Ok(swept)
 }
 
+/// Lets some dead letters be sent again. Returns how many; they may be all if they are fewer than a step.
 fn replay(writer: &Writer, which: Replayed, now: Timestamp) -> rusqlite::Result<usize> {
     let (subscription, sequence, since) = match which {
         Replayed::One(subscription, sequence) => (Some(subscription), Some(sequence.cast_signed()), None),
@@ -336,17 +465,27 @@ fn replay(writer: &Writer, which: Replayed, now: Timestamp) -> rusqlite::Result<
     let sinks: Vec<Sink> = writer
         .prepare_cached(
             "UPDATE delivery SET state = 'pending', is_replay = 1, attempts = 0, due_at = ?4
-             WHERE state = 'dead' AND (?1 IS NULL OR subscription = ?1) AND (?2 IS NULL OR sequence = ?2)
-               AND (?3 IS NULL OR made_at >= ?3)
+             WHERE position IN (
+                 SELECT position FROM delivery
+                 WHERE state = 'dead' AND (?1 IS NULL OR subscription = ?1) AND (?2 IS NULL OR sequence = ?2)
+                   AND (?3 IS NULL OR made_at >= ?3)
+                 ORDER BY made_at LIMIT ?5)
              RETURNING sink",
         )?
-        .query_map(params![subscription.map(|id| *id.as_bytes()), sequence, since, now.unix_nanoseconds()], |row| {
-            sink(row, 0)
-        })?
+        .query_map(
+            params![
+                subscription.map(|id| *id.as_bytes()),
+                sequence,
+                since,
+                now.unix_nanoseconds(),
+                i64::try_from(STEP).unwrap_or(i64::MAX)
+            ],
+            |row| sink(row, 0),
+        )?
         .collect::<rusqlite::Result<_>>()?;
     let replayed = sinks.len();
     for sink in sinks {
-        writer.wake(sink);
+        writer.wake_sink(sink);
     }
     Ok(replayed)
 }

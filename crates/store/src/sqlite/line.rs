@@ -90,15 +90,54 @@ fn put_and_tell(writer: &Writer, lines: &[Line], now: Timestamp, progress: &dyn 
         return put(writer, lines, progress);
     }
     let telling = |line: &Line| -> rusqlite::Result<()> {
-        let subscriptions = subscription::active_about(writer, line.id)?;
-        let before = if subscriptions.is_empty() { None } else { find(writer, line.id)? };
-        insert(writer, line)?;
-        match before {
-            Some(before) => subscription::tell_change(writer, &subscriptions, &before, line, now),
-            None => Ok(()),
+        match of_number(writer, line.phone_number)?.filter(|before| before.id == line.id) {
+            Some(before) if is_same_but_status(&before, line) => {
+                set_status(writer, line)?;
+                subscription::tell_change(writer, &before, line, now)
+            }
+            Some(before) => {
+                insert(writer, line)?;
+                subscription::tell_change(writer, &before, line, now)
+            }
+            None => insert(writer, line),
         }
     };
     each(lines, progress, telling).map_err(failed("put lines and tell of their changes"))
+}
+
+/// Whether nothing but the status of a line has changed: then there is less to write.
+fn is_same_but_status(before: &Line, after: &Line) -> bool {
+    let Line { id, phone_number, home, status: _, addresses, eligible, subject_key } = before;
+    (*id, *phone_number, *home, *eligible, *subject_key)
+        == (after.id, after.phone_number, after.home, after.eligible, after.subject_key)
+        && *addresses == after.addresses
+}
+
+/// The line of this number.
+fn of_number(connection: &Connection, number: PhoneNumber) -> rusqlite::Result<Option<Line>> {
+    let sql = format!("SELECT {COLUMNS} FROM line WHERE phone_number = ?1");
+    connection.prepare_cached(&sql)?.query_one([number.as_integer().cast_signed()], line).optional()
+}
+
+fn set_status(connection: &Connection, line: &Line) -> rusqlite::Result<()> {
+    let status = line.status.as_ref();
+    connection
+        .prepare_cached(
+            "UPDATE line SET serving = ?2, serving_confirmed_at = ?3, data = ?4, sms = ?5,
+                             reachability_confirmed_at = ?6, technology = ?7, technology_confirmed_at = ?8
+             WHERE phone_number = ?1",
+        )?
+        .execute(params![
+            line.phone_number.as_integer().cast_signed(),
+            status.map(|status| status.serving.to_string()),
+            status.map(|status| status.serving_confirmed_at.unix_nanoseconds()),
+            status.map(|status| status.data),
+            status.map(|status| status.sms),
+            status.map(|status| status.reachability_confirmed_at.unix_nanoseconds()),
+            status.and_then(|status| status.technology).map(Technology::as_str),
+            status.map(|status| status.technology_confirmed_at.unix_nanoseconds()),
+        ])
+        .map(drop)
 }
 
 /// The line of this identifier.

@@ -19,18 +19,21 @@
 //! - Migrations only go forward; a released one is never edited.
 
 use std::{
-    cell::RefCell,
-    collections::HashSet,
+    cell::{Cell, RefCell},
     fs::{File, OpenOptions, TryLockError},
     io,
     ops::Deref,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread::JoinHandle,
     time::Duration,
 };
 
-use attache_core::{Client, Health, Line, Sink, StoreError};
+use attache_core::{Client, Delivery, Due, Health, Line, Made, Sink, StoreError, Subscription};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use tokio::sync::{Notify, oneshot};
 
@@ -68,6 +71,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0013_delivery_by_sink.sql"),
     include_str!("../../migrations/sqlite/0014_id_token_algorithm.sql"),
     include_str!("../../migrations/sqlite/0015_webhook_secret.sql"),
+    include_str!("../../migrations/sqlite/0016_delivery_in_order.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -174,17 +178,21 @@ type Work = Box<dyn FnOnce(&Writer) -> Result<(), StoreError> + Send>;
 #[derive(Debug)]
 struct Writer {
     connection: Connection,
-    /// The sinks that can be sent something once the transaction is committed.
-    woken: RefCell<HashSet<Sink>>,
+    /// What can be sent once the transaction is committed.
+    made: RefCell<Made>,
+    /// Whether the transaction gives deliveries up.
+    gives_up: Cell<bool>,
     wakes: Arc<Wakes>,
     trouble: Arc<Trouble>,
 }
 
-/// The sinks that can be sent something since the last time that somebody asked, and how to wait for them.
+/// What can be sent since the last time that somebody asked, and how to wait for it.
 #[derive(Debug, Default)]
 struct Wakes {
-    sinks: Mutex<HashSet<Sink>>,
+    made: Mutex<Made>,
     told: Notify,
+    /// How many commits have given deliveries up.
+    given_up: AtomicU64,
 }
 
 impl SqliteStore {
@@ -417,12 +425,19 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 
 impl Writer {
     fn new(connection: Connection, wakes: Arc<Wakes>, trouble: Arc<Trouble>) -> Self {
-        Self { connection, woken: RefCell::default(), wakes, trouble }
+        Self { connection, made: RefCell::default(), gives_up: Cell::default(), wakes, trouble }
     }
 
-    /// Lets something be sent to a sink, as soon as it is committed.
-    fn wake(&self, sink: Sink) {
-        self.woken.borrow_mut().insert(sink);
+    /// Lets a delivery be sent, as soon as it is committed.
+    fn wake(&self, delivery: Delivery, subscription: Subscription) {
+        // What this transaction itself gives up counts when it is committed.
+        let as_of = self.wakes.given_up.load(Ordering::Acquire);
+        self.made.borrow_mut().add(Due { delivery, subscription, as_of });
+    }
+
+    /// Lets something be sent to a sink that is to be looked for, as soon as it is committed.
+    fn wake_sink(&self, sink: Sink) {
+        self.made.borrow_mut().sinks.insert(sink);
     }
 
     /// The writer's life: batch after batch, until the store is dropped and the queue is empty.
@@ -454,11 +469,14 @@ impl Writer {
     fn commit_together(&self, batch: Vec<Job>) -> Result<(), Cause> {
         let (work, callers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.work, job.done)).unzip();
         let outcomes = self.in_one_transaction(work);
-        let woken = self.woken.take();
+        let (made, gives_up) = (self.made.take(), self.gives_up.take());
         match outcomes {
             Ok(outcomes) => {
                 self.trouble.succeeded();
-                self.wakes.add(woken);
+                if gives_up {
+                    self.wakes.given_up.fetch_add(1, Ordering::AcqRel);
+                }
+                self.wakes.add(made);
                 for (caller, outcome) in callers.into_iter().zip(outcomes) {
                     // Who has stopped waiting need not hear of it.
                     let _ = caller.send(outcome);
@@ -485,6 +503,7 @@ impl Writer {
         let run = |statement| self.prepare_cached(statement)?.execute([]);
         run("BEGIN IMMEDIATE")?;
         for work in batch {
+            let made = self.made.borrow().due.len();
             run("SAVEPOINT job")?;
             let outcome = match work(self) {
                 // A disk that is full for one is so for all, and SQLite may have given up the whole transaction.
@@ -495,6 +514,8 @@ impl Writer {
             };
             if outcome.is_err() {
                 run("ROLLBACK TO job")?;
+                // A sink that is looked at for nothing does no harm.
+                self.made.borrow_mut().due.truncate(made);
             }
             run("RELEASE job")?;
             outcomes.push(outcome);
@@ -548,19 +569,22 @@ impl Deref for Writer {
 }
 
 impl Wakes {
-    fn add(&self, sinks: HashSet<Sink>) {
-        if !sinks.is_empty() {
-            self.sinks.lock().unwrap_or_else(PoisonError::into_inner).extend(sinks);
+    fn add(&self, more: Made) {
+        if !more.is_empty() {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.sinks.extend(more.sinks);
+            more.due.into_iter().for_each(|due| made.add(due));
+            drop(made);
             self.told.notify_one();
         }
     }
 
-    /// Waits until there are some, and takes them.
-    async fn take(&self) -> Vec<Sink> {
+    /// Waits until there is something, and takes it.
+    async fn take(&self) -> Made {
         loop {
-            let sinks = std::mem::take(&mut *self.sinks.lock().unwrap_or_else(PoisonError::into_inner));
-            if !sinks.is_empty() {
-                return sinks.into_iter().collect();
+            let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+            if !made.is_empty() {
+                return made;
             }
             self.told.notified().await;
         }

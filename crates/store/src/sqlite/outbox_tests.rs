@@ -1,7 +1,6 @@
 //! Subscriptions and the outbox together: what a change leaves behind, and what becomes of it.
 
 use std::{
-    collections::HashSet,
     future::Future as _,
     task::{Context, Poll, Waker},
 };
@@ -9,9 +8,9 @@ use std::{
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Consent, ConsentState, Consents, Deliveries as _,
     DeliveryState, DeviceIdentifier, Due, EndReason, EventType, Fact, IdempotencyKey, Kept, LegalBasis, Line, LineId,
-    Lines, Notice, Outcome, Plan, PublisherName, Purpose, Replayed, Scope, SigningAlgorithm, Sink, SinkCredential,
+    Lines, Made, Notice, Outcome, Plan, PublisherName, Purpose, Replayed, Scope, SigningAlgorithm, Sink, SinkCredential,
     Status, SubjectKey, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Subscriptions as _,
-    Timestamp, Wanted,
+    Timestamp, UnderWay, Wanted,
 };
 use tempfile::TempDir;
 
@@ -130,6 +129,15 @@ impl World {
         self.store.due(&wanted(), at(100)).unwrap().due
     }
 
+    /// What commits have let be sent since this was asked last.
+    fn made(&self) -> Made {
+        let mut made = std::pin::pin!(self.store.made());
+        match made.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(made) => made,
+            Poll::Pending => Made::default(),
+        }
+    }
+
     /// Sends all that can be sent, until nothing more can; returns it in order.
     async fn send_all(&self) -> Vec<(u8, u64, Notice)> {
         let mut sent = Vec::new();
@@ -168,7 +176,7 @@ impl World {
 }
 
 fn wanted() -> Wanted {
-    Wanted { sink: Sink::new(SINK).unwrap(), limit: 100, under_way: HashSet::new() }
+    Wanted { sink: Sink::new(SINK).unwrap(), limit: 100, under_way: UnderWay::default() }
 }
 
 fn ended(reason: EndReason) -> Notice {
@@ -342,6 +350,7 @@ async fn a_change_that_is_not_stored_is_not_told() {
     assert!(put.is_err());
     assert_eq!(world.states(1), [(1, DeliveryState::Pending)]);
     assert_eq!(world.get(1).events_made, 0);
+    assert_eq!(world.made().due.len(), 1, "its start is handed over, and nothing that was taken back");
 }
 
 #[tokio::test]
@@ -473,7 +482,7 @@ async fn what_is_old_is_swept_and_an_ended_subscription_with_the_last_of_it() {
     assert_eq!(world.store.sweep(at(40), at(1)).await.unwrap(), 1);
     assert_eq!(world.states(1), [(2, DeliveryState::Delivered)]);
     assert_eq!(world.states(2), [(1, DeliveryState::Dead), (2, DeliveryState::Pending)]);
-    assert_eq!(world.store.sweep(at(90), at(40)).await.unwrap(), 2);
+    assert_eq!(world.store.sweep(at(90), at(61)).await.unwrap(), 2);
     assert_eq!((world.states(1), world.states(2)), (vec![], vec![(2, DeliveryState::Pending)]));
     assert_eq!(world.get(1).status, SubscriptionStatus::Active, "it has nothing to show, but lives");
 
@@ -500,43 +509,182 @@ async fn what_is_under_way_is_not_found_again_and_what_comes_later_is_told() {
     }
     let first = SubscriptionId::from_bytes([1; 16]);
     world.settle(first, 1, Outcome::Again { at: at(500) }).await;
-    let under_way = HashSet::from([(SubscriptionId::from_bytes([2; 16]), 1)]);
+    let mut under_way = UnderWay::default();
+    under_way.insert(&world.due()[0].delivery);
     let found = world.store.due(&Wanted { under_way: under_way.clone(), limit: 1, ..wanted() }, at(100)).unwrap();
     assert_eq!(found.due.iter().map(|due| due.subscription.id.as_bytes()[0]).collect::<Vec<_>>(), [3]);
     assert_eq!(found.next_at, None, "there may be more that can be sent now");
     let found = world.store.due(&Wanted { under_way, ..wanted() }, at(100)).unwrap();
-    assert_eq!((found.due.len(), found.next_at), (1, Some(at(500))));
+    assert_eq!((found.due.len(), found.next_at, found.has_held_up), (1, Some(at(500)), true));
 }
 
 #[tokio::test]
-async fn whatever_lets_a_delivery_be_sent_tells_its_sink_when_it_is_committed() {
+async fn what_follows_one_that_is_under_way_is_not_found_but_a_replay_is() {
     let world = World::new().await;
-    let is_told = || {
-        let mut made = std::pin::pin!(world.store.made());
-        match made.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(sinks) => {
-                assert_eq!(sinks, [Sink::new(SINK).unwrap()]);
-                true
-            }
-            Poll::Pending => false,
+    world.subscribe(subscription(1, EventType::RoamingStatus)).await;
+    let id = SubscriptionId::from_bytes([1; 16]);
+    world.settle(id, 1, Outcome::Dead).await;
+    world.put(line("26201", 7)).await;
+    let mut under_way = UnderWay::default();
+    under_way.insert(&world.due()[0].delivery);
+    // Its consent is withdrawn while its event is on its way: the end is due, and has to wait for that.
+    let reason = EndReason::NetworkTerminated;
+    world.store.replay(Replayed::One(id, 1), at(51)).await.unwrap();
+    world.store.end(id, reason, None, at(52)).await.unwrap();
+    let find = |under_way: &UnderWay| {
+        let wanted = Wanted { under_way: under_way.clone(), ..wanted() };
+        let found = world.store.due(&wanted, at(100)).unwrap();
+        (found.due.iter().map(|due| due.delivery.sequence).collect::<Vec<_>>(), found.has_held_up)
+    };
+    assert_eq!(find(&under_way), (vec![1], true));
+    under_way.insert(&world.due().iter().find(|due| due.delivery.is_replay).unwrap().delivery);
+    assert_eq!(find(&under_way), (vec![], true));
+    under_way.remove((id, 2), false);
+    assert_eq!(find(&under_way), (vec![3], true));
+    under_way.remove((id, 1), true);
+    assert_eq!(find(&under_way), (vec![1, 3], false));
+}
+
+#[tokio::test]
+async fn whatever_lets_a_delivery_be_sent_hands_it_over_when_it_is_committed() {
+    let world = World::new().await;
+    let handed_over = || {
+        let made = world.made();
+        let found = world.due();
+        for due in &made.due {
+            assert!(found.contains(due), "it is as it is found");
         }
+        made.due.iter().map(|due| due.delivery.sequence).collect::<Vec<_>>()
     };
     let id = SubscriptionId::from_bytes([1; 16]);
-    assert!(!is_told());
     world.subscribe(subscription(1, EventType::RoamingOn)).await;
-    assert!(is_told() && !is_told());
+    assert_eq!((handed_over(), world.made()), (vec![1], Made::default()));
     world.put(line("26201", 7)).await;
-    assert!(!is_told(), "it waits for the one before it");
+    assert_eq!(world.made(), Made::default(), "it waits for the one before it");
     world.settle(id, 1, Outcome::Again { at: at(70) }).await;
-    assert!(!is_told(), "who has recorded it knows when");
+    assert_eq!(world.made(), Made::default(), "who has recorded it knows when");
     world.settle(id, 1, Outcome::Dead).await;
-    assert!(is_told());
+    assert_eq!(handed_over(), [2]);
     world.settle(id, 2, Outcome::Delivered).await;
-    assert!(!is_told(), "there is no other");
+    assert_eq!(world.made(), Made::default(), "there is no other");
     world.store.replay(Replayed::One(id, 1), at(61)).await.unwrap();
-    assert!(is_told());
+    let sinks = [Sink::new(SINK).unwrap()].into();
+    assert_eq!(world.made(), Made { due: vec![], sinks }, "there may be many");
     world.store.set_active(id, false, at(62)).await.unwrap();
-    assert!(is_told());
+    assert_eq!(handed_over(), [3]);
+}
+
+#[tokio::test]
+async fn of_very_many_that_can_be_sent_only_the_sinks_are_handed_over() {
+    let world = World::new().await;
+    // The most that are held in memory, and one more.
+    let most = 4096_u32;
+    let new = (0..=most).map(|number| {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        let id = SubscriptionId::from_bytes(id);
+        world.store.begin(Subscription { id, ..subscription(1, EventType::RoamingOn) }, None)
+    });
+    futures_util::future::try_join_all(new).await.unwrap();
+    let made = world.made();
+    assert_eq!((made.due.len(), made.sinks), (4096, [Sink::new(SINK).unwrap()].into()));
+    let found = world.store.due(&Wanted { limit: 5000, ..wanted() }, at(100)).unwrap();
+    assert_eq!(found.due.len(), 4097);
+
+    // As many at a time are replayed as hold nobody up.
+    let dead = |due: &Due| Attempt {
+        subscription: due.delivery.subscription,
+        sequence: 1,
+        at: at(60),
+        outcome: Outcome::Dead,
+        description: "HTTP 400".into(),
+    };
+    world.store.record(found.due.iter().map(dead).collect()).await.unwrap();
+    assert_eq!(world.store.replay(Replayed::Since(None, at(0)), at(61)).await.unwrap(), 4097);
+    assert_eq!(world.store.backlog().unwrap(), (4097, 0));
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_not_pending_any_more_for_who_has_read_it_before() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    world.settle(SubscriptionId::from_bytes([1; 16]), 1, Outcome::Delivered).await;
+    world.made();
+    world.put(line("26201", 7)).await;
+    let (handed_over, found) = (world.made().due.remove(0), world.due().remove(0));
+    let is_pending = |due: &Due| world.store.is_pending(due).unwrap();
+    assert!(is_pending(&handed_over) && is_pending(&found));
+    world.store.end(subscription(1, EventType::RoamingOn).id, EndReason::NetworkTerminated, None, at(51)).await.unwrap();
+    assert!(!is_pending(&handed_over) && !is_pending(&found));
+    let end = world.made().due.remove(0);
+    assert!(is_pending(&end), "its end is told");
+    world.say(ConsentState::Withdrawn { granted_at: at(0), at: at(52) }).await;
+    assert!(is_pending(&end), "another commit that gives things up is not about it");
+}
+
+#[tokio::test]
+async fn whose_time_is_over_is_told_nothing_more_but_that_and_when() {
+    let world = World::new().await;
+    world.subscribe(Subscription { expires_at: Some(at(10)), ..subscription(1, EventType::RoamingOn) }).await;
+    world.subscribe(Subscription { expires_at: Some(at(51)), ..subscription(2, EventType::RoamingOn) }).await;
+    // It happens at 50.
+    world.put(line("26201", 7)).await;
+    assert_eq!(world.store.end_due(at(60), at(60)).await.unwrap(), 2);
+    let told = |id: u8| -> Vec<(Notice, Timestamp)> {
+        let told = world.store.deliveries(SubscriptionId::from_bytes([id; 16]), 100).unwrap();
+        told.into_iter().rev().map(|delivery| (delivery.notice, delivery.at)).collect()
+    };
+    let (started, ended) = ((Notice::Started, at(1)), |seconds| (ended(EndReason::Expired), at(seconds)));
+    assert_eq!(told(1), [started.clone(), ended(10)]);
+    assert_eq!(told(2), [started, (Notice::Event(Fact::RoamingOn), at(7)), ended(51)]);
+}
+
+#[tokio::test]
+async fn however_many_end_at_a_time_all_of_them_do() {
+    let world = World::new().await;
+    let new = (0..2500_u32).map(|number| {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        let (id, expires_at) = (SubscriptionId::from_bytes(id), Some(at(10)));
+        world.store.begin(Subscription { id, expires_at, ..subscription(1, EventType::RoamingOn) }, None)
+    });
+    futures_util::future::try_join_all(new).await.unwrap();
+    assert_eq!(world.store.end_due(at(10), at(10)).await.unwrap(), 2500);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_kept_from_when_it_was_given_up() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    // Made at 1, given up at 60.
+    world.settle(SubscriptionId::from_bytes([1; 16]), 1, Outcome::Dead).await;
+    assert_eq!(world.store.sweep(at(60), at(60)).await.unwrap(), 0);
+    assert_eq!(world.store.sweep(at(61), at(61)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_end_of_a_subscription_waits_for_what_it_is_told_before() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    world.put(line("26201", 7)).await;
+    let id = SubscriptionId::from_bytes([1; 16]);
+    world.store.end(id, EndReason::NetworkTerminated, None, at(51)).await.unwrap();
+    let due = || world.due().iter().map(|due| due.delivery.sequence).collect::<Vec<_>>();
+    assert_eq!(due(), [1], "its start is not told yet");
+    world.settle(id, 1, Outcome::Delivered).await;
+    assert_eq!(due(), [3]);
+}
+
+#[tokio::test]
+async fn what_could_not_be_sent_for_a_reason_of_ours_has_not_been_tried() {
+    let world = World::new().await;
+    world.subscribe(subscription(1, EventType::RoamingOn)).await;
+    let id = SubscriptionId::from_bytes([1; 16]);
+    world.settle(id, 1, Outcome::Postponed { at: at(70) }).await;
+    let of = |delivery: attache_core::Delivery| (delivery.state, delivery.attempts, delivery.due_at);
+    assert_eq!(of(world.store.deliveries(id, 1).unwrap().remove(0)), (DeliveryState::Pending, 0, Some(at(70))));
+    world.settle(id, 1, Outcome::Again { at: at(80) }).await;
+    assert_eq!(of(world.store.deliveries(id, 1).unwrap().remove(0)), (DeliveryState::Pending, 1, Some(at(80))));
 }
 
 #[tokio::test]
@@ -547,4 +695,17 @@ async fn a_sink_that_says_that_it_is_gone_ends_its_subscription_with_the_record(
     world.settle(SubscriptionId::from_bytes([1; 16]), 1, Outcome::Gone).await;
     assert_eq!(world.get(1).status, SubscriptionStatus::Ended(EndReason::SinkGone));
     assert_eq!(world.states(1), [(1, DeliveryState::Dropped), (2, DeliveryState::Dropped)]);
+}
+
+#[tokio::test]
+async fn a_sink_that_is_gone_is_told_nothing_of_a_subscription_that_has_ended_either() {
+    let world = World::new().await;
+    world.subscribe(Subscription { max_events: Some(1), ..subscription(1, EventType::RoamingOn) }).await;
+    world.put(line("26201", 7)).await;
+    assert_eq!(world.get(1).status, SubscriptionStatus::Ended(EndReason::MaxEventsReached));
+    world.settle(SubscriptionId::from_bytes([1; 16]), 1, Outcome::Gone).await;
+    assert_eq!(world.states(1), [1, 2, 3].map(|sequence| (sequence, DeliveryState::Dropped)));
+    assert_eq!(world.store.backlog().unwrap(), (0, 0));
+    world.store.sweep(at(90), at(90)).await.unwrap();
+    assert_eq!(world.store.subscriptions(&SubscriptionFilter::default(), 10).unwrap(), []);
 }

@@ -16,7 +16,7 @@ use super::{
     SqliteStore, Writer,
     client::text,
     consent, damaged,
-    delivery::{GivenUp, give_up, go_on, make},
+    delivery::{self, GivenUp, TOLD_COLUMNS, Told, give_up, go_on, make},
     failed, line,
 };
 
@@ -24,7 +24,12 @@ use super::{
 pub(super) const COLUMNS: &str =
     "s.id, s.publisher, s.api, s.contract, s.client, s.purpose, s.scope, s.line, s.device, s.event_type,
      s.sink, s.credential, s.credential_expires_at, s.initial_event, s.max_events, s.expires_at, s.starts_at,
-     s.status, s.events_made";
+     s.status, max(s.events_made, ifnull(newest.events_made, 0))";
+/// How many columns these are.
+pub(super) const WIDTH: usize = 19;
+/// Where they are read from: the newest delivery counts.
+pub(super) const SUBSCRIPTION: &str = "subscription s LEFT JOIN delivery newest ON newest.position = (
+         SELECT position FROM delivery WHERE subscription = s.id ORDER BY sequence DESC LIMIT 1)";
 
 #[async_trait]
 impl Subscriptions for SqliteStore {
@@ -48,7 +53,7 @@ impl Subscriptions for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Subscription>, StoreError> {
         self.write(move |writer| {
-            end(writer, id, reason, description, now)
+            end(writer, id, reason, description, now, now)
                 .and_then(|()| find(writer, id))
                 .map_err(failed("end a subscription"))
         })
@@ -70,7 +75,16 @@ impl Subscriptions for SqliteStore {
     }
 
     async fn end_due(&self, now: Timestamp, credentials_until: Timestamp) -> Result<usize, StoreError> {
-        self.write(move |writer| end_due(writer, now, credentials_until).map_err(failed("end subscriptions"))).await
+        let mut ended = 0;
+        loop {
+            let step = self
+                .write(move |writer| end_due(writer, now, credentials_until).map_err(failed("end subscriptions")))
+                .await?;
+            if step == 0 {
+                return Ok(ended);
+            }
+            ended += step;
+        }
     }
 }
 
@@ -144,7 +158,7 @@ fn insert(connection: &Connection, new: &Subscription, key: Option<&IdempotencyK
 
 pub(super) fn find(connection: &Connection, id: SubscriptionId) -> rusqlite::Result<Option<Subscription>> {
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM subscription s WHERE s.id = ?1"))?
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM {SUBSCRIPTION} WHERE s.id = ?1"))?
         .query_one([id.as_bytes()], |row| subscription(row, 0))
         .optional()
 }
@@ -153,7 +167,7 @@ fn list(connection: &Connection, filter: &SubscriptionFilter, limit: u32) -> rus
     let (api, contract) = filter.contract.clone().unzip();
     connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM subscription s
+            "SELECT {COLUMNS} FROM {SUBSCRIPTION}
              WHERE (?1 IS NULL OR s.client = ?1) AND (?2 IS NULL OR s.line = ?2) AND (?3 IS NULL OR s.api = ?3)
                AND (?4 IS NULL OR s.contract = ?4) AND (?5 IS NULL OR s.id > ?5) AND (NOT ?6 OR s.status <> ?7)
              ORDER BY s.id LIMIT ?8"
@@ -180,12 +194,13 @@ fn is_alive(connection: &Connection, id: SubscriptionId) -> rusqlite::Result<boo
         .exists([id.as_bytes()])
 }
 
-/// Ends a subscription. One that has ended can only be deleted, which is told nobody.
+/// Ends a subscription, which happened at a time. One that has ended can only be deleted, which is told nobody.
 pub(super) fn end(
     writer: &Writer,
     id: SubscriptionId,
     reason: EndReason,
     description: Option<String>,
+    at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     if !is_alive(writer, id)? {
@@ -203,7 +218,7 @@ pub(super) fn end(
         EndReason::MaxEventsReached | EndReason::Expired | EndReason::Deleted | EndReason::CredentialExpired => {}
     }
     match Subscription::end_notice(reason, description) {
-        Some(notice) => make(writer, id, &notice, now, now),
+        Some(notice) => make(writer, id, &notice, at, now),
         None => Ok(()),
     }
 }
@@ -241,7 +256,7 @@ pub(super) fn end_of_client(writer: &Writer, client: ClientId, now: Timestamp) -
 
 /// Ends a subscription, if it has not ended, and tells nothing about its line any more in either case.
 fn silence(writer: &Writer, id: SubscriptionId, why: &str, now: Timestamp) -> rusqlite::Result<()> {
-    end(writer, id, EndReason::NetworkTerminated, Some(why.to_owned()), now)?;
+    end(writer, id, EndReason::NetworkTerminated, Some(why.to_owned()), now, now)?;
     give_up(writer, id, GivenUp::AboutTheLine)
 }
 
@@ -262,25 +277,32 @@ fn set_status(connection: &Connection, id: SubscriptionId, status: SubscriptionS
         .map(drop)
 }
 
+/// How many subscriptions one step ends for each reason, at most: whoever else writes waits no longer for it.
+const STEP: i64 = 1000;
+
+/// Ends some of those whose time is over. Returns how many; they may be all if they are fewer than a step.
 fn end_due(writer: &Writer, now: Timestamp, credentials_until: Timestamp) -> rusqlite::Result<usize> {
-    let expired = identifiers(
-        writer,
-        "SELECT id FROM subscription
-         WHERE status IN ('active', 'inactive') AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT 1000",
-        params![now.unix_nanoseconds()],
-    )?;
-    for id in &expired {
-        end(writer, *id, EndReason::Expired, None, now)?;
+    let expired: Vec<(SubscriptionId, Timestamp)> = writer
+        .prepare_cached(
+            "SELECT id, expires_at FROM subscription
+             WHERE status IN ('active', 'inactive') AND expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2",
+        )?
+        .query_map(params![now.unix_nanoseconds(), STEP], |row| {
+            Ok((SubscriptionId::from_bytes(row.get(0)?), Timestamp::from_unix_nanoseconds(row.get(1)?)))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, expired_at) in &expired {
+        end(writer, *id, EndReason::Expired, None, *expired_at, now)?;
     }
     let without_credential = identifiers(
         writer,
         "SELECT id FROM subscription
          WHERE status IN ('active', 'inactive') AND credential_expires_at IS NOT NULL AND credential_expires_at <= ?1
-         LIMIT 1000",
-        params![credentials_until.unix_nanoseconds()],
+         LIMIT ?2",
+        params![credentials_until.unix_nanoseconds(), STEP],
     )?;
     for id in &without_credential {
-        end(writer, *id, EndReason::CredentialExpired, None, now)?;
+        end(writer, *id, EndReason::CredentialExpired, None, now, now)?;
     }
     Ok(expired.len() + without_credential.len())
 }
@@ -296,32 +318,24 @@ pub(super) fn are_any_alive(connection: &Connection) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM subscription WHERE status IN ('active', 'inactive') LIMIT 1")?.exists([])
 }
 
-/// The active subscriptions about a line, with the types that they are about.
-pub(super) fn active_about(
-    connection: &Connection,
-    line: LineId,
-) -> rusqlite::Result<Vec<(SubscriptionId, EventType)>> {
-    connection
-        .prepare_cached(
-            "SELECT id, event_type FROM subscription
-             WHERE line = ?1 AND status = 'active'",
-        )?
-        .query_map([line.as_bytes()], |row| Ok((SubscriptionId::from_bytes(row.get(0)?), event_type(row, 1)?)))?
-        .collect()
-}
-
-/// Makes what subscriptions are told of a line that was changed.
-pub(super) fn tell_change(
-    writer: &Writer,
-    subscriptions: &[(SubscriptionId, EventType)],
-    before: &Line,
-    after: &Line,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    let events = events(before, after);
-    for (id, event_type) in subscriptions {
-        for event in events.iter().filter(|event| event.fact.event_type() == *event_type) {
-            make(writer, *id, &Notice::Event(event.fact), event.at, now)?;
+/// Makes what subscriptions are told of a line that was changed. Whose time is over is told nothing, even if nobody
+/// has ended it yet.
+pub(super) fn tell_change(writer: &Writer, before: &Line, after: &Line, now: Timestamp) -> rusqlite::Result<()> {
+    for event in events(before, after) {
+        let subscriptions: Vec<Told> = writer
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS}, {TOLD_COLUMNS} FROM {SUBSCRIPTION}
+                 WHERE s.line = ?1 AND s.status = 'active' AND s.event_type = ?2
+                   AND (s.expires_at IS NULL OR s.expires_at > ?3)
+                 ORDER BY s.id"
+            ))?
+            .query_map(
+                params![after.id.as_bytes(), event.fact.event_type().as_str(), now.unix_nanoseconds()],
+                delivery::told,
+            )?
+            .collect::<rusqlite::Result<_>>()?;
+        for mut told in subscriptions {
+            delivery::tell(writer, &mut told, &Notice::Event(event.fact), event.at, now)?;
         }
     }
     Ok(())
@@ -332,11 +346,11 @@ pub(super) fn forget(writer: &Writer, line: LineId, now: Timestamp) -> rusqlite:
     let about = identifiers(writer, "SELECT id FROM subscription WHERE line = ?1", params![line.as_bytes()])?;
     for id in about {
         let description = Some("the line has ended".to_owned());
-        end(writer, id, EndReason::NetworkTerminated, description, now)?;
+        end(writer, id, EndReason::NetworkTerminated, description, now, now)?;
         writer
             .prepare_cached("DELETE FROM delivery WHERE subscription = ?1 AND notice NOT LIKE 'subscription-%'")?
             .execute([id.as_bytes()])?;
-        go_on(writer, id, None)?;
+        go_on(writer, id, 0, None)?;
         writer
             .prepare_cached(
                 "UPDATE subscription SET line = zeroblob(16), device = NULL, idempotency_key = NULL, request = NULL
