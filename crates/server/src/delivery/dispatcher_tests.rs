@@ -13,9 +13,9 @@ use std::{
 use async_trait::async_trait;
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Clock as _, Deliveries, Delivery, DeliveryState,
-    DeviceIdentifier, Due, DueSink, EventType, Found, Kept, Line, LineId, Lines, Plan, Problem, PublisherName, Purpose,
-    Replayed, Scope, SigningAlgorithm, Sink, StoreError, SubjectKey, Subscription, SubscriptionId, SubscriptionStatus,
-    Subscriptions as _, Timestamp, Wanted,
+    DeviceIdentifier, Due, DueSink, EndReason, EventType, Found, Kept, Line, LineId, Lines, Made, Notice, Outcome,
+    Plan, Problem, PublisherName, Purpose, Replayed, Scope, SigningAlgorithm, Sink, Status, StoreError, SubjectKey,
+    Subscription, SubscriptionId, SubscriptionStatus, Subscriptions as _, Timestamp, Wanted,
 };
 use attache_store::SqliteStore;
 use tempfile::TempDir;
@@ -35,6 +35,37 @@ use crate::{clock::SystemClock, keyring::Keyring, outbound::OutboundPolicy, sett
 /// Keeps no record.
 struct Blind;
 
+/// Keeps none either, and sees to it that consent is withdrawn before what it is told leaves.
+struct Withdrawing {
+    store: Arc<SqliteStore>,
+    subscription: SubscriptionId,
+}
+
+#[async_trait]
+impl Witness for Withdrawing {
+    async fn record(&self, due: &Due, _: &str) -> Result<(), Problem> {
+        if matches!(due.delivery.notice, Notice::Event(_)) {
+            let reason = EndReason::NetworkTerminated;
+            self.store.end(self.subscription, reason, None, SystemClock.now()).await.unwrap();
+        }
+        Ok(())
+    }
+}
+
+/// Cannot write at first.
+struct Full(AtomicUsize);
+
+#[async_trait]
+impl Witness for Full {
+    async fn record(&self, _: &Due, _: &str) -> Result<(), Problem> {
+        let fails = |left: usize| left.checked_sub(1);
+        match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails) {
+            Ok(_) => Err(Problem::Internal),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
 #[async_trait]
 impl Witness for Blind {
     async fn record(&self, _: &Due, _: &str) -> Result<(), Problem> {
@@ -44,7 +75,8 @@ impl Witness for Blind {
 
 const BOUNDS: Bounds = Bounds { prompt: 64, slow: 16, patience: Duration::from_secs(1) };
 
-/// Sinks of one host, which answer or hang: what goes below `/hangs/` is never answered, nor is a second event.
+/// Sinks of one host, which answer or hang: what goes below `/hangs/` is never answered, nor is a second event; below
+/// `/refuses/` each event is refused the first time.
 struct Sinks {
     address: SocketAddr,
     /// The ids of the events that came, by path.
@@ -91,6 +123,8 @@ impl Sinks {
             }
             connection.read_exact(&mut vec![0; length]).await.unwrap();
             let hangs = path.starts_with("/hangs/") || id.ends_with("-2");
+            let refuses = path.starts_with("/refuses/")
+                && !self.told.lock().unwrap().get(&path).is_some_and(|told| told.contains(&id));
             self.told.lock().unwrap().entry(path).or_default().push(id);
             self.most.fetch_max(self.waiting.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             if hangs {
@@ -98,7 +132,12 @@ impl Sinks {
                 let _ = connection.read_u8().await;
             }
             self.waiting.fetch_sub(1, Ordering::SeqCst);
-            if connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
+            let answer: &[u8] = if refuses {
+                b"HTTP/1.1 400 No\r\ncontent-length: 0\r\n\r\n"
+            } else {
+                b"HTTP/1.1 204 No Content\r\n\r\n"
+            };
+            if connection.write_all(answer).await.is_err() {
                 return;
             }
         }
@@ -109,7 +148,7 @@ impl Sinks {
     }
 }
 
-/// A store that cannot record at first.
+/// A store that cannot record at first, and in which dead letters are replayed at once.
 struct Forgetful {
     store: Arc<SqliteStore>,
     failures: AtomicUsize,
@@ -117,8 +156,12 @@ struct Forgetful {
 
 #[async_trait]
 impl Deliveries for Forgetful {
-    async fn made(&self) -> Vec<Sink> {
+    async fn made(&self) -> Made {
         self.store.made().await
+    }
+
+    fn is_pending(&self, due: &Due) -> Result<bool, StoreError> {
+        self.store.is_pending(due)
     }
 
     fn due_sinks(&self) -> Result<Vec<DueSink>, StoreError> {
@@ -133,7 +176,16 @@ impl Deliveries for Forgetful {
         let fails = |left: usize| left.checked_sub(1);
         match self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails) {
             Ok(_) => Err(StoreError::Failed { action: "commit", cause: "the disk is full".into() }),
-            Err(_) => self.store.record(attempts).await,
+            Err(_) => {
+                let dead = attempts.iter().find(|attempt| attempt.outcome == Outcome::Dead).cloned();
+                self.store.record(attempts).await?;
+                if let Some(Attempt { subscription, sequence, at, .. }) = dead {
+                    // The operator is faster than whoever waits for the record.
+                    self.store.replay(Replayed::One(subscription, sequence), at).await?;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -161,6 +213,7 @@ impl Deliveries for Forgetful {
 struct World {
     _directory: TempDir,
     store: Arc<SqliteStore>,
+    line: Line,
     sinks: Arc<Sinks>,
 }
 
@@ -200,8 +253,8 @@ impl World {
             addresses: None,
             eligible: true,
         };
-        Lines::put(&*store, vec![line], SystemClock.now(), Box::new(|_| ())).await.unwrap();
-        Self { _directory: directory, store, sinks: Sinks::open().await }
+        Lines::put(&*store, vec![line.clone()], SystemClock.now(), Box::new(|_| ())).await.unwrap();
+        Self { _directory: directory, store, line, sinks: Sinks::open().await }
     }
 
     /// Makes a subscription, which is told that it has started.
@@ -233,12 +286,30 @@ impl World {
         id
     }
 
+    /// The line of all subscriptions goes abroad.
+    async fn roam(&self) {
+        let now = SystemClock.now();
+        let abroad = Line {
+            status: Some(Status {
+                serving: "26201".parse().unwrap(),
+                serving_confirmed_at: now,
+                data: true,
+                sms: true,
+                reachability_confirmed_at: now,
+                technology: None,
+                technology_confirmed_at: now,
+            }),
+            ..self.line.clone()
+        };
+        Lines::put(&*self.store, vec![abroad], now, Box::new(|_| ())).await.unwrap();
+    }
+
     async fn pause(&self, id: SubscriptionId) {
         self.store.set_active(id, false, SystemClock.now()).await.unwrap();
     }
 
     /// Sends, by this store, until it is stopped.
-    fn send_by(&self, deliveries: Arc<dyn Deliveries>) -> CancellationToken {
+    fn send_by(&self, deliveries: Arc<dyn Deliveries>, witness: Arc<dyn Witness>) -> CancellationToken {
         let stopping = CancellationToken::new();
         let networks = vec!["127.0.0.0/8".parse().unwrap()];
         let policy = OutboundPolicy { networks, allow_http: true, authorities: vec![] };
@@ -251,7 +322,7 @@ impl World {
             signer: Arc::new(Signer::load(Arc::clone(&self.store) as Arc<_>, Arc::clone(&keyring)).unwrap()),
             keyring,
             metrics: Metrics::new().delivery,
-            witness: Arc::new(Blind),
+            witness,
             base_url: "https://attache.example".to_owned(),
         };
         tokio::spawn(Dispatcher::new(Arc::new(delivering), BOUNDS).run(stopping.clone()));
@@ -259,7 +330,7 @@ impl World {
     }
 
     fn send(&self) {
-        self.send_by(Arc::clone(&self.store) as Arc<dyn Deliveries>);
+        self.send_by(Arc::clone(&self.store) as Arc<dyn Deliveries>, Arc::new(Blind));
     }
 
     fn states(&self, id: SubscriptionId) -> Vec<DeliveryState> {
@@ -316,7 +387,8 @@ async fn what_cannot_be_recorded_is_recorded_later_and_not_sent_again() {
     let world = World::new().await;
     let first = world.subscribe(0, "/answers").await;
     let failures = AtomicUsize::new(1);
-    let stopping = world.send_by(Arc::new(Forgetful { store: Arc::clone(&world.store), failures }));
+    let deliveries = Arc::new(Forgetful { store: Arc::clone(&world.store), failures });
+    let stopping = world.send_by(deliveries, Arc::new(Blind));
     eventually("it is told", || world.sinks.told("/answers") == 1).await;
     // Nothing else is sent before the store records again.
     let second = world.subscribe(1, "/answers").await;
@@ -335,4 +407,37 @@ async fn what_was_let_be_sent_before_the_start_is_sent() {
     let _ = world.store.made().await;
     world.send();
     eventually("it is told", || world.states(id) == [DeliveryState::Delivered]).await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_replayed_before_its_record_is_heard_of_is_sent_again() {
+    let world = World::new().await;
+    let id = world.subscribe(0, "/refuses/once").await;
+    let deliveries = Arc::new(Forgetful { store: Arc::clone(&world.store), failures: AtomicUsize::new(0) });
+    world.send_by(deliveries, Arc::new(Blind));
+    eventually("it is delivered", || world.states(id) == [DeliveryState::Delivered]).await;
+    assert_eq!(world.sinks.told("/refuses/once"), 2);
+}
+
+#[tokio::test]
+async fn what_is_not_consented_to_any_more_does_not_leave_even_if_it_was_about_to() {
+    let world = World::new().await;
+    let id = world.subscribe(0, "/answers").await;
+    let witness = Withdrawing { store: Arc::clone(&world.store), subscription: id };
+    world.send_by(Arc::clone(&world.store) as Arc<dyn Deliveries>, Arc::new(witness));
+    eventually("it is told of its start", || world.states(id) == [DeliveryState::Delivered]).await;
+    world.roam().await;
+    let (delivered, dropped) = (DeliveryState::Delivered, DeliveryState::Dropped);
+    eventually("its end is told", || world.states(id) == [delivered, dropped, delivered]).await;
+    assert_eq!(world.sinks.told("/answers"), 2, "its start and its end");
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_to_the_audit_log_is_not_sent_and_uses_up_no_attempt() {
+    let world = World::new().await;
+    let id = world.subscribe(0, "/answers").await;
+    world.send_by(Arc::clone(&world.store) as Arc<dyn Deliveries>, Arc::new(Full(AtomicUsize::new(1))));
+    eventually("it is told", || world.states(id) == [DeliveryState::Delivered]).await;
+    assert_eq!(world.sinks.told("/answers"), 1);
+    assert_eq!(world.store.deliveries(id, 1).unwrap()[0].attempts, 1);
 }

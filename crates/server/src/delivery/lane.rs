@@ -202,7 +202,10 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use attache_core::SubscriptionId;
+    use attache_core::{
+        ClientId, DeliveryState, EventType, LineId, Notice, PublisherName, Purpose, Scope, Sink, Subscription,
+        SubscriptionId, SubscriptionStatus,
+    };
 
     use super::*;
 
@@ -210,13 +213,56 @@ mod tests {
         Timestamp::from_unix_seconds(seconds)
     }
 
-    fn id(sequence: u64) -> DeliveryId {
-        (SubscriptionId::from_bytes([1; 16]), sequence)
+    fn due(subscription: u8, sequence: u64, is_replay: bool) -> Due {
+        let subscription = SubscriptionId::from_bytes([subscription; 16]);
+        Due {
+            delivery: Delivery {
+                subscription,
+                sequence,
+                notice: Notice::Started,
+                at: at(0),
+                made_at: at(0),
+                attempts: 0,
+                state: DeliveryState::Pending,
+                due_at: Some(at(0)),
+                is_replay,
+                last_outcome: None,
+            },
+            subscription: Subscription {
+                id: subscription,
+                publisher: PublisherName::new_static("camara"),
+                api: "device-roaming-status-subscriptions".into(),
+                contract: "0.8".into(),
+                client: ClientId::from_bytes([1; 16]),
+                purpose: Purpose::new_static("dpv:FraudPreventionAndDetection"),
+                scope: Scope::new_static("roaming-on:create"),
+                line: LineId::from_bytes([9; 16]),
+                device: None,
+                event_type: EventType::RoamingOn,
+                sink: Sink::new("https://a.example/sink").unwrap(),
+                credential: None,
+                initial_event: None,
+                max_events: None,
+                expires_at: None,
+                starts_at: at(0),
+                status: SubscriptionStatus::Active,
+                events_made: 0,
+            },
+            as_of: 0,
+        }
+    }
+
+    /// Sends so many, of as many subscriptions.
+    fn send(lane: &mut Lane, count: u8) {
+        for subscription in 0..count {
+            assert!(lane.take_in(due(subscription, 1, false), true));
+        }
+        assert_eq!(std::iter::from_fn(|| lane.send_next()).count(), usize::from(count));
     }
 
     #[test]
     fn a_sink_that_fails_is_left_alone_for_longer_each_time() {
-        let mut lane = Lane::default();
+        let mut lane = Lane { has_due: true, ..Lane::default() };
         for _ in 1..FAILURES {
             lane.fail(at(0), lane.round());
             assert_eq!((lane.is_prompt(), lane.room(at(0))), (false, 1));
@@ -229,18 +275,30 @@ mod tests {
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!((lane.rests(at(60)), lane.room(at(60))), (None, 1));
-        lane.succeed();
+        lane.succeed(lane.round());
         assert_eq!((lane.is_prompt(), lane.room(at(0))), (true, 2));
+    }
+
+    #[test]
+    fn a_sink_that_asks_for_it_is_left_alone_even_if_it_has_failed_but_once() {
+        let mut lane = Lane { has_due: true, ..Lane::default() };
+        let before = lane.round();
+        lane.fail(at(0), before);
+        lane.rest(at(0), at(30));
+        lane.succeed(before);
+        assert_eq!(lane.rests(at(29)), Some(at(30)), "what it answered before says nothing of that");
+        assert_eq!((lane.rests(at(30)), lane.room(at(30))), (None, 1));
+        lane.rest(at(30), at(1_000_000));
+        assert_eq!(lane.rests(at(30)), Some(at(30 + 3600)), "for an hour at most");
     }
 
     #[test]
     fn a_sink_that_answers_gets_more_at_a_time_and_one_that_fails_gets_one() {
         let mut lane = Lane::default();
         for _ in 0..100 {
-            lane.send(id(1));
-            lane.settle(false);
-            lane.succeed();
+            lane.succeed(lane.round());
         }
+        lane.has_due = true;
         assert_eq!(lane.room(at(0)), WIDEST);
         let round = lane.round();
         for _ in 0..WIDEST {
@@ -252,9 +310,8 @@ mod tests {
     #[test]
     fn one_that_is_answered_late_holds_up_none_of_the_others() {
         let mut lane = Lane { width: 4, ..Lane::default() };
-        for sequence in 1..=4 {
-            lane.send(id(sequence));
-        }
+        send(&mut lane, 4);
+        lane.has_due = true;
         assert_eq!(lane.room(at(0)), 0);
         lane.settle(false);
         assert_eq!(lane.room(at(0)), 0, "one alone is not worth a look");
@@ -274,22 +331,49 @@ mod tests {
     fn a_sink_that_answers_nothing_is_not_sent_more_and_more() {
         let mut lane = Lane::default();
         let mut sent = 0;
-        while lane.room(at(0)) > 0 {
-            lane.send(id(sent));
-            lane.wait_long();
-            sent += 1;
+        for subscription in 0..100 {
+            lane.take_found(vec![due(subscription, 1, false)], false, false);
+            if lane.room(at(0)) > 0 && lane.send_next().is_some() {
+                lane.wait_long();
+                sent += 1;
+            }
         }
-        assert_eq!(sent, u64::from(1 + LATE));
+        assert_eq!(sent, 1 + LATE);
     }
 
     #[test]
-    fn what_is_not_recorded_is_remembered() {
+    fn what_is_not_recorded_is_remembered_and_what_follows_it_waits() {
         let mut lane = Lane::default();
         assert!(lane.is_idle());
-        lane.send(id(1));
+        send(&mut lane, 1);
         lane.settle(false);
         assert!(!lane.is_idle());
-        lane.under_way.clear();
-        assert!(lane.is_idle());
+        assert!(!lane.take_in(due(0, 2, false), true));
+        assert!(lane.take_in(due(0, 1, true), true), "a replay follows nothing");
+        assert!(!lane.take_in(due(0, 1, true), true), "once");
+        assert!(!lane.has_due, "nothing can be found before that is recorded");
+        lane.recorded((SubscriptionId::from_bytes([0; 16]), 1), false);
+        assert!(lane.has_due);
+        assert_eq!(lane.missing(3).unwrap().0, 2, "beside the replay");
+    }
+
+    #[test]
+    fn what_is_ready_waits_in_the_store_when_the_sink_fails_or_memory_is_full() {
+        let mut lane = Lane::default();
+        for subscription in 0..5 {
+            assert!(lane.take_in(due(subscription, 1, false), true));
+        }
+        assert_eq!(lane.room(at(0)), 1, "one at a time, at first");
+        assert!(lane.send_next().is_some());
+        assert_eq!(lane.fail(at(0), lane.round()), 4);
+        lane.settle(false);
+        assert!(lane.has_due && lane.send_next().is_none());
+        assert!(!lane.take_in(due(5, 1, false), true), "as long as it fails");
+        let (_, under_way) = lane.missing(1).unwrap();
+        assert_eq!(under_way.len(), 1, "the one that was sent");
+
+        let mut full = Lane::default();
+        assert!(!full.take_in(due(0, 1, false), false));
+        assert!(full.has_due);
     }
 }

@@ -73,6 +73,8 @@ pub(crate) struct Delivering {
 
 /// Sends what is due, until the server stops.
 pub(crate) async fn run(delivering: Arc<Delivering>, stopping: CancellationToken) {
+    // What ended while the server was down is to be told before what has happened since.
+    end_due(&delivering).await;
     Dispatcher::new(delivering, Bounds::USUAL).run(stopping).await;
 }
 
@@ -144,7 +146,7 @@ impl Delivering {
             Ok(letter) => {
                 let reply = self.courier.post(letter).await;
                 is_refused = matches!(reply, Err(OutboundError::Refused(_)));
-                self.judge(&reply, due.delivery.attempts)
+                judge(&reply, due.delivery.attempts, self.clock.now())
             }
         };
         let labelled = match judged.outcome {
@@ -160,7 +162,7 @@ impl Delivering {
 
     /// An attempt that was not waited for to its end.
     fn broken_off(&self, due: &Due) -> (Attempt, Verdict) {
-        let judged = self.judge(&Err(OutboundError::TimedOut), due.delivery.attempts);
+        let judged = judge(&Err(OutboundError::TimedOut), due.delivery.attempts, self.clock.now());
         self.count(due, AttemptOutcome::Failed, Duration::ZERO);
         self.attempt(due, judged)
     }
@@ -186,7 +188,8 @@ impl Delivering {
     fn letter(&self, due: &Due) -> Result<Letter, Unwritable> {
         let dead = |why| Unwritable { outcome: Outcome::Dead, why };
         let (delivery, subscription) = (&due.delivery, &due.subscription);
-        let (publisher, face) = face_of(subscription).ok_or(dead("this release does not know the version of its API"))?;
+        let (publisher, face) =
+            face_of(subscription).ok_or(dead("this release does not know the version of its API"))?;
         let source = format!("{}{}", self.base_url, publisher.root);
         let body = (face.write_event)(face, subscription, delivery, &source)
             .ok_or(Unwritable { outcome: Outcome::Dropped, why: "its version does not tell this" })?;
@@ -213,38 +216,94 @@ impl Delivering {
         };
         let _ = self.witness.record(due, outcome).await;
     }
+}
 
-    /// What came of an attempt that was preceded by others.
-    fn judge(&self, reply: &Result<Reply, OutboundError>, before: u32) -> Judged {
-        let meant = |outcome, description| Judged { outcome, description, verdict: Verdict::Answers };
-        match reply {
-            Ok(Reply { status, retry_after }) => {
-                let description = format!("HTTP {status}");
-                match status {
-                    200..=299 => meant(Outcome::Delivered, description),
-                    408 | 425 | 429 | 500..=599 => {
-                        let now = self.clock.now();
-                        let asked = retry_after.as_deref().and_then(|value| retry_after::pause(value, now));
-                        self.again(description, before, asked)
-                    }
-                    410 => meant(Outcome::Gone, description),
-                    _ => meant(Outcome::Dead, description),
+/// What came of an attempt that was preceded by others, and ended now.
+fn judge(reply: &Result<Reply, OutboundError>, before: u32, now: Timestamp) -> Judged {
+    let meant = |outcome, description| Judged { outcome, description, verdict: Verdict::Answers };
+    match reply {
+        Ok(Reply { status, retry_after }) => {
+            let description = format!("HTTP {status}");
+            match status {
+                200..=299 => meant(Outcome::Delivered, description),
+                408 | 425 | 429 | 500..=599 => {
+                    let asked = retry_after.as_deref().and_then(|value| retry_after::pause(value, now));
+                    again(description, before, asked, now)
                 }
+                410 => meant(Outcome::Gone, description),
+                _ => meant(Outcome::Dead, description),
             }
-            Err(error @ OutboundError::Refused(_)) => {
-                Judged { outcome: Outcome::Dead, description: error.description(), verdict: Verdict::Unknown }
+        }
+        Err(error @ OutboundError::Refused(_)) => {
+            Judged { outcome: Outcome::Dead, description: error.description(), verdict: Verdict::Unknown }
+        }
+        Err(error) => again(error.description(), before, None, now),
+    }
+}
+
+/// An attempt that is made again, unless there were enough before it.
+fn again(description: String, before: u32, retry_after: Option<Duration>, now: Timestamp) -> Judged {
+    let verdict = Verdict::Fails { asks_until: retry_after.map(|pause| now.plus(pause)) };
+    match backoff::pause(before, retry_after) {
+        Some(pause) => Judged { outcome: Outcome::Again { at: now.plus(pause) }, description, verdict },
+        None => Judged { outcome: Outcome::Dead, description: format!("{description}; given up"), verdict },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::Refusal;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+    fn answered(status: u16, before: u32, retry_after: Option<&str>) -> Judged {
+        judge(&Ok(Reply { status, retry_after: retry_after.map(str::to_owned) }), before, NOW)
+    }
+
+    #[test]
+    fn of_every_status_it_is_known_what_it_means() {
+        for status in 100..=999 {
+            let Judged { outcome, description, verdict } = answered(status, 0, None);
+            assert_eq!(description, format!("HTTP {status}"));
+            let is_again = matches!(outcome, Outcome::Again { at } if at > NOW);
+            assert_eq!(is_again, matches!(verdict, Verdict::Fails { asks_until: None }), "{status}");
+            match status {
+                200..=299 => assert_eq!(outcome, Outcome::Delivered),
+                410 => assert_eq!(outcome, Outcome::Gone),
+                408 | 425 | 429 | 500..=599 => assert!(is_again, "{status}"),
+                _ => assert_eq!((outcome, verdict), (Outcome::Dead, Verdict::Answers), "{status}"),
             }
-            Err(error) => self.again(error.description(), before, None),
         }
     }
 
-    /// An attempt that is made again, unless there were enough before it.
-    fn again(&self, description: String, before: u32, retry_after: Option<Duration>) -> Judged {
-        let now = self.clock.now();
-        let verdict = Verdict::Fails { asks_until: retry_after.map(|pause| now.plus(pause)) };
-        match backoff::pause(before, retry_after) {
-            Some(pause) => Judged { outcome: Outcome::Again { at: now.plus(pause) }, description, verdict },
-            None => Judged { outcome: Outcome::Dead, description: format!("{description}; given up"), verdict },
+    #[test]
+    fn whoever_was_tried_often_enough_is_given_up_and_has_still_failed() {
+        let last = (0..).find(|before| backoff::pause(*before, None).is_none()).unwrap();
+        assert!(last > 5, "it is tried for hours");
+        for (judged, why) in [
+            (answered(503, last, None), "HTTP 503; given up"),
+            (judge(&Err(OutboundError::TimedOut), last, NOW), "it did not answer in time; given up"),
+        ] {
+            let verdict = Verdict::Fails { asks_until: None };
+            assert_eq!(judged, Judged { outcome: Outcome::Dead, description: why.to_owned(), verdict });
         }
+        assert!(matches!(answered(503, last - 1, None).outcome, Outcome::Again { .. }));
+    }
+
+    #[test]
+    fn a_sink_that_says_when_it_wants_the_next_is_left_alone_until_then() {
+        for status in [429, 503] {
+            let judged = answered(status, 0, Some("600"));
+            let until = NOW.plus(Duration::from_mins(10));
+            assert_eq!(judged.verdict, Verdict::Fails { asks_until: Some(until) });
+            assert!(matches!(judged.outcome, Outcome::Again { at } if at >= until));
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_asked_tells_nothing_of_the_sink() {
+        let refused = judge(&Err(OutboundError::Refused(Refusal::NotPublic)), 0, NOW);
+        assert_eq!((refused.outcome, refused.verdict), (Outcome::Dead, Verdict::Unknown));
     }
 }

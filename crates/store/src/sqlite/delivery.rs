@@ -96,7 +96,8 @@ impl Deliveries for SqliteStore {
     async fn replay(&self, which: Replayed, now: Timestamp) -> Result<usize, StoreError> {
         let mut replayed = 0;
         loop {
-            let step = self.write(move |writer| replay(writer, which, now).map_err(failed("replay deliveries"))).await?;
+            let step =
+                self.write(move |writer| replay(writer, which, now).map_err(failed("replay deliveries"))).await?;
             replayed += step;
             if step < STEP {
                 return Ok(replayed);
@@ -159,7 +160,8 @@ enum Newest {
 }
 
 /// The columns behind [`COLUMNS`] that [`told`] reads, from the same tables.
-pub(super) const TOLD_COLUMNS: &str = "max(s.last_sequence, ifnull(newest.sequence, 0)), newest.state, newest.is_replay";
+pub(super) const TOLD_COLUMNS: &str =
+    "max(s.last_sequence, ifnull(newest.sequence, 0)), newest.state, newest.is_replay";
 
 /// Reads what [`COLUMNS`] and [`TOLD_COLUMNS`] name.
 pub(super) fn told(row: &Row<'_>) -> rusqlite::Result<Told> {

@@ -8,9 +8,9 @@ use std::{
 use attache_core::{
     Attempt, Client, ClientId, ClientKeys, Clients as _, Consent, ConsentState, Consents, Deliveries as _,
     DeliveryState, DeviceIdentifier, Due, EndReason, EventType, Fact, IdempotencyKey, Kept, LegalBasis, Line, LineId,
-    Lines, Made, Notice, Outcome, Plan, PublisherName, Purpose, Replayed, Scope, SigningAlgorithm, Sink, SinkCredential,
-    Status, SubjectKey, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus, Subscriptions as _,
-    Timestamp, UnderWay, Wanted,
+    Lines, Made, Notice, Outcome, Plan, PublisherName, Purpose, Replayed, Scope, SigningAlgorithm, Sink,
+    SinkCredential, Status, SubjectKey, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus,
+    Subscriptions as _, Timestamp, UnderWay, Wanted,
 };
 use tempfile::TempDir;
 
@@ -614,7 +614,11 @@ async fn what_was_given_up_is_not_pending_any_more_for_who_has_read_it_before() 
     let (handed_over, found) = (world.made().due.remove(0), world.due().remove(0));
     let is_pending = |due: &Due| world.store.is_pending(due).unwrap();
     assert!(is_pending(&handed_over) && is_pending(&found));
-    world.store.end(subscription(1, EventType::RoamingOn).id, EndReason::NetworkTerminated, None, at(51)).await.unwrap();
+    world
+        .store
+        .end(subscription(1, EventType::RoamingOn).id, EndReason::NetworkTerminated, None, at(51))
+        .await
+        .unwrap();
     assert!(!is_pending(&handed_over) && !is_pending(&found));
     let end = world.made().due.remove(0);
     assert!(is_pending(&end), "its end is told");
