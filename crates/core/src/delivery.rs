@@ -220,6 +220,8 @@ pub struct Attempt {
     pub subscription: SubscriptionId,
     /// Which of them.
     pub sequence: u64,
+    /// Whether it was a replay, for which nothing waits.
+    pub is_replay: bool,
     /// When it ended.
     pub at: Timestamp,
     /// What came of it.

@@ -52,23 +52,16 @@ enum News {
     /// An attempt has ended.
     Sent(Sent),
     /// Attempts were recorded, or could not be.
-    Recorded(Arc<[Attempt]>, Vec<Whose>, Result<(), StoreError>),
+    Recorded(Arc<[Attempt]>, Vec<Sink>, Result<(), StoreError>),
 }
 
 /// An attempt that has ended.
 struct Sent {
+    sink: Sink,
     attempt: Attempt,
-    whose: Whose,
     verdict: Verdict,
     was_late: bool,
     round: u32,
-}
-
-/// Whose attempt it was.
-#[derive(Clone, Debug)]
-struct Whose {
-    sink: Sink,
-    is_replay: bool,
 }
 
 pub(super) struct Dispatcher {
@@ -84,7 +77,7 @@ pub(super) struct Dispatcher {
     prompt_permits: Arc<Semaphore>,
     slow_permits: Arc<Semaphore>,
     /// What came of attempts, to be recorded, and whose they were.
-    settled: Vec<(Attempt, Whose)>,
+    settled: Vec<(Attempt, Sink)>,
     is_recording: bool,
     /// When the next record may be made.
     record_at: Instant,
@@ -190,15 +183,14 @@ impl Dispatcher {
                 self.queue(sink);
             }
             News::Sent(sent) => self.settle(sent),
-            News::Recorded(attempts, whose, outcome) => self.recorded(&attempts, whose, outcome),
+            News::Recorded(attempts, sinks, outcome) => self.recorded(&attempts, sinks, outcome),
         }
     }
 
     /// Takes in what came of an attempt.
     fn settle(&mut self, sent: Sent) {
-        let Sent { attempt, whose, verdict, was_late, round } = sent;
+        let Sent { sink, attempt, verdict, was_late, round } = sent;
         self.sending -= 1;
-        let sink = whose.sink.clone();
         if let Some(lane) = self.lanes.get_mut(&sink) {
             lane.settle(was_late);
             match verdict {
@@ -212,7 +204,7 @@ impl Dispatcher {
                 Verdict::Unknown => {}
             }
         }
-        self.settled.push((attempt, whose));
+        self.settled.push((attempt, sink.clone()));
         self.queue(sink);
     }
 
@@ -235,30 +227,30 @@ impl Dispatcher {
         }
         self.is_recording = true;
         self.record_at = now + RECORD_PAUSE;
-        let (attempts, whose): (Vec<_>, Vec<_>) = std::mem::take(&mut self.settled).into_iter().unzip();
+        let (attempts, sinks): (Vec<_>, Vec<_>) = std::mem::take(&mut self.settled).into_iter().unzip();
         let attempts: Arc<[Attempt]> = attempts.into();
         let (deliveries, tell) = (Arc::clone(&self.delivering.deliveries), self.tell.clone());
         tokio::spawn(async move {
             let outcome = deliveries.record(Arc::clone(&attempts)).await;
             // Nobody listens any more when the server has stopped.
-            let _ = tell.send(News::Recorded(attempts, whose, outcome));
+            let _ = tell.send(News::Recorded(attempts, sinks, outcome));
         });
     }
 
-    fn recorded(&mut self, attempts: &[Attempt], whose: Vec<Whose>, outcome: Result<(), StoreError>) {
+    fn recorded(&mut self, attempts: &[Attempt], sinks: Vec<Sink>, outcome: Result<(), StoreError>) {
         self.is_recording = false;
         if let Err(error) = outcome {
             // The store tells its trouble itself.
             tracing::debug!(error = &error as &dyn std::error::Error, "attempts could not be recorded; trying again");
-            self.settled.extend(attempts.iter().cloned().zip(whose));
+            self.settled.extend(attempts.iter().cloned().zip(sinks));
             self.recording_failed = true;
             self.record_at = Instant::now() + STORE_PAUSE;
             return;
         }
         self.recording_failed = false;
-        for (attempt, Whose { sink, is_replay }) in attempts.iter().zip(whose) {
+        for (attempt, sink) in attempts.iter().zip(sinks) {
             if let Some(lane) = self.lanes.get_mut(&sink) {
-                lane.recorded((attempt.subscription, attempt.sequence), is_replay);
+                lane.recorded((attempt.subscription, attempt.sequence), attempt.is_replay);
             }
             if let Outcome::Again { at } | Outcome::Postponed { at } = attempt.outcome {
                 self.wake_at(&sink, at);
@@ -447,7 +439,7 @@ impl Exchange {
     /// Sends it. If that takes long, it goes on among the slow, where there is room; else it is broken off, so that
     /// those who are slow never hold up those who are not.
     async fn run(self, due: Due, permit: OwnedSemaphorePermit) {
-        let whose = Whose { sink: due.subscription.sink.clone(), is_replay: due.delivery.is_replay };
+        let sink = due.subscription.sink.clone();
         let mut sending = std::pin::pin!(AssertUnwindSafe(self.delivering.send(&due)).catch_unwind());
         let in_time = tokio::time::timeout(self.patience, &mut sending).await;
         let was_late = in_time.is_err();
@@ -461,13 +453,13 @@ impl Exchange {
                 Arc::clone(&self.slow_permits).try_acquire_owned().ok()
             };
             // Nobody listens any more when the server has stopped.
-            let _ = self.tell.send(News::Late(whose.sink.clone()));
+            let _ = self.tell.send(News::Late(sink.clone()));
             if among_slow.is_some() { (sending.await.ok(), among_slow) } else { (None, None) }
         };
         // Given back before it is told, so that whoever hears of it finds it.
         drop(permit);
         let (attempt, verdict) = sent.unwrap_or_else(|| self.delivering.broken_off(&due));
         self.delivering.tell_end(&due, &attempt).await;
-        let _ = self.tell.send(News::Sent(Sent { attempt, whose, verdict, was_late, round: self.round }));
+        let _ = self.tell.send(News::Sent(Sent { sink, attempt, verdict, was_late, round: self.round }));
     }
 }

@@ -168,9 +168,9 @@ impl Delivering {
     }
 
     fn attempt(&self, due: &Due, judged: Judged) -> (Attempt, Verdict) {
-        let Delivery { subscription, sequence, .. } = due.delivery;
+        let Delivery { subscription, sequence, is_replay, .. } = due.delivery;
         let Judged { outcome, description, verdict } = judged;
-        (Attempt { subscription, sequence, at: self.clock.now(), outcome, description }, verdict)
+        (Attempt { subscription, sequence, is_replay, at: self.clock.now(), outcome, description }, verdict)
     }
 
     /// Counts an attempt that took so long.

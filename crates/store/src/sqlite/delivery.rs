@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
     SqliteStore, Writer, damaged, failed,
-    subscription::{self, COLUMNS, SUBSCRIPTION, unknown},
+    subscription::{self, columns, counted, unknown},
 };
 
 const STARTED: &str = "subscription-started";
@@ -20,7 +20,12 @@ const ENDED: &str = "subscription-ended";
 
 /// How many columns a delivery has, as [`delivery`] reads them.
 const WIDTH: usize = 12;
-const DELIVERY_COLUMNS: &str = "d.subscription, d.sequence, d.notice, d.detail, d.description, d.at, d.made_at, d.attempts, d.state, d.last_outcome, d.due_at, d.is_replay";
+macro_rules! delivery_columns {
+    () => {
+        "d.subscription, d.sequence, d.notice, d.detail, d.description, d.at, d.made_at, d.attempts, d.state,
+         d.last_outcome, d.due_at, d.is_replay"
+    };
+}
 
 /// How many deliveries one step of a sweep or of a replay has, at most: whoever else writes waits no longer for it.
 const STEP: usize = 500;
@@ -69,8 +74,10 @@ impl Deliveries for SqliteStore {
     fn deliveries(&self, subscription: SubscriptionId, limit: u32) -> Result<Vec<Delivery>, StoreError> {
         self.read_now(|connection| {
             connection
-                .prepare_cached(&format!(
-                    "SELECT {DELIVERY_COLUMNS} FROM delivery d WHERE d.subscription = ?1 ORDER BY d.sequence DESC LIMIT ?2"
+                .prepare_cached(concat!(
+                    "SELECT ",
+                    delivery_columns!(),
+                    " FROM delivery d WHERE d.subscription = ?1 ORDER BY d.sequence DESC LIMIT ?2"
                 ))?
                 .query_map(params![subscription.as_bytes(), limit], delivery)?
                 .collect()
@@ -81,8 +88,8 @@ impl Deliveries for SqliteStore {
     fn dead(&self, since: Timestamp, limit: u32) -> Result<Vec<(Delivery, Subscription)>, StoreError> {
         self.read_now(|connection| {
             connection
-                .prepare_cached(&format!(
-                    "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d, {SUBSCRIPTION}
+                .prepare_cached(concat!(
+            "SELECT ", delivery_columns!(), ", ", columns!(), " FROM delivery d, ", counted!(), "
                      WHERE s.id = d.subscription AND d.state = 'dead' AND d.made_at >= ?1 ORDER BY d.made_at DESC LIMIT ?2"
                 ))?
                 .query_map(params![since.unix_nanoseconds(), limit], |row| {
@@ -159,11 +166,15 @@ enum Newest {
     Unclear,
 }
 
-/// The columns behind [`COLUMNS`] that [`told`] reads, from the same tables.
-pub(super) const TOLD_COLUMNS: &str =
-    "max(s.last_sequence, ifnull(newest.sequence, 0)), newest.state, newest.is_replay";
+/// The columns behind those of the subscription that [`told`] reads, from the same tables.
+macro_rules! told_columns {
+    () => {
+        "max(s.last_sequence, ifnull(newest.sequence, 0)), newest.state, newest.is_replay"
+    };
+}
+pub(super) use told_columns;
 
-/// Reads what [`COLUMNS`] and [`TOLD_COLUMNS`] name.
+/// Reads a subscription's columns and [`told_columns`].
 pub(super) fn told(row: &Row<'_>) -> rusqlite::Result<Told> {
     let first = subscription::WIDTH;
     let state = row.get_ref(first + 1)?.as_str_or_null()?.map(|state| DeliveryState::named(state));
@@ -185,7 +196,15 @@ pub(super) fn make(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let mut told = writer
-        .prepare_cached(&format!("SELECT {COLUMNS}, {TOLD_COLUMNS} FROM {SUBSCRIPTION} WHERE s.id = ?1"))?
+        .prepare_cached(concat!(
+            "SELECT ",
+            columns!(),
+            ", ",
+            told_columns!(),
+            " FROM ",
+            counted!(),
+            " WHERE s.id = ?1"
+        ))?
         .query_one([id.as_bytes()], told)?;
     tell(writer, &mut told, notice, at, now)
 }
@@ -278,18 +297,19 @@ pub(super) fn give_up(writer: &Writer, id: SubscriptionId, what: GivenUp) -> rus
 /// Lets the next delivery of a subscription be sent, if it waits and none before it is on its way. It is the first
 /// that is pending after one that is settled as all before it; after 0, of all.
 pub(super) fn go_on(writer: &Writer, id: SubscriptionId, after: u64, now: Option<Timestamp>) -> rusqlite::Result<()> {
-    let next: Option<i64> = writer
+    let next: Option<(i64, bool)> = writer
         .prepare_cached(
-            "UPDATE delivery SET due_at = ifnull(?3, made_at)
-             WHERE due_at IS NULL AND position = (
-                 SELECT position FROM delivery
-                 WHERE subscription = ?1 AND sequence > ?2 AND state = 'pending' AND is_replay = 0
-                 ORDER BY sequence LIMIT 1)
-             RETURNING position",
+            "SELECT position, due_at IS NULL FROM delivery
+             WHERE subscription = ?1 AND sequence > ?2 AND state = 'pending' AND is_replay = 0
+             ORDER BY sequence LIMIT 1",
         )?
-        .query_one(params![id.as_bytes(), after.cast_signed(), now.map(Timestamp::unix_nanoseconds)], |row| row.get(0))
+        .query_row(params![id.as_bytes(), after.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    if let Some(position) = next {
+    // It mostly has no next.
+    if let Some((position, true)) = next {
+        writer
+            .prepare_cached("UPDATE delivery SET due_at = ifnull(?2, made_at) WHERE position = ?1")?
+            .execute(params![position, now.map(Timestamp::unix_nanoseconds)])?;
         let (delivery, subscription) = read(writer, position)?;
         writer.wake(delivery, subscription);
     }
@@ -299,8 +319,14 @@ pub(super) fn go_on(writer: &Writer, id: SubscriptionId, after: u64, now: Option
 /// The delivery at a position, and its subscription.
 fn read(connection: &Connection, position: i64) -> rusqlite::Result<(Delivery, Subscription)> {
     connection
-        .prepare_cached(&format!(
-            "SELECT {DELIVERY_COLUMNS}, {COLUMNS} FROM delivery d, {SUBSCRIPTION}
+        .prepare_cached(concat!(
+            "SELECT ",
+            delivery_columns!(),
+            ", ",
+            columns!(),
+            " FROM delivery d, ",
+            counted!(),
+            "
              WHERE d.position = ?1 AND s.id = d.subscription"
         ))?
         .query_one([position], |row| Ok((delivery(row)?, subscription::subscription(row, WIDTH)?)))
@@ -315,31 +341,26 @@ fn record(writer: &Writer, attempt: &Attempt) -> rusqlite::Result<()> {
     };
     let was_tried = !matches!(attempt.outcome, Outcome::Postponed { .. });
     // What was given up meanwhile stays so.
-    let is_replay: Option<bool> = writer
+    let recorded = writer
         .prepare_cached(
             "UPDATE delivery
              SET state = ?3, due_at = ?4, attempts = attempts + ?5, last_outcome = ?6, attempted_at = ?7
-             WHERE subscription = ?1 AND sequence = ?2 AND state = 'pending'
-             RETURNING is_replay",
+             WHERE subscription = ?1 AND sequence = ?2 AND state = 'pending'",
         )?
-        .query_one(
-            params![
-                attempt.subscription.as_bytes(),
-                attempt.sequence.cast_signed(),
-                state.as_str(),
-                due_at.map(Timestamp::unix_nanoseconds),
-                was_tried,
-                attempt.description,
-                attempt.at.unix_nanoseconds(),
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
+        .execute(params![
+            attempt.subscription.as_bytes(),
+            attempt.sequence.cast_signed(),
+            state.as_str(),
+            due_at.map(Timestamp::unix_nanoseconds),
+            was_tried,
+            attempt.description,
+            attempt.at.unix_nanoseconds(),
+        ])?;
     if attempt.outcome == Outcome::Gone {
         // One that had ended before still has things to tell, which nobody wants any more.
         subscription::end(writer, attempt.subscription, EndReason::SinkGone, None, attempt.at, attempt.at)?;
         give_up(writer, attempt.subscription, GivenUp::Waiting)?;
-    } else if due_at.is_none() && is_replay == Some(false) {
+    } else if due_at.is_none() && recorded > 0 && !attempt.is_replay {
         go_on(writer, attempt.subscription, attempt.sequence, Some(attempt.at))?;
     }
     Ok(())
@@ -366,8 +387,10 @@ fn due_sinks(connection: &Connection) -> rusqlite::Result<Vec<DueSink>> {
 
 fn due(connection: &Connection, wanted: &Wanted, now: Timestamp, as_of: u64) -> rusqlite::Result<Found> {
     let (sink, now) = (wanted.sink.as_str(), now.unix_nanoseconds());
-    let mut rows = connection.prepare_cached(&format!(
-        "SELECT {DELIVERY_COLUMNS} FROM delivery d
+    let mut rows = connection.prepare_cached(concat!(
+        "SELECT ",
+        delivery_columns!(),
+        " FROM delivery d
          WHERE d.sink = ?1 AND d.due_at IS NOT NULL AND d.due_at <= ?2 ORDER BY d.due_at LIMIT ?3"
     ))?;
     // Each that is under way holds up one at most.

@@ -18,10 +18,14 @@ use super::{SqliteStore, Writer, damaged, failed, subscription};
 const STEP: usize = 10_000;
 
 /// The columns of a line, in the order in which [`line`] reads them.
-const COLUMNS: &str = "phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
-     public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
-     technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible,
-     network_access_identifier, subject_key";
+macro_rules! columns {
+    () => {
+        "phone_number, id, home, serving, serving_confirmed_at, data, sms, reachability_confirmed_at,
+         public_ipv4, first_port, last_port, private_ipv4, ipv6_prefix,
+         technology, coalesce(technology_confirmed_at, serving_confirmed_at), eligible,
+         network_access_identifier, subject_key"
+    };
+}
 
 #[async_trait]
 impl Lines for SqliteStore {
@@ -115,8 +119,8 @@ fn is_same_but_status(before: &Line, after: &Line) -> bool {
 
 /// The line of this number.
 fn of_number(connection: &Connection, number: PhoneNumber) -> rusqlite::Result<Option<Line>> {
-    let sql = format!("SELECT {COLUMNS} FROM line WHERE phone_number = ?1");
-    connection.prepare_cached(&sql)?.query_one([number.as_integer().cast_signed()], line).optional()
+    let sql = concat!("SELECT ", columns!(), " FROM line WHERE phone_number = ?1");
+    connection.prepare_cached(sql)?.query_one([number.as_integer().cast_signed()], line).optional()
 }
 
 fn set_status(connection: &Connection, line: &Line) -> rusqlite::Result<()> {
@@ -142,8 +146,8 @@ fn set_status(connection: &Connection, line: &Line) -> rusqlite::Result<()> {
 
 /// The line of this identifier.
 pub(super) fn find(connection: &Connection, id: LineId) -> rusqlite::Result<Option<Line>> {
-    let sql = format!("SELECT {COLUMNS} FROM line WHERE id = ?1");
-    connection.prepare_cached(&sql)?.query_one([id.as_bytes()], line).optional()
+    let sql = concat!("SELECT ", columns!(), " FROM line WHERE id = ?1");
+    connection.prepare_cached(sql)?.query_one([id.as_bytes()], line).optional()
 }
 
 pub(super) fn put(connection: &Connection, lines: &[Line], progress: &dyn Fn(usize)) -> Result<(), StoreError> {
@@ -210,7 +214,7 @@ fn insert(connection: &Connection, line: &Line) -> rusqlite::Result<()> {
 }
 
 fn read(connection: &Connection, each: &mut dyn FnMut(Line)) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM line ORDER BY phone_number"))?;
+    let mut statement = connection.prepare(concat!("SELECT ", columns!(), " FROM line ORDER BY phone_number"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         each(line(row)?);

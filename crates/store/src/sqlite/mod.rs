@@ -8,7 +8,7 @@
 //! - A batch is one transaction, and one sync of the disk (`synchronous=FULL`), however many jobs it
 //!   has. Callers hear of their job after the commit that holds it: what is acknowledged outlives
 //!   `kill -9` and a power cut.
-//! - A job is all or nothing. It runs in a savepoint: when it fails, it alone is taken back and its
+//! - A job is all or nothing. Unless it is alone, it runs in a savepoint: when it fails, it alone is taken back and its
 //!   caller alone hears of it. When the commit fails, everybody hears of it.
 //! - A caller who stops waiting does not stop the job.
 //! - When the disk is full or the database is locked, everybody in the batch hears of it. As long as that lasts
@@ -34,7 +34,7 @@ use std::{
 };
 
 use attache_core::{Client, Delivery, Due, Health, Line, Made, Sink, StoreError, Subscription};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, config::DbConfig, params};
 use tokio::sync::{Notify, oneshot};
 
 use crate::trouble::Trouble;
@@ -383,6 +383,8 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    // A plan does not depend on the values that are bound, or a statement would be compiled again for each.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -501,10 +503,14 @@ impl Writer {
     fn in_one_transaction(&self, batch: Vec<Work>) -> Result<Vec<Result<(), StoreError>>, AnyError> {
         let mut outcomes = Vec::with_capacity(batch.len());
         let run = |statement| self.prepare_cached(statement)?.execute([]);
+        // One that is alone needs no savepoint, for which every page that it touches would be copied.
+        let is_alone = batch.len() == 1;
         run("BEGIN IMMEDIATE")?;
         for work in batch {
             let made = self.made.borrow().due.len();
-            run("SAVEPOINT job")?;
+            if !is_alone {
+                run("SAVEPOINT job")?;
+            }
             let outcome = match work(self) {
                 // A disk that is full for one is so for all, and SQLite may have given up the whole transaction.
                 Err(StoreError::Failed { cause, .. }) if self.is_autocommit() || is_full(cause.as_ref()) => {
@@ -513,14 +519,18 @@ impl Writer {
                 outcome => outcome,
             };
             if outcome.is_err() {
-                run("ROLLBACK TO job")?;
+                run(if is_alone { "ROLLBACK" } else { "ROLLBACK TO job" })?;
                 // A sink that is looked at for nothing does no harm.
                 self.made.borrow_mut().due.truncate(made);
             }
-            run("RELEASE job")?;
+            if !is_alone {
+                run("RELEASE job")?;
+            }
             outcomes.push(outcome);
         }
-        run("COMMIT")?;
+        if !self.is_autocommit() {
+            run("COMMIT")?;
+        }
         Ok(outcomes)
     }
 }

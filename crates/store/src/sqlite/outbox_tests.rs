@@ -161,7 +161,10 @@ impl World {
     }
 
     async fn settle(&self, subscription: SubscriptionId, sequence: u64, outcome: Outcome) {
-        let attempt = Attempt { subscription, sequence, at: at(60), outcome, description: "HTTP 204".into() };
+        let told = self.store.deliveries(subscription, 100).unwrap();
+        let is_replay = told.iter().any(|delivery| delivery.sequence == sequence && delivery.is_replay);
+        let attempt =
+            Attempt { subscription, sequence, is_replay, at: at(60), outcome, description: "HTTP 204".into() };
         self.store.record([attempt].into()).await.unwrap();
     }
 
@@ -595,6 +598,7 @@ async fn of_very_many_that_can_be_sent_only_the_sinks_are_handed_over() {
     let dead = |due: &Due| Attempt {
         subscription: due.delivery.subscription,
         sequence: 1,
+        is_replay: false,
         at: at(60),
         outcome: Outcome::Dead,
         description: "HTTP 400".into(),

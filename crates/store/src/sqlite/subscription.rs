@@ -16,20 +16,28 @@ use super::{
     SqliteStore, Writer,
     client::text,
     consent, damaged,
-    delivery::{self, GivenUp, TOLD_COLUMNS, Told, give_up, go_on, make},
+    delivery::{self, GivenUp, Told, give_up, go_on, make, told_columns},
     failed, line,
 };
 
 /// The columns of a subscription, in the order in which [`subscription`] reads them.
-pub(super) const COLUMNS: &str =
-    "s.id, s.publisher, s.api, s.contract, s.client, s.purpose, s.scope, s.line, s.device, s.event_type,
-     s.sink, s.credential, s.credential_expires_at, s.initial_event, s.max_events, s.expires_at, s.starts_at,
-     s.status, max(s.events_made, ifnull(newest.events_made, 0))";
+macro_rules! columns {
+    () => {
+        "s.id, s.publisher, s.api, s.contract, s.client, s.purpose, s.scope, s.line, s.device, s.event_type,
+         s.sink, s.credential, s.credential_expires_at, s.initial_event, s.max_events, s.expires_at, s.starts_at,
+         s.status, max(s.events_made, ifnull(newest.events_made, 0))"
+    };
+}
+/// Where they are read from: the newest delivery counts.
+macro_rules! counted {
+    () => {
+        "subscription s LEFT JOIN delivery newest ON newest.position = (
+             SELECT position FROM delivery WHERE subscription = s.id ORDER BY sequence DESC LIMIT 1)"
+    };
+}
+pub(super) use {columns, counted};
 /// How many columns these are.
 pub(super) const WIDTH: usize = 19;
-/// Where they are read from: the newest delivery counts.
-pub(super) const SUBSCRIPTION: &str = "subscription s LEFT JOIN delivery newest ON newest.position = (
-         SELECT position FROM delivery WHERE subscription = s.id ORDER BY sequence DESC LIMIT 1)";
 
 #[async_trait]
 impl Subscriptions for SqliteStore {
@@ -158,7 +166,7 @@ fn insert(connection: &Connection, new: &Subscription, key: Option<&IdempotencyK
 
 pub(super) fn find(connection: &Connection, id: SubscriptionId) -> rusqlite::Result<Option<Subscription>> {
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM {SUBSCRIPTION} WHERE s.id = ?1"))?
+        .prepare_cached(concat!("SELECT ", columns!(), " FROM ", counted!(), " WHERE s.id = ?1"))?
         .query_one([id.as_bytes()], |row| subscription(row, 0))
         .optional()
 }
@@ -166,8 +174,12 @@ pub(super) fn find(connection: &Connection, id: SubscriptionId) -> rusqlite::Res
 fn list(connection: &Connection, filter: &SubscriptionFilter, limit: u32) -> rusqlite::Result<Vec<Subscription>> {
     let (api, contract) = filter.contract.clone().unzip();
     connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM {SUBSCRIPTION}
+        .prepare_cached(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM ",
+            counted!(),
+            "
              WHERE (?1 IS NULL OR s.client = ?1) AND (?2 IS NULL OR s.line = ?2) AND (?3 IS NULL OR s.api = ?3)
                AND (?4 IS NULL OR s.contract = ?4) AND (?5 IS NULL OR s.id > ?5) AND (NOT ?6 OR s.status <> ?7)
              ORDER BY s.id LIMIT ?8"
@@ -323,8 +335,14 @@ pub(super) fn are_any_alive(connection: &Connection) -> rusqlite::Result<bool> {
 pub(super) fn tell_change(writer: &Writer, before: &Line, after: &Line, now: Timestamp) -> rusqlite::Result<()> {
     for event in events(before, after) {
         let subscriptions: Vec<Told> = writer
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS}, {TOLD_COLUMNS} FROM {SUBSCRIPTION}
+            .prepare_cached(concat!(
+                "SELECT ",
+                columns!(),
+                ", ",
+                told_columns!(),
+                " FROM ",
+                counted!(),
+                "
                  WHERE s.line = ?1 AND s.status = 'active' AND s.event_type = ?2
                    AND (s.expires_at IS NULL OR s.expires_at > ?3)
                  ORDER BY s.id"
