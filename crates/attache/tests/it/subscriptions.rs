@@ -1,5 +1,7 @@
 //! Subscriptions, as their clients see them: made, read, listed, deleted; and what their sinks are told.
 
+use std::path::{Path, PathBuf};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -271,10 +273,32 @@ fn a_sink_gets_its_credential_and_nobody_else_sees_it() {
     let subscription = shop.subscribe(&body);
     assert!(!subscription.to_string().contains("sesame") && subscription.get("sinkCredential").is_none());
     assert!(sink.received(1)[0].head.contains("authorization: bearer sesame-open"));
-    for entry in std::fs::read_dir(attache.data_dir()).unwrap().map_while(Result::ok) {
-        let bytes = std::fs::read(entry.path()).unwrap_or_default();
-        assert!(!bytes.windows(11).any(|window| window == b"sesame-open"), "{:?}", entry.path());
+    roam(&attache, "DE");
+    sink.received(2);
+    let files = files_below(attache.data_dir());
+    let is_in = |text: &str, bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    for place in ["attache.db", "audit"] {
+        let found = files.iter().filter(|(path, _)| path.starts_with(attache.data_dir().join(place)));
+        let bytes = found.flat_map(|(_, bytes)| bytes.iter().copied()).collect::<Vec<_>>();
+        assert!(!bytes.is_empty(), "{place} was read");
     }
+    assert!(files.iter().any(|(_, bytes)| is_in(&sink.url(), bytes)), "the subscription is kept");
+    for (path, bytes) in files {
+        assert!(!is_in("sesame-open", &bytes), "{}", path.display());
+    }
+}
+
+/// Every file below a directory.
+fn files_below(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: PathBuf| {
+        if path.is_dir() {
+            return files_below(&path);
+        }
+        // One that was there for a moment is gone.
+        std::fs::read(&path).map(|bytes| vec![(path, bytes)]).unwrap_or_default()
+    };
+    entries.flat_map(below).collect()
 }
 
 #[test]

@@ -102,6 +102,14 @@ impl Deliveries for SqliteStore {
         self.read_now(|connection| Ok((count(connection, "pending")?, count(connection, "dead")?)))
             .map_err(failed("count deliveries"))
     }
+
+    fn oldest_pending(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read_now(|connection| {
+            let mut oldest = connection.prepare_cached("SELECT min(made_at) FROM delivery WHERE state = 'pending'")?;
+            oldest.query_one([], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Timestamp::from_unix_nanoseconds)))
+        })
+        .map_err(failed("look for the oldest delivery"))
+    }
 }
 
 /// Makes a delivery, and ends its subscription when it was the last event that it wanted. It can be sent at
