@@ -55,22 +55,29 @@ fn an_event_is_told_again_after_some_answers_and_never_again_after_others() {
 const OUTCOMES: [&str; 5] = ["delivered", "failed", "dead", "refused", "dropped"];
 
 /// The value of a metric, with its labels.
-fn value(metrics: &str, name: &str) -> f64 {
+fn value<'a>(metrics: &'a str, name: &str) -> &'a str {
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
+    value.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+}
+
+fn count(metrics: &str, name: &str) -> u64 {
+    value(metrics, name).parse().unwrap()
+}
+
+fn seconds(metrics: &str, name: &str) -> f64 {
+    value(metrics, name).parse().unwrap()
 }
 
 /// How many attempts had each of the outcomes.
-fn attempts(metrics: &str) -> [f64; 5] {
-    OUTCOMES.map(|outcome| value(metrics, &format!("attache_delivery_attempts_total{{outcome=\"{outcome}\"}}")))
+fn attempts(metrics: &str) -> [u64; 5] {
+    OUTCOMES.map(|outcome| count(metrics, &format!("attache_delivery_attempts_total{{outcome=\"{outcome}\"}}")))
 }
 
 /// The metrics, once so many attempts had each of the outcomes.
-fn counted(attache: &Attache, expected: [f64; 5]) -> String {
-    let mut last = [0.0; 5];
+fn counted(attache: &Attache, expected: [u64; 5]) -> String {
     eventually(&format!("{OUTCOMES:?} are {expected:?}"), || {
         let metrics = attache.get("/metrics").says(200).body;
-        last = attempts(&metrics);
+        let last = attempts(&metrics);
         let is_too_much = last.iter().zip(expected).any(|(counted, expected)| *counted > expected);
         assert!(!is_too_much, "{OUTCOMES:?} are {last:?}, not {expected:?}");
         (last == expected).then_some(metrics)
@@ -81,8 +88,8 @@ fn counted(attache: &Attache, expected: [f64; 5]) -> String {
 fn each_attempt_is_counted_by_its_outcome_and_each_first_one_by_its_lag() {
     let attache = Attache::with(&["--allow-http-sinks"]);
     let metrics = attache.get("/metrics").says(200).body;
-    assert_eq!(attempts(&metrics), [0.0; 5]);
-    assert_eq!(value(&metrics, "attache_delivery_oldest_pending_seconds"), 0.0);
+    assert_eq!(attempts(&metrics), [0; 5]);
+    assert_eq!(value(&metrics, "attache_delivery_oldest_pending_seconds"), "0.0");
     let shop = ROAMING.two_legged(&attache, &["roaming-status"]);
     let subscribe = |sink: &str| shop.subscribe(&ROAMING.body("roaming-status", sink, Some(LINE)));
     let is_change = |event: &Value| event["type"].as_str().unwrap().ends_with("roaming-status");
@@ -95,28 +102,27 @@ fn each_attempt_is_counted_by_its_outcome_and_each_first_one_by_its_lag() {
         subscribe(&sink.url());
     }
     // The beginnings of four, of which one is told twice.
-    counted(&attache, [4.0, 1.0, 0.0, 0.0, 0.0]);
+    counted(&attache, [4, 1, 0, 0, 0]);
     roam(&attache, "DE");
     // Two have it, one does not want it, and one is to be told again in an hour.
-    let metrics = counted(&attache, [6.0, 2.0, 1.0, 0.0, 0.0]);
-    for histogram in ["duration", "lag"] {
+    let metrics = counted(&attache, [6, 2, 1, 0, 0]);
+    for (histogram, expected) in [("duration", 9), ("lag", 8)] {
         let name = format!("attache_delivery_{histogram}_seconds");
-        let expected = if histogram == "duration" { 9.0 } else { 8.0 };
-        assert_eq!(value(&metrics, &format!("{name}_count")), expected, "{histogram}");
-        assert_eq!(value(&metrics, &format!("{name}_bucket{{le=\"+Inf\"}}")), expected, "{histogram}");
-        let sum = value(&metrics, &format!("{name}_sum"));
+        assert_eq!(count(&metrics, &format!("{name}_count")), expected, "{histogram}");
+        assert_eq!(count(&metrics, &format!("{name}_bucket{{le=\"+Inf\"}}")), expected, "{histogram}");
+        let sum = seconds(&metrics, &format!("{name}_sum"));
         assert!(sum > 0.0 && sum < 30.0, "{histogram}: {sum}");
     }
     let metrics = eventually("what came of all is recorded", || {
         let metrics = attache.get("/metrics").says(200).body;
-        (value(&metrics, "attache_deliveries_pending") <= 1.0).then_some(metrics)
+        (count(&metrics, "attache_deliveries_pending") <= 1).then_some(metrics)
     });
-    assert_eq!(value(&metrics, "attache_deliveries_pending"), 1.0);
-    assert_eq!(value(&metrics, "attache_deliveries_dead"), 1.0);
-    let age = value(&metrics, "attache_delivery_oldest_pending_seconds");
+    assert_eq!(count(&metrics, "attache_deliveries_pending"), 1);
+    assert_eq!(count(&metrics, "attache_deliveries_dead"), 1);
+    let age = seconds(&metrics, "attache_delivery_oldest_pending_seconds");
     assert!(age > 0.0 && age < 60.0, "{age}");
     eventually("it grows older", || {
         let metrics = attache.get("/metrics").says(200).body;
-        (value(&metrics, "attache_delivery_oldest_pending_seconds") > age).then_some(())
+        (seconds(&metrics, "attache_delivery_oldest_pending_seconds") > age).then_some(())
     });
 }

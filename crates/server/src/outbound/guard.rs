@@ -47,12 +47,12 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let found = guard.names.find(name.as_str()).await?;
+            let found = guard.names.find(name.as_str()).await?.to_vec();
             // One inside spoils those outside: a name that stands for both is no accident.
-            for address in found.iter() {
+            for address in &found {
                 guard.admit(address.ip())?;
             }
-            Ok(Box::new(found.to_vec().into_iter()) as Addrs)
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }

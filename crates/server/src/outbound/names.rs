@@ -171,12 +171,11 @@ impl Names {
         });
         let in_time = tokio::time::timeout(self.bounds.patience, &mut asking).await;
         let is_late = in_time.is_err();
-        let asked = match in_time {
-            Ok(asked) => asked,
-            Err(_) => {
-                self.known().wait_long(&name, self.bounds);
-                asking.await
-            }
+        let asked = if let Ok(asked) = in_time {
+            asked
+        } else {
+            self.known().wait_long(&name, self.bounds);
+            asking.await
         };
         let answer = asked.unwrap_or_else(|broken| Err(io::Error::other(broken))).map(Arc::from).map_err(Arc::new);
         self.known().settle(&name, is_late, answer.is_ok(), self.bounds);
