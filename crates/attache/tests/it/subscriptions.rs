@@ -501,9 +501,29 @@ fn a_subscription_expires_by_itself() {
     assert_eq!(shop.get(&id_of(&subscription)).json()["status"], "EXPIRED");
 }
 
+#[test]
+fn what_has_expired_while_the_server_was_down_hears_of_nothing_that_happens_later() {
+    let mut attache = sandbox();
+    let sink = Sink::open();
+    let mut body = ROAMING.body("roaming-on", &sink.url(), Some(LINE));
+    let soon = jiff_now_plus_a_second();
+    body["config"]["subscriptionExpireTime"] = json!(soon);
+    ROAMING.two_legged(&attache, &["roaming-on"]).subscribe(&body);
+    sink.received(1);
+    attache.kill();
+    eventually("its time is over", || (date(&[]) > soon).then_some(()));
+    attache.start();
+    roam(&attache, "DE");
+    assert_eq!(sink.names(2), ["subscription-started", "subscription-ended"]);
+}
+
 /// A second from now, as the server's own clock has it.
 fn jiff_now_plus_a_second() -> String {
-    let now = std::process::Command::new("date").args(["-u", "-d", "+2 seconds", "+%Y-%m-%dT%H:%M:%SZ"]).output();
+    date(&["-d", "+2 seconds"])
+}
+
+fn date(arguments: &[&str]) -> String {
+    let now = std::process::Command::new("date").arg("-u").args(arguments).arg("+%Y-%m-%dT%H:%M:%SZ").output();
     String::from_utf8(now.unwrap().stdout).unwrap().trim().to_owned()
 }
 
