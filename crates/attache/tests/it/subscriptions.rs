@@ -514,7 +514,12 @@ fn what_has_expired_while_the_server_was_down_hears_of_nothing_that_happens_late
     eventually("its time is over", || (date(&[]) > soon).then_some(()));
     attache.start();
     roam(&attache, "DE");
-    assert_eq!(sink.names(2), ["subscription-started", "subscription-ended"]);
+    let names = eventually("it ends", || {
+        let names = sink.names(1);
+        names.iter().any(|name| name == "subscription-ended").then_some(names)
+    });
+    // Its beginning may be told twice: it was killed soon after.
+    assert!(!names.contains(&"roaming-on".to_owned()), "{names:?}");
 }
 
 /// A second from now, as the server's own clock has it.
