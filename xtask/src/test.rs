@@ -88,23 +88,35 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Where Schemathesis leaves what it asked and was answered.
-fn figures() -> PathBuf {
+fn fuzz_figures() -> PathBuf {
     workspace().join("target/fuzz")
 }
 
-fn forget_figures() -> Result<()> {
-    match fs::remove_dir_all(figures()) {
-        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause).context("old figures can't be removed"),
-        _ => Ok(()),
-    }
+/// Where it is left how often the server was killed, and what became of the events.
+fn kill_figures() -> PathBuf {
+    workspace().join("target/kills")
 }
 
-/// Shows what Schemathesis asked and was answered, which the runners keep to themselves.
+fn forget_figures() -> Result<()> {
+    for figures in [fuzz_figures(), kill_figures()] {
+        if let Err(cause) = fs::remove_dir_all(figures)
+            && cause.kind() != ErrorKind::NotFound
+        {
+            return Err(cause).context("old figures can't be removed");
+        }
+    }
+    Ok(())
+}
+
+/// Shows the figures that tests have left, whose output the runners keep to themselves.
 fn print_figures() {
     for legs in ["2-legged", "3-legged", "subscriptions-2-legged", "subscriptions-3-legged"] {
-        if let Ok(table) = fs::read_to_string(figures().join(legs).with_extension("md")) {
+        if let Ok(table) = fs::read_to_string(fuzz_figures().join(legs).with_extension("md")) {
             println!("Schemathesis, with {legs} tokens:\n{table}");
         }
+    }
+    if let Ok(figures) = fs::read_to_string(kill_figures().join("figures.txt")) {
+        println!("Killed at any moment: {figures}");
     }
 }
 

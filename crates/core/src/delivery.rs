@@ -301,4 +301,7 @@ pub trait Deliveries: Send + Sync {
 
     /// How many deliveries are pending, and how many are dead.
     fn backlog(&self) -> Result<(usize, usize), StoreError>;
+
+    /// When the oldest of those that are pending was put on its way.
+    fn oldest_pending(&self) -> Result<Option<Timestamp>, StoreError>;
 }

@@ -26,7 +26,7 @@ use crate::{
     pages, query, sandbox, self_care,
     settings::Mode,
     subscription,
-    telemetry::{RequestLabels, RequestLine},
+    telemetry::{Backlog, RequestLabels, RequestLine},
 };
 
 /// Where a publisher's keys are published, below its root.
@@ -163,9 +163,12 @@ fn tell_metrics(app: &App, headers: &HeaderMap) -> Response {
             .into_response();
     }
     // A store that cannot be read shows elsewhere.
-    let backlog = app.deliveries.backlog().unwrap_or_default();
+    let (pending, dead) = app.deliveries.backlog().unwrap_or_default();
+    let oldest_pending = app.deliveries.oldest_pending().unwrap_or_default();
+    let backlog = Backlog { pending, dead, oldest_pending };
+    let text = app.metrics.text(app.simulator.count(), backlog, app.clock.now());
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.metrics.text(app.simulator.count(), backlog)).into_response()
+    ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }
 
 /// Whether a request bears the operator's credential.

@@ -260,6 +260,8 @@ impl Server {
     }
 
     async fn serve(&mut self, sockets: Vec<TcpListener>, admin: Option<TcpListener>) -> Result<(), StartError> {
+        // What has expired while it was down is told nothing that happens from now on.
+        delivery::end_due(&self.delivering()).await;
         let tls = match &self.app.settings.tls {
             Some(files) => Some(read_certificate(files).await?),
             None => None,
@@ -318,9 +320,8 @@ impl Server {
         Ok(())
     }
 
-    /// Starts what runs in the background.
-    fn run_tasks(&self) {
-        let delivering = Arc::new(Delivering {
+    fn delivering(&self) -> Delivering {
+        Delivering {
             deliveries: Arc::clone(&self.app.deliveries),
             subscriptions: Arc::clone(&self.app.subscriptions),
             courier: Arc::clone(&self.app.courier),
@@ -330,7 +331,12 @@ impl Server {
             metrics: self.app.metrics.delivery.clone(),
             witness: Arc::clone(&self.app) as Arc<dyn Witness>,
             base_url: self.app.base_url.clone(),
-        });
+        }
+    }
+
+    /// Starts what runs in the background.
+    fn run_tasks(&self) {
+        let delivering = Arc::new(self.delivering());
         self.tasks.spawn(delivery::run(Arc::clone(&delivering), self.stopping.clone()));
         let (sweeping, stopping) = (Arc::clone(&delivering), self.stopping.clone());
         let (settled, dead) = (self.app.settings.delivery_retention, self.app.settings.dead_letter_retention);

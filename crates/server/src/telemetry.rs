@@ -7,7 +7,7 @@
 use std::{
     fmt::{self, Write as _},
     io::Write as _,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -118,12 +118,22 @@ impl DeliveryMetrics {
     }
 }
 
+/// What is not delivered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backlog {
+    pub(crate) pending: usize,
+    pub(crate) dead: usize,
+    /// When the oldest that is pending was put on its way.
+    pub(crate) oldest_pending: Option<Timestamp>,
+}
+
 /// All metrics.
 pub(crate) struct Metrics {
     /// Those of deliveries.
     pub(crate) delivery: DeliveryMetrics,
     pending: Gauge,
     dead: Gauge,
+    oldest_pending: Gauge<f64, AtomicU64>,
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<DurationLabels, Histogram>,
@@ -154,7 +164,10 @@ impl Metrics {
         let (pending, dead) = (Gauge::default(), Gauge::default());
         registry.register("deliveries_pending", "Events that are not delivered yet", pending.clone());
         registry.register("deliveries_dead", "Events that were given up and can be replayed", dead.clone());
-        Self { delivery, pending, dead, registry, requests, durations, tokens, lines }
+        let oldest_pending = Gauge::<f64, AtomicU64>::default();
+        let told = "How long ago the oldest of the events that are not delivered yet was put on its way";
+        registry.register_with_unit("delivery_oldest_pending", told, Unit::Seconds, oldest_pending.clone());
+        Self { delivery, pending, dead, oldest_pending, registry, requests, durations, tokens, lines }
     }
 
     /// Counts an answered request.
@@ -171,10 +184,14 @@ impl Metrics {
     }
 
     /// The text that Prometheus scrapes.
-    pub(crate) fn text(&self, lines: usize, (pending, dead): (usize, usize)) -> String {
-        for (gauge, count) in [(&self.lines, lines), (&self.pending, pending), (&self.dead, dead)] {
+    pub(crate) fn text(&self, lines: usize, backlog: Backlog, now: Timestamp) -> String {
+        for (gauge, count) in [(&self.lines, lines), (&self.pending, backlog.pending), (&self.dead, backlog.dead)] {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+        // 0 where nothing is pending, or where the clock was set back.
+        let made_at = backlog.oldest_pending.unwrap_or(now);
+        let age = now.unix_nanoseconds().saturating_sub(made_at.unix_nanoseconds());
+        self.oldest_pending.set(Duration::from_nanos(age.try_into().unwrap_or(0)).as_secs_f64());
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);

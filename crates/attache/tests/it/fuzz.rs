@@ -71,6 +71,8 @@ mod needs_python {
     fn runs_of_subscriptions(attache: &Attache, line: Option<&str>, contracts: &Path) -> Vec<Value> {
         let sandbox = attache.facts();
         let faces = sandbox["publishers"]["camara"]["subscriptions"].as_array().unwrap();
+        // Four APIs, two of them in three versions.
+        assert_eq!(faces.len(), 9, "every version that is served: {faces:?}");
         let run = |face: &Value| {
             let text = |name: &str| face[name].as_str().unwrap();
             let types = face["types"].as_array().unwrap().iter().map(|known| known["scope"].as_str().unwrap());

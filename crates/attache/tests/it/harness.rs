@@ -97,20 +97,7 @@ impl Attache {
 
     /// Starts it, for the first time or again, and waits until it answers.
     pub(crate) fn start(&mut self) {
-        assert!(self.process.is_none(), "it runs already");
-        let mut process = self
-            .launcher()
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(self.data_dir())
-            .args(&self.arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        self.printed.follow(process.stdout.take().unwrap());
-        self.logged.follow(process.stderr.take().unwrap());
+        let mut process = self.spawn();
         let facts = self.data_dir().join("server.json");
         let url = eventually("the server says where it listens", || {
             if let Some(status) = process.try_wait().unwrap() {
@@ -125,6 +112,38 @@ impl Attache {
         eventually("the server is ready", || {
             self.client.get(self.url("/readyz")).send().ok().filter(|answer| answer.status().is_success())
         });
+    }
+
+    /// Starts it, and ends it at once after this long, whether it is ready by then or not. Returns whether it said where
+    /// it listens.
+    pub(crate) fn kill_while_starting(&mut self, after: Duration) -> bool {
+        self.process = Some(self.spawn());
+        // No state is waited for: it is to be killed in any.
+        thread::sleep(after);
+        let facts = fs::read(self.data_dir().join("server.json")).unwrap_or_default();
+        let facts: Value = serde_json::from_slice(&facts).unwrap_or_default();
+        let is_known = facts["pid"] == self.pid();
+        let status = self.kill();
+        assert_eq!(status.code(), None, "it ended by itself, saying:\n{}", self.log());
+        is_known
+    }
+
+    fn spawn(&self) -> Child {
+        assert!(self.process.is_none(), "it runs already");
+        let mut process = self
+            .launcher()
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(self.data_dir())
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.printed.follow(process.stdout.take().unwrap());
+        self.logged.follow(process.stderr.take().unwrap());
+        process
     }
 
     /// Leaves out, from the next start on, the variables that it was made with.

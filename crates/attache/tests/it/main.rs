@@ -17,6 +17,7 @@ mod consent;
 mod contracts;
 mod cross_origin;
 mod curls;
+mod delivery_outcomes;
 mod deprecation;
 mod docs;
 mod ends;

@@ -10,6 +10,8 @@ use crate::{
     by_hand::{Connection, Head, exchange},
     callers::{Caller, FaceCall, path_of},
     harness::{Attache, eventually, program},
+    sink::Sink,
+    subscriptions::{LINE, ROAMING, id_of, roam},
 };
 
 const CIBA: &str = "urn:openid:params:grant-type:ciba";
@@ -59,6 +61,7 @@ fn whole_story(attache: &mut Attache) -> Secrets {
         }
     }
     tokens_and_queries(attache, &mut secrets);
+    events(attache, &mut secrets);
     codes(attache, &facts, &mut secrets);
     wrong_authorizations(attache, &mut secrets);
     operators_work(attache, &mut secrets);
@@ -117,6 +120,70 @@ fn tokens_and_queries(attache: &Attache, secrets: &mut Secrets) {
         // Half a request.
         let mut connection = Connection::to(attache);
         connection.send(&Head::new("POST", &call.path).with("content-length", "99").followed_by(b"+33611223344"));
+    }
+}
+
+/// What only the database may know of a sink: its address.
+const OF_AN_ADDRESS: &str = "sesame-of-the-address";
+
+/// Subscribes with a credential, and is told of a line: by sinks that take it, refuse it, are busy, break off, and are
+/// not there; and asks in vain.
+fn events(attache: &Attache, secrets: &mut Secrets) {
+    let credential = "sesame-of-the-sink";
+    for secret in [credential, OF_AN_ADDRESS] {
+        secrets.add(secret);
+    }
+    let rotate = json!({});
+    let rotated = attache.admin(Method::POST, "/admin/v1/clients/camara/camara-demo/webhook-secrets").json(&rotate);
+    secrets.add(rotated.says(200).text("webhook_secret").trim_start_matches("whsec_"));
+    let shop = ROAMING.two_legged(attache, &["roaming-status"]);
+    secrets.add_token(&shop.token);
+    let sinks = [
+        Sink::open(),
+        Sink::answering(|_, _| (400, "")),
+        Sink::answering(|_, _| (503, "retry-after: 3600\r\n")),
+        Sink::answering(|_, _| Sink::BREAKS_OFF),
+    ];
+    let nowhere = ["http://127.0.0.1:9/sink", "https://sink.invalid/sink"].map(str::to_owned);
+    let with_credential = |sink: &str, number: &str| {
+        let mut body = ROAMING.body("roaming-status", sink, Some(number));
+        body["sinkCredential"] = json!({
+            "credentialType": "ACCESSTOKEN", "accessToken": credential,
+            "accessTokenExpiresUtc": "2036-01-01T00:00:00Z", "accessTokenType": "bearer",
+        });
+        body
+    };
+    let mut ids = Vec::new();
+    for url in sinks.iter().map(Sink::url).chain(nowhere) {
+        ids.push(id_of(&shop.subscribe(&with_credential(&format!("{url}?key={OF_AN_ADDRESS}"), LINE))));
+    }
+    for country in ["DE", "BE"] {
+        roam(attache, country);
+        attache.change(LINE, "home", &json!({}));
+    }
+    let told = &sinks[0].received(5)[4];
+    assert!(told.head.contains(&format!("authorization: bearer {credential}")) && told.raw.1.contains(LINE));
+    sinks[1].received(5);
+    sinks[3].received(2);
+    attache
+        .admin(Method::POST, "/admin/v1/dead-letters/replay")
+        .json(&json!({"since": "2026-01-01T00:00:00Z"}))
+        .says(200);
+    sinks[1].received(10);
+    let mut wrong = with_credential("https://sink.example/", LINE);
+    wrong["sinkCredential"]["credentialType"] = json!(credential);
+    for body in [
+        wrong,
+        with_credential("https://sink.example/", "+33611223344"),
+        with_credential("+33611223344", LINE),
+        with_credential(&format!("https://me:{OF_AN_ADDRESS}@sink.example/"), LINE),
+        with_credential(&format!("ftp://sink.example/{OF_AN_ADDRESS}"), LINE),
+        json!({"sinkCredential": credential, "config": LINE, "sink": OF_AN_ADDRESS}),
+    ] {
+        assert!(shop.post(&body).status >= 400);
+    }
+    for id in ids {
+        shop.delete(&id);
     }
 }
 
@@ -237,7 +304,7 @@ fn audit(attache: &Attache) -> String {
 
 #[test]
 fn no_number_no_token_and_no_secret_is_logged_audited_or_measured() {
-    let mut attache = Attache::sandbox();
+    let mut attache = Attache::with(&["--allow-http-sinks"]);
     let secrets = whole_story(&mut attache);
     let metrics = attache.get("/metrics").says(200).body;
     attache.stop();
@@ -251,20 +318,23 @@ fn no_number_no_token_and_no_secret_is_logged_audited_or_measured() {
 
 #[test]
 fn not_even_the_most_talkative_log_tells_them() {
-    let mut attache = Attache::with(&["--log", "trace"]);
+    let mut attache = Attache::with(&["--log", "trace", "--allow-http-sinks"]);
     let secrets = whole_story(&mut attache);
     attache.stop();
-    secrets.assert_absent("the log", &attache.logged());
+    let logged = attache.logged();
+    assert!(logged.contains("hyper_util::client"), "what sends the events is heard");
+    secrets.assert_absent("the log", &logged);
 }
 
 #[test]
 fn what_is_kept_on_disk_has_no_token_and_no_secret_in_the_clear() {
-    let mut attache = Attache::sandbox();
+    let mut attache = Attache::with(&["--allow-http-sinks"]);
     let admin_token = attache.admin_token();
     let mut secrets = whole_story(&mut attache);
     attache.stop();
-    // The lines themselves are kept, and the operator's credential has a file of its own.
-    secrets.0.retain(|secret| !secret.bytes().all(|byte| byte.is_ascii_digit()) && *secret != admin_token);
+    // The lines and the sinks themselves are kept, and the operator's credential has a file of its own.
+    let is_kept = |secret: &String| secret.bytes().all(|byte| byte.is_ascii_digit()) || secret == OF_AN_ADDRESS;
+    secrets.0.retain(|secret| !is_kept(secret) && *secret != admin_token);
     for name in ["attache.db", "attache.db-wal", "server.json"] {
         let Ok(bytes) = fs::read(attache.data_dir().join(name)) else { continue };
         for secret in &secrets.0 {
@@ -316,7 +386,7 @@ fn each_request_leaves_one_line_of_json() {
 
 #[test]
 fn every_line_of_the_log_is_json_whatever_happens() {
-    let mut attache = Attache::sandbox();
+    let mut attache = Attache::with(&["--allow-http-sinks"]);
     let secrets = whole_story(&mut attache);
     attache.stop();
     for line in attache.logged().lines() {

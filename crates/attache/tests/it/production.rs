@@ -273,7 +273,16 @@ fn an_event_for_a_name_that_stands_for_an_inside_address_is_a_dead_letter() {
     assert_eq!((&dead["last_outcome"], &dead["attempts"]), (&json!("its address is not public"), &json!(1)));
     assert!(listener.accept().is_err(), "nothing is connected to");
     let metrics = operator(&attache, Method::GET, "/metrics").says(200).body;
-    assert!(metrics.contains(r#"attache_delivery_attempts_total{outcome="refused"} 1"#), "{metrics}");
+    for (name, value) in [
+        (r#"attempts_total{outcome="refused"}"#, 1),
+        (r#"attempts_total{outcome="dead"}"#, 0),
+        ("duration_seconds_count", 1),
+        ("lag_seconds_count", 1),
+    ] {
+        assert!(metrics.contains(&format!("\nattache_delivery_{name} {value}\n")), "{name}: {metrics}");
+    }
+    assert!(metrics.contains("\nattache_deliveries_pending 0\n"), "{metrics}");
+    assert!(metrics.contains("\nattache_deliveries_dead 1\n"), "{metrics}");
 }
 
 /// A line that holds an address, which the tests come from by way of a proxy.

@@ -1,5 +1,7 @@
 //! Subscriptions, as their clients see them: made, read, listed, deleted; and what their sinks are told.
 
+use std::path::{Path, PathBuf};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -271,10 +273,32 @@ fn a_sink_gets_its_credential_and_nobody_else_sees_it() {
     let subscription = shop.subscribe(&body);
     assert!(!subscription.to_string().contains("sesame") && subscription.get("sinkCredential").is_none());
     assert!(sink.received(1)[0].head.contains("authorization: bearer sesame-open"));
-    for entry in std::fs::read_dir(attache.data_dir()).unwrap().map_while(Result::ok) {
-        let bytes = std::fs::read(entry.path()).unwrap_or_default();
-        assert!(!bytes.windows(11).any(|window| window == b"sesame-open"), "{:?}", entry.path());
+    roam(&attache, "DE");
+    sink.received(2);
+    let files = files_below(attache.data_dir());
+    let is_in = |text: &str, bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    for place in ["attache.db", "audit"] {
+        let found = files.iter().filter(|(path, _)| path.starts_with(attache.data_dir().join(place)));
+        let bytes = found.flat_map(|(_, bytes)| bytes.iter().copied()).collect::<Vec<_>>();
+        assert!(!bytes.is_empty(), "{place} was read");
     }
+    assert!(files.iter().any(|(_, bytes)| is_in(&sink.url(), bytes)), "the subscription is kept");
+    for (path, bytes) in files {
+        assert!(!is_in("sesame-open", &bytes), "{}", path.display());
+    }
+}
+
+/// Every file below a directory.
+fn files_below(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: PathBuf| {
+        if path.is_dir() {
+            return files_below(&path);
+        }
+        // One that was there for a moment is gone.
+        std::fs::read(&path).map(|bytes| vec![(path, bytes)]).unwrap_or_default()
+    };
+    entries.flat_map(below).collect()
 }
 
 #[test]
@@ -477,9 +501,34 @@ fn a_subscription_expires_by_itself() {
     assert_eq!(shop.get(&id_of(&subscription)).json()["status"], "EXPIRED");
 }
 
+#[test]
+fn what_has_expired_while_the_server_was_down_hears_of_nothing_that_happens_later() {
+    let mut attache = sandbox();
+    let sink = Sink::open();
+    let mut body = ROAMING.body("roaming-on", &sink.url(), Some(LINE));
+    let soon = jiff_now_plus_a_second();
+    body["config"]["subscriptionExpireTime"] = json!(soon);
+    ROAMING.two_legged(&attache, &["roaming-on"]).subscribe(&body);
+    sink.received(1);
+    attache.kill();
+    eventually("its time is over", || (date(&[]) > soon).then_some(()));
+    attache.start();
+    roam(&attache, "DE");
+    let names = eventually("it ends", || {
+        let names = sink.names(1);
+        names.iter().any(|name| name == "subscription-ended").then_some(names)
+    });
+    // Its beginning may be told twice: it was killed soon after.
+    assert!(!names.contains(&"roaming-on".to_owned()), "{names:?}");
+}
+
 /// A second from now, as the server's own clock has it.
 fn jiff_now_plus_a_second() -> String {
-    let now = std::process::Command::new("date").args(["-u", "-d", "+2 seconds", "+%Y-%m-%dT%H:%M:%SZ"]).output();
+    date(&["-d", "+2 seconds"])
+}
+
+fn date(arguments: &[&str]) -> String {
+    let now = std::process::Command::new("date").arg("-u").args(arguments).arg("+%Y-%m-%dT%H:%M:%SZ").output();
     String::from_utf8(now.unwrap().stdout).unwrap().trim().to_owned()
 }
 

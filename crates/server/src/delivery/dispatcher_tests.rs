@@ -208,6 +208,10 @@ impl Deliveries for Forgetful {
     fn backlog(&self) -> Result<(usize, usize), StoreError> {
         self.store.backlog()
     }
+
+    fn oldest_pending(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.store.oldest_pending()
+    }
 }
 
 struct World {

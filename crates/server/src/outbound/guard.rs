@@ -6,32 +6,32 @@
 //! wins nothing.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
 
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::Semaphore;
 
-use super::Refusal;
-
-/// How many names are looked up at a time, each by a thread. A name server that is silent holds the thread for
-/// longer than anybody waits for it, and the store is read by threads of the same pool, which has 512.
-const LOOKUPS: usize = 128;
+use super::{Refusal, names::Names};
 
 /// Which addresses may be connected to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Guard {
     /// Networks that are allowed though they are not public.
     allowed: Arc<[IpNet]>,
-    lookups: Arc<Semaphore>,
+    names: Arc<Names>,
 }
 
 impl Guard {
     /// Lets through what is public, and these networks.
     pub(super) fn allowing(networks: &[IpNet]) -> Self {
-        Self { allowed: networks.into(), lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+        Self::naming(networks, Names::of_system())
+    }
+
+    /// The same, where these tell what names stand for.
+    pub(super) fn naming(networks: &[IpNet], names: Arc<Names>) -> Self {
+        Self { allowed: networks.into(), names }
     }
 
     /// Whether an address may be connected to.
@@ -47,14 +47,7 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let turn = Arc::clone(&guard.lookups).acquire_owned().await?;
-            let looked_up = tokio::task::spawn_blocking(move || {
-                let found = (name.as_str(), 0).to_socket_addrs();
-                // The thread is free only now, even if nobody has waited for it.
-                drop(turn);
-                found
-            });
-            let found: Vec<SocketAddr> = looked_up.await??.collect();
+            let found = guard.names.find(name.as_str()).await?.to_vec();
             // One inside spoils those outside: a name that stands for both is no accident.
             for address in &found {
                 guard.admit(address.ip())?;
@@ -103,8 +96,6 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const INSIDE: &[&str] = &[
@@ -182,17 +173,6 @@ mod tests {
         for address in ["10.2.0.1", "127.0.0.1", "169.254.169.254", "::ffff:10.2.0.1"] {
             assert_eq!(guard.admit(address.parse().unwrap()), Err(Refusal::NotPublic), "{address}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_name_waits_until_a_thread_is_free_to_look_it_up() {
-        let guard = Guard::allowing(&["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
-        let others = guard.lookups.acquire_many(LOOKUPS.try_into().unwrap()).await.unwrap();
-        let mut resolving = guard.resolve("localhost".parse().unwrap());
-        assert!(tokio::time::timeout(Duration::from_millis(20), &mut resolving).await.is_err());
-        drop(others);
-        assert!(resolving.await.is_ok());
-        assert_eq!(guard.lookups.available_permits(), LOOKUPS);
     }
 
     #[tokio::test]

@@ -9,8 +9,13 @@
 //! A connection that is kept for the next request leads to the address that was checked when it was made, and
 //! what is allowed does not change while the server runs: so it needs no second look, whatever its host name
 //! has come to stand for since.
+//!
+//! How long an answer may take and how much of its body is read is bounded here. How long its head may be is not ours
+//! to say: hyper stops at 100 headers and at 408 KiB, and the HTTP client has a setting for the former only. HTTP/2,
+//! which would have bounds of its own, is not spoken.
 
 mod guard;
+mod names;
 
 use std::{
     fmt, fs, io,
@@ -302,14 +307,24 @@ fn failed(error: reqwest::Error) -> OutboundError {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::{
+        io,
+        net::SocketAddr,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
 
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
     };
 
-    use super::*;
+    use super::{
+        names::{Bounds, Names},
+        *,
+    };
 
     fn loopback() -> OutboundPolicy {
         let networks = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
@@ -385,6 +400,72 @@ mod tests {
         let refused = outbound(OutboundPolicy { allow_http: true, ..OutboundPolicy::default() }).get(&url).await;
         assert!(matches!(refused, Err(OutboundError::Refused(Refusal::NotPublic))), "{refused:?}");
         assert!(outbound(loopback()).get(&url).await.is_ok());
+    }
+
+    /// Requests to names that stand for what this says of each look-up, the first being 0: of the addresses, only
+    /// 127.0.0.1 may be connected to.
+    fn naming(stands_for: impl Fn(usize) -> Vec<&'static str> + Send + Sync + 'static) -> Outbound {
+        let networks = vec!["127.0.0.1/32".parse().unwrap()];
+        let asked = AtomicUsize::new(0);
+        let names = Names::new(Bounds::USUAL, move |_| {
+            let addresses = stands_for(asked.fetch_add(1, Ordering::SeqCst));
+            Ok(addresses.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0)).collect())
+        });
+        let guard = Guard::naming(&networks, names);
+        let policy = OutboundPolicy { networks, allow_http: true, authorities: Vec::new() };
+        Outbound { guard, ..outbound(policy) }
+    }
+
+    /// Listens where nobody may connect, and counts who does.
+    async fn inside(port: u16) -> Arc<AtomicUsize> {
+        let listener = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
+        let connected = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connected);
+        tokio::spawn(async move {
+            while listener.accept().await.is_ok() {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        connected
+    }
+
+    const CLOSING: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi";
+
+    #[tokio::test]
+    async fn a_name_that_comes_to_stand_for_a_private_address_is_refused_from_then_on() {
+        let port = serve(CLOSING).await.port();
+        let connected = inside(port).await;
+        let outbound = naming(|before| vec![if before == 0 { "127.0.0.1" } else { "127.0.0.2" }]);
+        let url = format!("http://rebinding.example:{port}/");
+        assert_eq!(outbound.get(&url).await.unwrap().status, StatusCode::OK);
+        for _ in 0..2 {
+            let refused = outbound.get(&url).await;
+            assert!(matches!(refused, Err(OutboundError::Refused(Refusal::NotPublic))), "{refused:?}");
+        }
+        assert_eq!(connected.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_stands_for_a_private_address_beside_a_public_one_is_refused() {
+        let port = serve(CLOSING).await.port();
+        let connected = inside(port).await;
+        let url = format!("http://both.example:{port}/");
+        for addresses in [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"]] {
+            let refused = naming(move |_| addresses.to_vec()).get(&url).await;
+            assert!(matches!(refused, Err(OutboundError::Refused(Refusal::NotPublic))), "{refused:?}");
+        }
+        assert_eq!(connected.load(Ordering::SeqCst), 0);
+        assert!(naming(|_| vec!["127.0.0.1"]).get(&url).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_cannot_be_connected_to() {
+        let nothing = naming(|_| Vec::new()).get("http://nothing.example/").await.unwrap_err();
+        assert!(matches!(nothing, OutboundError::Unreachable(_)), "{nothing:?}");
+        let names = Names::new(Bounds::USUAL, |_| Err(io::Error::other("nobody has it")));
+        let guard = Guard::naming(&[], names);
+        let unknown = Outbound { guard, ..outbound(loopback()) }.get("http://nobody.example/").await.unwrap_err();
+        assert_eq!(unknown.description(), "it cannot be connected to: nobody has it");
     }
 
     #[tokio::test]

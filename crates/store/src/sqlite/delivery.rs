@@ -144,6 +144,14 @@ impl Deliveries for SqliteStore {
         })
         .map_err(failed("count deliveries"))
     }
+
+    fn oldest_pending(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read_now(|connection| {
+            let mut oldest = connection.prepare_cached("SELECT min(made_at) FROM delivery WHERE state = 'pending'")?;
+            oldest.query_one([], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Timestamp::from_unix_nanoseconds)))
+        })
+        .map_err(failed("look for the oldest delivery"))
+    }
 }
 
 /// A subscription, and what it has been told so far.

@@ -232,6 +232,25 @@ async fn deliveries_of_a_subscription_follow_one_another_and_those_of_others_do_
 }
 
 #[tokio::test]
+async fn the_oldest_that_is_pending_is_told_by_when_it_was_put_on_its_way() {
+    let world = World::new().await;
+    assert_eq!(world.store.oldest_pending().unwrap(), None);
+    for (id, starts) in [(1, 3), (2, 2), (3, 4)] {
+        world.subscribe(Subscription { starts_at: at(starts), ..subscription(id, EventType::RoamingStatus) }).await;
+    }
+    assert_eq!(world.store.oldest_pending().unwrap(), Some(at(2)));
+    for (id, outcome, oldest) in [
+        (2, Outcome::Again { at: at(5000) }, Some(at(2))),
+        (2, Outcome::Dead, Some(at(3))),
+        (1, Outcome::Delivered, Some(at(4))),
+        (3, Outcome::Delivered, None),
+    ] {
+        world.settle(SubscriptionId::from_bytes([id; 16]), 1, outcome).await;
+        assert_eq!(world.store.oldest_pending().unwrap(), oldest);
+    }
+}
+
+#[tokio::test]
 async fn a_replay_waits_for_nobody_and_holds_nobody_up() {
     let world = World::new().await;
     world.subscribe(subscription(1, EventType::RoamingStatus)).await;
