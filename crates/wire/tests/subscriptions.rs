@@ -399,6 +399,9 @@ fn the_requests_that_the_schema_has_are_read_and_no_others() {
             ("/config/subscriptionMaxEvents", json!(0)),
             ("/config/subscriptionMaxEvents", json!(1)),
             ("/config/subscriptionMaxEvents", json!(1.5)),
+            ("/config/subscriptionMaxEvents", json!(5.0)),
+            ("/config/subscriptionMaxEvents", json!(0.0)),
+            ("/config/subscriptionMaxEvents", json!(-1.0)),
             ("/config/subscriptionMaxEvents", json!("1")),
             ("/config/subscriptionExpireTime", json!("2036-01-01T00:00:00Z")),
             ("/config/subscriptionExpireTime", json!("2036-01-01T00:00:00")),
@@ -423,6 +426,9 @@ fn the_requests_that_the_schema_has_are_read_and_no_others() {
             (device, json!({ "phoneNumber": "12025550123" })),
             (device, json!({ "phoneNumber": "1202 555" })),
             (device, json!({ "ipv6Address": "2001:db8::1" })),
+            (device, json!({ "ipv4Address": { "publicAddress": "192.0.2.1", "publicPort": 5060.0 } })),
+            (device, json!({ "ipv4Address": { "publicAddress": "192.0.2.1", "publicPort": 5060.5 } })),
+            (device, json!({ "ipv4Address": { "publicAddress": "192.0.2.1", "publicPort": 65536.0 } })),
         ] {
             let mut body = good.clone();
             let (parent, field) = pointer.rsplit_once('/').unwrap();
