@@ -193,6 +193,7 @@ fn is_met(problem: &SubscriptionProblem, stage: Stage) -> bool {
             | Problem::FieldMissing { .. }
             | Problem::FieldInvalid { .. }
             | Problem::LineOfAnotherToken
+            | Problem::SubjectRefuses
             | Problem::IdentifierMissing
             | Problem::IdentifierUnnecessary
             | Problem::IdentifierUnsupported

@@ -197,7 +197,10 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
         | Problem::CredentialsExpired
         | Problem::ProofInvalid => (401, "UNAUTHORIZED"),
         // A line that the service is not offered for stays so: no other request and no waiting helps.
-        Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken | Problem::LineNotEligible => (403, "FORBIDDEN"),
+        Problem::ScopeMissing { .. }
+        | Problem::LineOfAnotherToken
+        | Problem::SubjectRefuses
+        | Problem::LineNotEligible => (403, "FORBIDDEN"),
         Problem::UnknownPath | Problem::UnknownLine => (404, "NOT_FOUND"),
         Problem::Internal => (500, "INTERNAL_SERVER_ERROR"),
         Problem::NeverSeen
