@@ -336,20 +336,19 @@ pub(crate) fn write_list(face: &SubscriptionFace, subscriptions: &[Subscription]
 }
 
 fn response<'a>(face: &SubscriptionFace, subscription: &'a Subscription) -> Response<'a> {
-    let expires_at = || subscription.expires_at.map(Milliseconds);
     Response {
         protocol: "HTTP",
         sink: subscription.sink.as_str(),
         types: [face.type_of(subscription.event_type).map_or("", |subscribed| subscribed.name)],
         config: Config {
             subscription_detail: Detail { device: subscription.device.as_ref().map(DeviceResponse::from) },
-            subscription_expire_time: expires_at(),
+            subscription_expire_time: subscription.requested_end.map(Milliseconds),
             subscription_max_events: subscription.max_events,
             initial_event: subscription.initial_event,
         },
         id: subscription.id.to_string(),
         starts_at: Milliseconds(subscription.starts_at),
-        expires_at: expires_at(),
+        expires_at: subscription.expires_at.map(Milliseconds),
         status: status(subscription.status),
     }
 }
