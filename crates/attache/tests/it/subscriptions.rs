@@ -299,6 +299,19 @@ fn a_sink_gets_its_credential_and_nobody_else_sees_it() {
 }
 
 #[test]
+fn a_sandbox_that_sends_events_in_clear_says_so() {
+    for (arguments, is_told) in [(&["--allow-http-sinks"][..], true), (&[], false)] {
+        let attache = Attache::with(arguments);
+        let warning = "events are sent over plain HTTP as well";
+        if is_told {
+            eventually("the log warns of it", || attache.logged().contains(warning).then_some(()));
+        }
+        assert_eq!(attache.logged().contains(warning), is_told);
+        assert_eq!(attache.facts().get("allow_http_sinks"), is_told.then_some(&json!(true)));
+    }
+}
+
+#[test]
 fn what_a_request_lacks_is_told_by_the_codes_of_the_contract() {
     let attache = sandbox();
     let sink = "https://sink.example/";
