@@ -98,6 +98,11 @@ pub enum Problem {
     /// The access token was issued for another line than the request names.
     #[error("the device in the request is not the one that the access token was issued for")]
     LineOfAnotherToken,
+    /// The access token is for no line, and the subject of the line that the request names has said no to this use.
+    #[error(
+        "the subscriber of this device has said no to this use: ask for consent, by an access token for the device"
+    )]
+    SubjectRefuses,
 
     /// Neither the token nor the request names a line.
     #[error("the device cannot be identified: name it in the request, or use a token issued for it")]
@@ -186,6 +191,7 @@ impl Problem {
             Self::ProofInvalid,
             Self::ScopeMissing { scope: Scope::new_static("device-roaming-status:read") },
             Self::LineOfAnotherToken,
+            Self::SubjectRefuses,
             Self::IdentifierMissing,
             Self::IdentifierUnnecessary,
             Self::IdentifierUnsupported,
@@ -230,21 +236,22 @@ impl Problem {
             Self::ProofInvalid => 17,
             Self::ScopeMissing { .. } => 18,
             Self::LineOfAnotherToken => 19,
-            Self::IdentifierMissing => 20,
-            Self::IdentifierUnnecessary => 21,
-            Self::IdentifierUnsupported => 22,
-            Self::IdentifiersDisagree => 23,
-            Self::UnknownLine => 24,
-            Self::LineNotEligible => 25,
-            Self::NeverSeen => 26,
-            Self::TooManyRequests { .. } => 27,
-            Self::QuotaExceeded { .. } => 28,
-            Self::NetworkUnavailable => 29,
-            Self::NetworkAnswerInvalid => 30,
-            Self::NetworkTimedOut => 31,
-            Self::Overloaded => 32,
-            Self::StoreUnavailable => 33,
-            Self::Internal => 34,
+            Self::SubjectRefuses => 20,
+            Self::IdentifierMissing => 21,
+            Self::IdentifierUnnecessary => 22,
+            Self::IdentifierUnsupported => 23,
+            Self::IdentifiersDisagree => 24,
+            Self::UnknownLine => 25,
+            Self::LineNotEligible => 26,
+            Self::NeverSeen => 27,
+            Self::TooManyRequests { .. } => 28,
+            Self::QuotaExceeded { .. } => 29,
+            Self::NetworkUnavailable => 30,
+            Self::NetworkAnswerInvalid => 31,
+            Self::NetworkTimedOut => 32,
+            Self::Overloaded => 33,
+            Self::StoreUnavailable => 34,
+            Self::Internal => 35,
         }
     }
 
@@ -272,6 +279,7 @@ impl Problem {
             Self::ProofInvalid => "proof_invalid",
             Self::ScopeMissing { .. } => "scope_missing",
             Self::LineOfAnotherToken => "line_of_another_token",
+            Self::SubjectRefuses => "subject_refuses",
             Self::IdentifierMissing => "identifier_missing",
             Self::IdentifierUnnecessary => "identifier_unnecessary",
             Self::IdentifierUnsupported => "identifier_unsupported",

@@ -3,7 +3,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    ClientId, DeviceIdentifier, EventType, Id, LineId, Notice, PublisherName, Purpose, Scope, StoreError, Timestamp,
+    ClientId, DeviceIdentifier, EventType, Id, LineId, Notice, PublisherName, Purpose, Scope, Status, StoreError,
+    Timestamp,
 };
 
 /// The identifier of a [`Subscription`].
@@ -40,10 +41,14 @@ pub struct Subscription {
     pub initial_event: Option<bool>,
     /// After how many events it ends.
     pub max_events: Option<u32>,
-    /// When it ends.
+    /// When its client asked that it end; `None` where the request was silent.
+    pub requested_end: Option<Timestamp>,
+    /// When it ends: as its client asked, else as the operator has it.
     pub expires_at: Option<Timestamp>,
     /// When it began.
     pub starts_at: Timestamp,
+    /// When it ended, for whatever reason.
+    pub ended_at: Option<Timestamp>,
     /// Whether it lives.
     pub status: SubscriptionStatus,
     /// How many events were made for it, delivered or not.
@@ -194,6 +199,8 @@ pub enum Kept {
     /// Its client was removed meanwhile; or it was made with a token for the line, whose subscriber has withdrawn
     /// consent.
     RightGone,
+    /// It was made without the line's subscriber, who has said no to just this.
+    Refused,
 }
 
 /// Which subscriptions a list shall have: those that meet every condition that is set.
@@ -215,9 +222,21 @@ pub struct SubscriptionFilter {
 /// transaction, for [`crate::Deliveries`] to be found.
 #[async_trait]
 pub trait Subscriptions: Send + Sync {
-    /// Keeps a new one, and that it has started; and how things stand, if it wants to be told that. What it
-    /// rests on is looked at in the same transaction, so that none begins after that has ended.
-    async fn begin(&self, new: Subscription, key: Option<IdempotencyKey>) -> Result<Kept, StoreError>;
+    /// Keeps a new one, and that it has started; and how things stand, if it wants to be told that and the network
+    /// has told it (`observed`) when it was asked for this. What it rests on is looked at in the same transaction, so
+    /// that none begins after that has ended.
+    ///
+    /// A key that another request had is looked at first. It is free again when what came of that was deleted.
+    async fn begin(
+        &self,
+        new: Subscription,
+        observed: Option<Status>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Kept, StoreError>;
+
+    /// What came of a request of this client that was sent before under this key: [`Kept::Again`] or
+    /// [`Kept::OtherRequest`].
+    fn kept(&self, client: ClientId, key: &IdempotencyKey) -> Result<Option<Kept>, StoreError>;
 
     /// The subscription of this identifier.
     fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError>;

@@ -81,9 +81,20 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = jiff::Error;
 
+    /// A time that is later or earlier than this type reaches is read as the end of its range.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<jiff::Timestamp>().map(Self::from)
+        let read = text.parse::<jiff::Timestamp>().map(Self::from);
+        read.or_else(|error| out_of_range(text).ok_or(error))
     }
+}
+
+/// The end of the range that a time lies beyond which is a time, but none of the time library's: that ends some hours
+/// before the year 9999 does.
+fn out_of_range(text: &str) -> Option<Timestamp> {
+    let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+    let local = pieces.date().to_datetime(pieces.time()?);
+    let is_beyond = pieces.to_numeric_offset()?.to_timestamp(local).is_err();
+    is_beyond.then_some(Timestamp(if local.year() < 1970 { i64::MIN } else { i64::MAX }))
 }
 
 impl Serialize for Timestamp {
@@ -133,6 +144,26 @@ mod tests {
     fn it_is_dated_as_http_does() {
         let timestamp: Timestamp = "1994-11-06T08:49:37.5Z".parse().unwrap();
         assert_eq!(timestamp.http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn a_time_beyond_the_range_is_the_end_of_it_and_one_that_never_is_is_none() {
+        let last = Timestamp::from_unix_nanoseconds(i64::MAX);
+        for text in [
+            "2262-04-12T00:00:00Z",
+            "2999-01-01T00:00:00Z",
+            "9999-12-30T21:59:59Z",
+            "9999-12-30T22:00:01Z",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999999999-23:59",
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap(), last, "{text}");
+        }
+        let first: Timestamp = "0000-01-01T00:00:00+23:59".parse().unwrap();
+        assert_eq!(first, Timestamp::from_unix_nanoseconds(i64::MIN));
+        for text in ["9999-12-32T00:00:00Z", "9999-12-31T25:00:00Z", "9999-12-31T23:59:59", "9999-12-31"] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 
     #[test]

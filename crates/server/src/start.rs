@@ -215,7 +215,17 @@ impl Server {
         server.run_tasks();
         server.retain_audit();
         server.announce().map_err(in_data_dir)?;
+        server.warn_of_deviations();
         Ok(server)
+    }
+
+    /// Says what is served otherwise than the contracts have it, where that was asked for.
+    fn warn_of_deviations(&self) {
+        if self.app.settings.sinks.allow_http {
+            tracing::warn!(
+                "events are sent over plain HTTP as well (allow_http_sinks), which the contracts do not allow"
+            );
+        }
     }
 
     /// The addresses that it listens on for applications.

@@ -9,8 +9,9 @@ use std::{collections::BTreeSet, fmt, marker::PhantomData};
 use attache_core::Problem;
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
+use serde_json::Number;
 
 /// A value that is written as a JSON object and as nothing else.
 #[derive(Debug)]
@@ -63,6 +64,21 @@ impl<'de> Deserialize<'de> for FieldNames {
 /// For optional fields, beside `#[serde(default)]`: what is there must be a value, not `null`.
 pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// The integer, not below zero, that a number is. JSON Schema counts one whose fraction is zero as one, however it is
+/// written: `5060.0` is 5060.
+pub(crate) fn integer(number: &Number) -> Option<u64> {
+    // Only such a number prints without fraction and exponent. What is added takes the sign off zero.
+    let whole = || number.as_f64().and_then(|value| (value + 0.0).to_string().parse().ok());
+    number.as_u64().or_else(whole)
+}
+
+/// For optional ports, as [`present`].
+pub(crate) fn present_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    let number = Number::deserialize(deserializer)?;
+    let port = integer(&number).and_then(|number| u16::try_from(number).ok());
+    port.map(Some).ok_or_else(|| D::Error::custom("expected an integer from 0 to 65535"))
 }
 
 /// Reads the body of a request.

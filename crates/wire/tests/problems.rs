@@ -145,6 +145,7 @@ fn what_an_operator_looks_for_is_a_server_error_and_what_a_client_can_mend_is_no
                 (Problem::CredentialsExpired, 401),
                 (Problem::ScopeMissing { scope: face.scope.clone() }, 403),
                 (Problem::LineOfAnotherToken, 403),
+                (Problem::SubjectRefuses, 403),
                 (Problem::MethodNotAllowed { allow: "POST" }, 405),
                 (Problem::BodyTimedOut, 408),
                 (Problem::LengthRequired, 411),

@@ -102,8 +102,10 @@ fn subscription(face: &SubscriptionFace, event_type: EventType, device: Option<D
         credential: None,
         initial_event: Some(true),
         max_events: Some(5),
+        requested_end: Some("2027-01-17T13:18:23.682Z".parse().unwrap()),
         expires_at: Some("2027-01-17T13:18:23.682Z".parse().unwrap()),
         starts_at: "2026-01-17T13:18:23.682Z".parse().unwrap(),
+        ended_at: None,
         status: SubscriptionStatus::Active,
         events_made: 0,
     }
@@ -243,6 +245,47 @@ fn every_answer_is_what_the_contract_says() {
                 assert_eq!(serde_json::from_slice::<Value>(&list).unwrap(), json!([written]));
             }
         }
+    }
+}
+
+#[test]
+fn the_end_that_was_asked_for_is_told_from_the_one_that_was_decided() {
+    let end = "2027-01-17T13:18:23.682Z";
+    for face in PUBLISHERS.iter().flat_map(|publisher| publisher.subscriptions) {
+        let subscription = subscription(face, face.types[0].event_type, None);
+        for (requested_end, expected) in [(subscription.requested_end, json!(end)), (None, Value::Null)] {
+            let subscription = Subscription { requested_end, ..subscription.clone() };
+            let written: Value = serde_json::from_slice(&(face.write)(face, &subscription)).unwrap();
+            let asked = if face.api == "device-status" { &written } else { &written["config"] };
+            assert_eq!(
+                (&asked["subscriptionExpireTime"], &written["expiresAt"]),
+                (&expected, &json!(end)),
+                "{}",
+                face.path
+            );
+        }
+    }
+}
+
+#[test]
+fn device_status_tells_when_a_subscription_ended_for_whatever_reason() {
+    let face = &camara::device_status::v0_5_subscriptions::FACE;
+    let (end, sooner, later) = ("2027-01-17T13:18:23.682Z", "2026-05-01T00:00:00.000Z", "2027-01-17T13:18:24.682Z");
+    for (expires_at, ended_at, expected) in [
+        (None, None, Value::Null),
+        (Some(end), None, json!(end)),
+        (None, Some(sooner), json!(sooner)),
+        (Some(end), Some(sooner), json!(sooner)),
+        // What has expired did so at its time, however soon that was seen.
+        (Some(end), Some(later), json!(end)),
+    ] {
+        let subscription = Subscription {
+            expires_at: expires_at.map(|time| time.parse().unwrap()),
+            ended_at: ended_at.map(|time| time.parse().unwrap()),
+            ..subscription(face, EventType::RoamingOn, None)
+        };
+        let written: Value = serde_json::from_slice(&(face.write)(face, &subscription)).unwrap();
+        assert_eq!(written["expiresAt"], expected, "{expires_at:?} {ended_at:?}");
     }
 }
 
@@ -399,6 +442,9 @@ fn the_requests_that_the_schema_has_are_read_and_no_others() {
             ("/config/subscriptionMaxEvents", json!(0)),
             ("/config/subscriptionMaxEvents", json!(1)),
             ("/config/subscriptionMaxEvents", json!(1.5)),
+            ("/config/subscriptionMaxEvents", json!(5.0)),
+            ("/config/subscriptionMaxEvents", json!(0.0)),
+            ("/config/subscriptionMaxEvents", json!(-1.0)),
             ("/config/subscriptionMaxEvents", json!("1")),
             ("/config/subscriptionExpireTime", json!("2036-01-01T00:00:00Z")),
             ("/config/subscriptionExpireTime", json!("2036-01-01T00:00:00")),
@@ -423,6 +469,9 @@ fn the_requests_that_the_schema_has_are_read_and_no_others() {
             (device, json!({ "phoneNumber": "12025550123" })),
             (device, json!({ "phoneNumber": "1202 555" })),
             (device, json!({ "ipv6Address": "2001:db8::1" })),
+            (device, json!({ "ipv4Address": { "publicAddress": "192.0.2.1", "publicPort": 5060.0 } })),
+            (device, json!({ "ipv4Address": { "publicAddress": "192.0.2.1", "publicPort": 5060.5 } })),
+            (device, json!({ "ipv4Address": { "publicAddress": "192.0.2.1", "publicPort": 65536.0 } })),
         ] {
             let mut body = good.clone();
             let (parent, field) = pointer.rsplit_once('/').unwrap();

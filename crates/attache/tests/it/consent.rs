@@ -14,6 +14,8 @@ const LINE: &str = "+33639980001";
 const HINT: &str = "tel:+33639980001";
 /// The line whose subscriber never answers.
 const SILENT: &str = "+33639980009";
+/// The line whose subscriber says no.
+const DENYING: &str = "+33639980021";
 
 const SCOPE: &str = "dpv:FraudPreventionAndDetection device-roaming-status:read";
 const ROAMING: &str = "/device-roaming-status/v1/retrieve";
@@ -85,6 +87,49 @@ fn a_withdrawn_consent_ends_its_tokens_at_once_and_no_others() {
     attache.start();
     assert_eq!(ask(&attache, &token).status, 401, "what was withdrawn stays so");
     assert_eq!(ask(&attache, &of_another_purpose).status, 200, "and what was granted");
+}
+
+#[test]
+fn who_asks_nobody_does_not_pass_over_a_no() {
+    const SUBSCRIPTIONS: &str = "/device-roaming-status-subscriptions/v0.8/subscriptions";
+    const ON: &str = "org.camaraproject.device-roaming-status-subscriptions.v0.roaming-on";
+    let attache = Attache::sandbox();
+    let create = format!("device-roaming-status-subscriptions:{ON}:create");
+    let both = |purpose: &str| format!("{purpose} device-roaming-status:read {create}");
+    let fraud = both("dpv:FraudPreventionAndDetection");
+    let itself = CAMARA.two_legged(&attache, &fraud);
+    let for_another_purpose = CAMARA.two_legged(&attache, &both("dpv:ServiceProvision"));
+    let query = |token: &str, line: &str| {
+        attache.post(ROAMING).bearer(token).json(&json!({"device": {"phoneNumber": line}})).send()
+    };
+    let subscribe = |token: &str, line: &str| {
+        let body = json!({
+            "protocol": "HTTP", "sink": "https://sink.example/", "types": [ON],
+            "config": {"subscriptionDetail": {"device": {"phoneNumber": line}}},
+        });
+        attache.post(SUBSCRIPTIONS).bearer(token).json(&body).send()
+    };
+    let are = |token: &str, line: &str| (query(token, line).status, subscribe(token, line).status);
+    // Nobody has said anything; then yes.
+    assert_eq!(are(&itself, LINE), (200, 201));
+    CAMARA.three_legged(&attache, LINE, &fraud);
+    assert_eq!(are(&itself, LINE), (200, 201));
+    // Then no, to just this client, purpose, scope and line.
+    withdraw(&attache, LINE, &json!({"purpose": "dpv:FraudPreventionAndDetection"}));
+    for answer in [query(&itself, LINE), subscribe(&itself, LINE)] {
+        assert_eq!((answer.status, answer.text("code").as_str()), (403, "PERMISSION_DENIED"), "{}", answer.body);
+    }
+    assert_eq!(are(&for_another_purpose, LINE), (200, 201));
+    assert_eq!(are(&itself, "+33639980004"), (200, 201));
+    // Of one scope it is no word about the other.
+    CAMARA.three_legged(&attache, LINE, SCOPE);
+    assert_eq!(are(&itself, LINE), (200, 403));
+    CAMARA.three_legged(&attache, LINE, &fraud);
+    assert_eq!(are(&itself, LINE), (200, 201));
+    // A no to the question is one as well.
+    assert_eq!(are(&itself, DENYING), (200, 201));
+    begin(&attache, DENYING);
+    assert_eq!(are(&itself, DENYING), (403, 201));
 }
 
 #[test]

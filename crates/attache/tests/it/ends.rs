@@ -9,7 +9,7 @@ use crate::{
     faces::CAMARA,
     harness::{Attache, eventually},
     sink::{Event, Sink},
-    subscriptions::{Api, LINE, ROAMING, Subscriber, id_of, roam},
+    subscriptions::{Api, LINE, OTHER_LINE, ROAMING, Subscriber, id_of, roam},
 };
 
 /// A line that is removed.
@@ -71,7 +71,7 @@ const VERSIONS: [(Api, &str, &str); 8] = [
 ];
 
 /// So many seconds from now, as the server's own clock has it.
-fn in_seconds(seconds: u32) -> String {
+pub(crate) fn in_seconds(seconds: u32) -> String {
     let date = Command::new("date").args(["-u", "-d", &format!("+{seconds} seconds"), "+%Y-%m-%dT%H:%M:%SZ"]).output();
     String::from_utf8(date.unwrap().stdout).unwrap().trim().to_owned()
 }
@@ -144,6 +144,9 @@ fn every_version_tells_every_reason() {
     for (id, (reason, last)) in &expected {
         let end = &ends[id];
         assert_eq!((&end.body["data"]["terminationReason"], end.name()), (&json!(reason), *last), "{}", end.body);
+        // What names a line that is gone is gone with it.
+        let device = (*reason != "NETWORK_TERMINATED").then(|| json!({"phoneNumber": LINE}));
+        assert_eq!(end.body["data"].get("device"), device.as_ref(), "{}", end.body);
         if *reason == "ACCESS_TOKEN_EXPIRED" {
             assert!(end.body["time"].as_str().unwrap()[..19] < token_ends[..19], "it is told in time: {}", end.body);
             assert!(end.head.contains("authorization: bearer t"));
@@ -153,21 +156,29 @@ fn every_version_tells_every_reason() {
     }
 }
 
+/// Device Status 0.5, which has a model of its own.
+const DEVICE_STATUS: Api = Api { path: "/device-status/v0/subscriptions", name: "", prefix: "" };
+const DEVICE_STATUS_SCOPE: &str = "dpv:FraudPreventionAndDetection device-status:subscriptions:create \
+                                   device-status:subscriptions:read device-status:subscriptions:delete";
+
+/// A request for a subscription of Device Status 0.5.
+fn body_of_device_status(sink: &Sink, line: &str) -> Value {
+    json!({
+        "subscriptionDetail": {
+            "device": {"phoneNumber": line.trim_start_matches('+')}, "type": "org.camaraproject.device-status.v0.roaming-on",
+        },
+        "webhook": {"notificationUrl": sink.url()},
+    })
+}
+
 #[test]
 fn device_status_tells_its_two_reasons_and_no_deletion() {
     let attache = sandbox();
     let sink = Sink::open();
-    let scope = "dpv:FraudPreventionAndDetection device-status:subscriptions:create device-status:subscriptions:read \
-                 device-status:subscriptions:delete";
-    let api = Api { path: "/device-status/v0/subscriptions", name: "", prefix: "" };
-    let shop = Subscriber { attache: &attache, api, token: CAMARA.two_legged(&attache, scope) };
+    let token = CAMARA.two_legged(&attache, DEVICE_STATUS_SCOPE);
+    let shop = Subscriber { attache: &attache, api: DEVICE_STATUS, token };
     let make = |line: &str, expires: Option<String>| {
-        let mut body = json!({
-            "subscriptionDetail": {
-                "device": {"phoneNumber": line.trim_start_matches('+')}, "type": "org.camaraproject.device-status.v0.roaming-on",
-            },
-            "webhook": {"notificationUrl": sink.url()},
-        });
+        let mut body = body_of_device_status(&sink, line);
         if let Some(expires) = expires {
             body["subscriptionExpireTime"] = json!(expires);
         }
@@ -181,7 +192,56 @@ fn device_status_tells_its_two_reasons_and_no_deletion() {
     for (id, reason) in [(expired, "SUBSCRIPTION_EXPIRED"), (terminated, "NETWORK_TERMINATED")] {
         assert_eq!(ends[&id].body["data"]["terminationReason"], reason);
         assert_eq!(ends[&id].name(), "subscription-ends");
+        assert_eq!(ends[&id].body["data"].get("device").is_some(), reason == "SUBSCRIPTION_EXPIRED", "a line is gone");
+        // It has no status, so when it ended is all that tells one which has from one that lives.
+        let now = in_seconds(1);
+        let read = shop.get(&id).json();
+        assert!(read["expiresAt"].as_str().is_some_and(|ended| ended[..19] <= now[..19]), "{reason}: {read}");
+        assert!(shop.list().as_array().unwrap().contains(&read));
     }
+    let alive = make(LINE, None);
+    assert_eq!(shop.get(&alive).json().get("expiresAt"), None);
+}
+
+#[test]
+fn every_version_tells_that_the_subscriber_does_not_consent_any_more_and_nothing_after_that() {
+    let attache = sandbox();
+    let sink = Sink::open();
+    // By its subscription, how its sink is told, and whether with a description.
+    let mut expected: HashMap<String, (&str, bool)> = HashMap::new();
+    for (api, event, last) in VERSIONS {
+        let is_oldest = api.path.contains("/v0.6/");
+        let with_token = api.three_legged(&attache, LINE, &[event]);
+        let named = is_oldest.then_some(LINE);
+        expected.insert(id_of(&with_token.subscribe(&api.body(event, &sink.url(), named))), (last, !is_oldest));
+        let itself = api.two_legged(&attache, &[event]);
+        expected.insert(id_of(&itself.subscribe(&api.body(event, &sink.url(), Some(LINE)))), (last, !is_oldest));
+    }
+    for token in
+        [CAMARA.three_legged(&attache, LINE, DEVICE_STATUS_SCOPE), CAMARA.two_legged(&attache, DEVICE_STATUS_SCOPE)]
+    {
+        let shop = Subscriber { attache: &attache, api: DEVICE_STATUS, token };
+        let made = shop.subscribe(&body_of_device_status(&sink, LINE));
+        expected.insert(made["subscriptionId"].as_str().unwrap().to_owned(), ("subscription-ends", false));
+    }
+    attache.admin(Method::POST, &format!("/admin/v1/lines/{LINE}/consents/withdraw")).json(&json!({})).says(200);
+    roam(&attache, "DE");
+    attache.change(LINE, "reach", &json!({"data": false, "sms": true}));
+    let ends = ends(&sink, expected.len());
+    for (id, (last, is_described)) in &expected {
+        let (name, data) = (ends[id].name(), &ends[id].body["data"]);
+        assert_eq!((name, &data["terminationReason"]), (*last, &json!("NETWORK_TERMINATED")), "{data}");
+        let description = is_described.then(|| json!("the subscriber does not consent any more"));
+        assert_eq!(data.get("terminationDescription"), description.as_ref(), "{data}");
+    }
+    // Whoever is asked later is told as well: so what would have been told before has been.
+    let witness = Sink::open();
+    let other = ROAMING.two_legged(&attache, &["roaming-on"]);
+    other.subscribe(&ROAMING.body("roaming-on", &witness.url(), Some(OTHER_LINE)));
+    attache.change(OTHER_LINE, "roam", &json!({"country": "DE"}));
+    assert_eq!(witness.names(2), ["subscription-started", "roaming-on"]);
+    let told = sink.events();
+    assert!(told.iter().all(|event| event.name().starts_with("subscription-")), "{:?}", sink.names(told.len()));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     contracts::Contract,
+    ends::in_seconds,
     faces::{App, CAMARA},
-    harness::{Answer, Attache, Request},
+    harness::{Answer, Attache, Request, eventually},
     sink::Sink,
 };
 
@@ -401,6 +402,8 @@ fn faults_of_requests(version: Version) -> Vec<(Change, [&'static str; 3])> {
         (("events that are no number", "/config/subscriptionMaxEvents", Some(json!("1"))), INVALID),
         (("an end that is over", "/config/subscriptionExpireTime", Some(json!("2020-01-01T00:00:00Z"))), RANGE),
         (("an end too far away", "/config/subscriptionExpireTime", Some(json!("2999-01-01T00:00:00Z"))), RANGE),
+        (("an end after all others", "/config/subscriptionExpireTime", Some(json!("9999-12-31T23:59:59Z"))), RANGE),
+        (("a part of an event", "/config/subscriptionMaxEvents", Some(json!(1.5))), INVALID),
         (("an initial event that is neither", "/config/initialEvent", Some(json!("yes"))), INVALID),
         (("a credential of no type", "/sinkCredential", credential(json!({ "credentialType": null }))), INVALID),
         (
@@ -462,6 +465,7 @@ fn faults_of_own_requests(version: Version) -> Vec<Change> {
         ("an address that is not public", "/webhook/notificationUrl", Some(json!("https://169.254.169.254/"))),
         ("a token that is none", "/webhook/notificationAuthToken", Some(json!("a b"))),
         ("an end that is over", "/subscriptionExpireTime", Some(json!("2020-01-01T00:00:00Z"))),
+        ("an end after all others", "/subscriptionExpireTime", Some(json!("9999-12-31T23:59:59Z"))),
     ];
     faults.extend(NO_TIMES.map(|time| ("an end that is no time", "/subscriptionExpireTime", Some(json!(time)))));
     faults
@@ -504,6 +508,114 @@ fn every_fault_of_a_request_is_told_by_the_code_of_its_version() {
             shop.subscribe(&changed(&good, &("a time", place, Some(json!(time)))));
         }
     }
+}
+
+#[test]
+fn numbers_and_times_are_taken_in_every_form_that_the_contract_allows() {
+    let attache = Attache::sandbox();
+    for version in VERSIONS.into_iter().filter(|version| version.generation != Own) {
+        let shop = Caller::two_legged(&attache, version);
+        let mut body = version.body(version.events[0], SINK, Some(number(LINE)));
+        body["config"]["subscriptionMaxEvents"] = json!(5.0);
+        body["sinkCredential"] = json!({
+            "credentialType": "ACCESSTOKEN", "accessToken": "t", "accessTokenType": "bearer",
+            "accessTokenExpiresUtc": "9999-12-31T23:59:59Z",
+        });
+        let made = shop.subscribe(&body);
+        assert_eq!(made["config"]["subscriptionMaxEvents"].as_u64(), Some(5), "{}: {made}", version.folder);
+    }
+}
+
+#[test]
+fn the_end_that_the_operator_decides_is_not_told_as_one_that_was_asked_for() {
+    let attache = Attache::with_environment(&[], &[("ATTACHE_SUBSCRIPTION_LIFETIME", "2h")]);
+    for version in VERSIONS {
+        let shop = Caller::two_legged(&attache, version);
+        let made = shop.subscribe(&version.body(version.events[0], SINK, Some(number(LINE))));
+        let read = shop.get(&version.id_of(&made)).json();
+        let listed = shop.list().json()[0].clone();
+        for shown in [&made, &read, &listed] {
+            let asked = if version.generation == Own { shown } else { &shown["config"] };
+            let name = version.folder;
+            assert!(shown["expiresAt"].is_string() && asked.get("subscriptionExpireTime").is_none(), "{name}: {shown}");
+        }
+    }
+}
+
+/// Asks for a subscription by a key of its version's.
+fn post_by_key(caller: &Caller<'_>, body: &Value) -> Answer {
+    let request = caller.attache.post(caller.version.path).json(body);
+    caller.held("post", "/subscriptions", request.header("idempotency-key", caller.version.folder))
+}
+
+#[test]
+fn a_request_that_is_sent_again_with_its_key_is_answered_as_before_whatever_has_happened_since() {
+    let attache = Attache::sandbox();
+    let network =
+        |state: &str| attache.admin(Method::PUT, "/admin/v1/network").json(&json!({"state": state})).says(200);
+    let made: Vec<_> = VERSIONS
+        .into_iter()
+        .map(|version| {
+            let shop = Caller::two_legged(&attache, version);
+            let mut body = version.body(version.events[0], SINK, Some(number(LINE)));
+            let asked = if version.generation == Own { &mut body } else { &mut body["config"] };
+            asked["subscriptionExpireTime"] = json!(in_seconds(4));
+            let made = post_by_key(&shop, &body);
+            assert_eq!(made.status, 201, "{}: {}", version.folder, made.body);
+            (shop, body, version.id_of(&made.json()))
+        })
+        .collect();
+
+    // Another body, or the same for another purpose, is another request.
+    let other = |version: Version| version.body(version.events[0], SINK, Some(number(OTHER_LINE)));
+    for (shop, body, _) in &made {
+        let version = shop.version;
+        let purpose = version.all_scopes().replace(PURPOSE, "dpv:ServiceProvision");
+        let otherwise = shop.with(CAMARA.two_legged(&attache, &purpose));
+        for answer in [post_by_key(shop, &other(version)), post_by_key(&otherwise, body)] {
+            let expected = version.of(["CONFLICT", "CONFLICT", "ALREADY_EXISTS", "ALREADY_EXISTS"]);
+            assert_eq!((answer.status, answer.text("code").as_str()), (409, expected), "{}", version.folder);
+        }
+    }
+
+    // The network is not asked again, nor the time.
+    network("failing");
+    for (shop, body, id) in &made {
+        eventually("its time is over", || {
+            let shown = shop.get(id).json();
+            (shown["expiresAt"].as_str().unwrap()[..19] < in_seconds(0)[..19]).then_some(())
+        });
+        let again = post_by_key(shop, body);
+        assert_eq!((again.status, shop.version.id_of(&again.json()).as_str()), (201, id.as_str()), "{}", again.body);
+    }
+    network("up");
+
+    // What was deleted can be asked for anew, if it can be asked for.
+    for (shop, body, id) in &made {
+        let version = shop.version;
+        assert_eq!(shop.delete(id).status, 204, "{}", version.folder);
+        let expected = version.of(["INVALID_ARGUMENT", "INVALID_ARGUMENT", "OUT_OF_RANGE", "OUT_OF_RANGE"]);
+        let refused = post_by_key(shop, body);
+        assert_eq!((refused.status, refused.text("code").as_str()), (400, expected), "{}", version.folder);
+        let anew = post_by_key(shop, &other(version));
+        assert_eq!(anew.status, 201, "{}: {}", version.folder, anew.body);
+        assert!(version.id_of(&anew.json()) != *id && !anew.body.contains("DELETED"), "{}", anew.body);
+    }
+}
+
+#[test]
+fn a_request_that_is_sent_again_as_its_sinks_credential_ends_is_answered_as_before() {
+    let attache = Attache::sandbox();
+    let shop = Caller::two_legged(&attache, ROAMING_0_8);
+    let mut body = ROAMING_0_8.body("roaming-on", SINK, Some(number(LINE)));
+    body["sinkCredential"] = json!({
+        "credentialType": "ACCESSTOKEN", "accessToken": "t", "accessTokenType": "bearer",
+        "accessTokenExpiresUtc": in_seconds(64),
+    });
+    let made = post_by_key(&shop, &body).json();
+    let ended =
+        eventually("it ends", || Some(post_by_key(&shop, &body)).filter(|answer| answer.json()["status"] == "EXPIRED"));
+    assert_eq!((ended.status, &ended.json()["id"]), (201, &made["id"]));
 }
 
 #[test]

@@ -261,6 +261,27 @@ fn the_first_event_tells_how_things_stand_and_counts() {
 }
 
 #[test]
+fn the_first_event_tells_no_more_than_the_network_would() {
+    let attache = sandbox();
+    let (sink, network_sink) = (Sink::open(), Sink::open());
+    roam(&attache, "DE");
+    attache.admin(Method::PUT, "/admin/v1/network").json(&json!({"state": "unknowing"})).says(200);
+    let shop = ROAMING.two_legged(&attache, &["roaming-status"]);
+    let curious = NETWORK_TYPE.two_legged(&attache, &["network-type-changed"]);
+    for (shop, event, sink) in [(&shop, "roaming-status", &sink), (&curious, "network-type-changed", &network_sink)] {
+        let mut body = shop.api.body(event, &sink.url(), Some(LINE));
+        body["config"]["initialEvent"] = json!(true);
+        shop.subscribe(&body);
+    }
+    // As to a question: that is not known, and not where the line is, nothing is told of.
+    assert_eq!(network_sink.received(2)[1].body["data"]["connectedNetworkType"], "UNKNOWN");
+    attache.admin(Method::PUT, "/admin/v1/network").json(&json!({"state": "up"})).says(200);
+    attache.change(LINE, "home", &json!({}));
+    let events = sink.received(2);
+    assert_eq!((events[1].name(), &events[1].body["data"]["roaming"]), ("roaming-status", &json!(false)));
+}
+
+#[test]
 fn a_sink_gets_its_credential_and_nobody_else_sees_it() {
     let attache = sandbox();
     let sink = Sink::open();
@@ -299,6 +320,19 @@ fn files_below(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         std::fs::read(&path).map(|bytes| vec![(path, bytes)]).unwrap_or_default()
     };
     entries.flat_map(below).collect()
+}
+
+#[test]
+fn a_sandbox_that_sends_events_in_clear_says_so() {
+    for (arguments, is_told) in [(&["--allow-http-sinks"][..], true), (&[], false)] {
+        let attache = Attache::with(arguments);
+        let warning = "events are sent over plain HTTP as well";
+        if is_told {
+            eventually("the log warns of it", || attache.logged().contains(warning).then_some(()));
+        }
+        assert_eq!(attache.logged().contains(warning), is_told);
+        assert_eq!(attache.facts().get("allow_http_sinks"), is_told.then_some(&json!(true)));
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use attache_wire::{PUBLISHERS, Publisher};
 
 pub(crate) use book::{Answer, ConsentBook};
 
-use crate::{app::App, sandbox};
+use crate::{app::App, sandbox, token::Token};
 
 /// What a client wants to use.
 #[derive(Clone, Copy)]
@@ -75,6 +75,16 @@ pub(crate) async fn basis(app: &App, wanted: Use<'_>) -> Option<LegalBasis> {
 /// the policy, if that is not consent.
 pub(crate) fn basis_unasked(app: &App, home: Plmn, api: &str, purpose: &Purpose) -> Option<LegalBasis> {
     Some(app.policy.basis(home, api, purpose)).filter(|basis| !basis.needs_consent())
+}
+
+/// Whether a client that was not identified to the subject may use a line: nobody was asked for that, but who has said
+/// no to just this use is not passed over.
+///
+/// # Errors
+/// [`Problem::SubjectRefuses`].
+pub(crate) fn permit_unasked(app: &App, token: &Token, line: LineId, scope: &Scope) -> Result<(), Problem> {
+    let said = app.consents.find(token.client, line, &token.purpose, scope);
+    if said.is_none_or(|said| said.is_in_force()) { Ok(()) } else { Err(Problem::SubjectRefuses) }
 }
 
 /// As [`settle`], but nobody has an answer ready.

@@ -281,12 +281,14 @@ impl World {
             credential: None,
             initial_event: None,
             max_events: None,
+            requested_end: None,
             expires_at: None,
             starts_at: SystemClock.now(),
+            ended_at: None,
             status: SubscriptionStatus::Active,
             events_made: 0,
         };
-        assert!(matches!(self.store.begin(new, None).await.unwrap(), Kept::New(_)));
+        assert!(matches!(self.store.begin(new, None, None).await.unwrap(), Kept::New(_)));
         id
     }
 

@@ -247,6 +247,8 @@ mod tests {
                 starts_at: at(0),
                 status: SubscriptionStatus::Active,
                 events_made: 0,
+                requested_end: None,
+                ended_at: None,
             },
             as_of: 0,
         }

@@ -282,6 +282,9 @@ async fn look(
     if let Some(limiter) = &trail.limiter {
         limiter.take(app.clock.now())?;
     }
+    if token.line.is_none() {
+        consent::permit_unasked(app, token, identified.line, &face.scope)?;
+    }
     let line = match app.network.observe(identified.line).await {
         // The line of the token is gone: its number may have passed to somebody else.
         Err(Problem::UnknownLine) if token.line.is_some() => return Err(Problem::CredentialsInvalid),

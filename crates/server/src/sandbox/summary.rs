@@ -21,6 +21,9 @@ const LINES_TOLD: usize = 1_000;
 #[expect(missing_docs, reason = "the fields are the words of the JSON document, which docs/sandbox.md describes")]
 pub struct Summary {
     pub mode: &'static str,
+    /// Whether events are sent over plain HTTP as well, against the contracts; absent where they are not.
+    #[serde(skip_serializing_if = "is_false")]
+    pub allow_http_sinks: bool,
     pub publishers: BTreeMap<&'static str, PublisherSummary>,
     pub lines: Vec<LineSummary>,
 }
@@ -116,6 +119,11 @@ const fn is_true(flag: &bool) -> bool {
     *flag
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as above")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 impl LineSummary {
     fn of(app: &App, line: &Line) -> Self {
         let takes_access_identifiers =
@@ -189,6 +197,7 @@ pub(crate) fn summary(app: &App) -> Summary {
     });
     Summary {
         mode: app.settings.mode.as_str(),
+        allow_http_sinks: app.settings.sinks.allow_http,
         publishers: publishers.collect(),
         lines: app
             .simulator

@@ -11,7 +11,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 
-use super::{Done, Trail, unavailable};
+use super::{Done, Trail, limited, stored, unavailable};
 use crate::{
     app::App,
     consent,
@@ -37,12 +37,22 @@ pub(super) async fn create(
     let wanted = (face.read)(face, &body)?;
     trail.subject = token.line;
     let scope = permit(token, face, &wanted)?;
+    let key = key.map(|key| IdempotencyKey { key, request: fingerprint(face, token, &body) });
+    if let Some(key) = key.clone() {
+        let client = token.client;
+        if let Some(kept) = stored(app, move |store| store.kept(client, &key)).await? {
+            // Neither the time nor the network that the request met is asked of it again.
+            limited(app, trail)?;
+            return answer(face, token, kept, trail);
+        }
+    }
     let identified =
         identify_line(app.network.as_ref(), &app.settings.supported_identifiers, face, token.line, &wanted.device)
             .await?;
     trail.subject = Some(identified.line);
-    if let Some(limiter) = &trail.limiter {
-        limiter.take(app.clock.now())?;
+    limited(app, trail)?;
+    if token.line.is_none() {
+        consent::permit_unasked(app, token, identified.line, &scope)?;
     }
     let line = match app.network.observe(identified.line).await {
         // The line of the token is gone: its number may have passed to somebody else.
@@ -78,18 +88,26 @@ pub(super) async fn create(
         credential,
         initial_event: wanted.initial_event,
         max_events: wanted.max_events,
+        requested_end: wanted.expires_at,
         expires_at: wanted.expires_at.or_else(|| lifetime.map(|lifetime| now.plus(lifetime))),
         starts_at: now,
+        ended_at: None,
         status: SubscriptionStatus::Active,
         events_made: 0,
     };
-    let key = key.map(|key| IdempotencyKey { key, request: fingerprint(face, token, &body) });
-    match app.subscriptions.begin(new, key).await.map_err(|error| unavailable(&error))? {
+    let kept = app.subscriptions.begin(new, line.status, key).await.map_err(|error| unavailable(&error))?;
+    answer(face, token, kept, trail)
+}
+
+/// What is said of what came of a request.
+fn answer(face: &SubscriptionFace, token: &Token, kept: Kept, trail: &mut Trail) -> Result<Done, SubscriptionProblem> {
+    match kept {
         Kept::New(kept) | Kept::Again(kept) => {
-            trail.subscription = Some(kept.id);
+            trail.is_about(&kept);
             Ok(Done { status: 201, body: Some((face.write)(face, &kept)), name: "subscribed" })
         }
         Kept::OtherRequest => Err(SubscriptionProblem::KeyUsedOtherwise),
+        Kept::Refused => Err(Problem::SubjectRefuses.into()),
         Kept::LineGone if token.line.is_none() => Err(Problem::UnknownLine.into()),
         // As with every token whose line, client or consent is gone.
         Kept::LineGone | Kept::RightGone => Err(Problem::CredentialsInvalid.into()),
@@ -143,5 +161,5 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// What tells one request from another.
 fn fingerprint(face: &SubscriptionFace, token: &Token, body: &Bytes) -> [u8; 32] {
     let line = token.line.map_or_else(String::new, |line| line.to_string());
-    hash(&format!("{}\n{line}\n{}", face.path, String::from_utf8_lossy(body)))
+    hash(&format!("{}\n{line}\n{}\n{}", face.path, token.purpose, String::from_utf8_lossy(body)))
 }

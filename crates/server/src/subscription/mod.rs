@@ -1,7 +1,8 @@
 //! The pipeline that every request about subscriptions goes through, written once and generic over the face:
 //!
-//! admit the head → authenticate → authorize → (to make one: read the body → identify the line → limit →
-//! observe the network → hold the request against what is allowed here) → do it → audit → render.
+//! admit the head → authenticate → authorize → (to make one: read the body → look whether it was sent before →
+//! identify the line → limit → whether its subject has said no → observe the network → hold the request against what
+//! is allowed here) → do it → audit → render.
 //!
 //! A subscription belongs to the client that made it and to the version that it was made by; to everybody
 //! else it does not exist. A token for a line sees those about that line alone, without what names it; and none

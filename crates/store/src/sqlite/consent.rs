@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use attache_core::{ClientId, Consent, ConsentState, Consents, LineId, Purpose, Scope, StoreError, Timestamp};
-use rusqlite::{Connection, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{SqliteStore, client::text, damaged, failed, subscription};
 
@@ -23,20 +23,21 @@ impl Consents for SqliteStore {
     }
 }
 
-/// Whether a subject's last word about this is yes.
-pub(super) fn is_in_force(
+/// Whether a subject's last word about this is yes, if there was one.
+pub(super) fn last_word(
     connection: &Connection,
     line: LineId,
     client: ClientId,
     purpose: &Purpose,
     scope: &Scope,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Option<bool>> {
+    let about = params![line.as_bytes(), client.as_bytes(), purpose.as_str(), scope.as_str()];
     connection
         .prepare_cached(
-            "SELECT 1 FROM consent
-             WHERE line = ?1 AND client = ?2 AND purpose = ?3 AND scope = ?4 AND ended_at IS NULL",
+            "SELECT ended_at IS NULL FROM consent WHERE line = ?1 AND client = ?2 AND purpose = ?3 AND scope = ?4",
         )?
-        .exists(params![line.as_bytes(), client.as_bytes(), purpose.as_str(), scope.as_str()])
+        .query_one(about, |row| row.get(0))
+        .optional()
 }
 
 fn insert(connection: &Connection, consents: &[Consent]) -> rusqlite::Result<()> {

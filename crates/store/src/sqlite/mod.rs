@@ -72,6 +72,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0014_id_token_algorithm.sql"),
     include_str!("../../migrations/sqlite/0015_webhook_secret.sql"),
     include_str!("../../migrations/sqlite/0016_delivery_in_order.sql"),
+    include_str!("../../migrations/sqlite/0017_subscription_end.sql"),
 ];
 
 /// The most jobs of one transaction; the others go into the next.
@@ -1013,6 +1014,52 @@ mod tests {
             assert_eq!((kept.scope.as_str(), kept.events_made), (scope.as_str(), 3));
             assert_eq!(attache_core::Deliveries::deliveries(&store, id, 9).unwrap().len(), 1);
         }
+    }
+
+    #[test]
+    fn a_subscription_from_before_ends_as_its_client_asked_and_has_ended_with_the_last_of_its_events() {
+        let directory = TempDir::new().unwrap();
+        let before = Connection::open(directory.path().join("attache.db")).unwrap();
+        let last = MIGRATIONS.iter().position(|migration| migration.contains("requested_end")).unwrap();
+        for migration in &MIGRATIONS[..last] {
+            before.execute_batch(migration).unwrap();
+        }
+        before.pragma_update(None, "user_version", u32::try_from(last).unwrap()).unwrap();
+        for (id, status, expires_at) in
+            [(1u8, "active", Some(90)), (2, "NETWORK_TERMINATED", None), (3, "SUBSCRIPTION_DELETED", None)]
+        {
+            before
+                .execute(
+                    "INSERT INTO subscription (id, publisher, api, contract, client, purpose, scope, line, event_type,
+                                               sink, expires_at, starts_at, status, idempotency_key, request)
+                     VALUES (?1, 'camara', 'device-status', '0.5', zeroblob(16), 'dpv:Marketing', 'a:create',
+                             zeroblob(16), 'roaming-on', 'https://a.example/', ?3, 7, ?2, 'key-' || ?2, zeroblob(32))",
+                    params![[id; 16], status, expires_at],
+                )
+                .unwrap();
+            for (sequence, made_at) in [(1, 8), (2, i64::from(id) * 10)] {
+                before
+                    .execute(
+                        "INSERT INTO delivery (subscription, sequence, sink, notice, at, made_at)
+                         VALUES (?1, ?2, 'https://a.example/', 'subscription-started', 7, ?3)",
+                        params![[id; 16], sequence, made_at],
+                    )
+                    .unwrap();
+            }
+        }
+        drop(before);
+        let store = open(&directory);
+        let time = |nanoseconds| Some(Timestamp::from_unix_nanoseconds(nanoseconds));
+        for (id, requested_end, ended_at) in [(1, time(90), None), (2, None, time(20)), (3, None, time(30))] {
+            let id = attache_core::SubscriptionId::from_bytes([id; 16]);
+            let kept = attache_core::Subscriptions::subscription(&store, id).unwrap().unwrap();
+            assert_eq!((kept.requested_end, kept.ended_at), (requested_end, ended_at));
+        }
+        let find = |status: &str| {
+            let key = attache_core::IdempotencyKey { key: format!("key-{status}"), request: [0; 32] };
+            attache_core::Subscriptions::kept(&store, attache_core::ClientId::from_bytes([0; 16]), &key).unwrap()
+        };
+        assert!(find("active").is_some() && find("SUBSCRIPTION_DELETED").is_none(), "a key is free again");
     }
 
     #[tokio::test]

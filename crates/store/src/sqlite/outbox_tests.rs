@@ -67,6 +67,11 @@ fn line(serving: &str, confirmed: i64) -> Line {
     }
 }
 
+/// What the network says of the line when a subscription is asked for.
+fn seen() -> Option<Status> {
+    line("20801", 0).status
+}
+
 fn subscription(id: u8, event_type: EventType) -> Subscription {
     Subscription {
         id: SubscriptionId::from_bytes([id; 16]),
@@ -83,8 +88,10 @@ fn subscription(id: u8, event_type: EventType) -> Subscription {
         credential: None,
         initial_event: None,
         max_events: None,
+        requested_end: None,
         expires_at: None,
         starts_at: at(1),
+        ended_at: None,
         status: SubscriptionStatus::Active,
         events_made: 0,
     }
@@ -121,7 +128,7 @@ impl World {
     }
 
     async fn subscribe(&self, new: Subscription) {
-        let kept = self.store.begin(new.clone(), None).await.unwrap();
+        let kept = self.store.begin(new.clone(), seen(), None).await.unwrap();
         assert!(matches!(kept, Kept::New(kept) if kept.id == new.id));
     }
 
@@ -379,13 +386,74 @@ async fn a_change_that_is_not_stored_is_not_told() {
 async fn a_request_that_is_sent_again_makes_nothing_new() {
     let world = World::new().await;
     let key = |request| Some(IdempotencyKey { key: "k".into(), request: [request; 32] });
-    let add = |id, request| world.store.begin(subscription(id, EventType::RoamingOn), key(request));
+    let add = |id, request| world.store.begin(subscription(id, EventType::RoamingOn), seen(), key(request));
     assert!(matches!(add(1, 7).await.unwrap(), Kept::New(_)));
     assert!(matches!(add(2, 7).await.unwrap(), Kept::Again(known) if known.id.as_bytes()[0] == 1));
     assert_eq!(add(3, 8).await.unwrap(), Kept::OtherRequest);
     let other = Subscription { client: ClientId::from_bytes([2; 16]), ..subscription(4, EventType::RoamingOn) };
-    assert!(matches!(world.store.begin(other, key(8)).await.unwrap(), Kept::New(_)));
+    assert!(matches!(world.store.begin(other, seen(), key(8)).await.unwrap(), Kept::New(_)));
     assert_eq!(world.send_all().await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_came_of_a_request_is_found_by_its_key_until_it_is_deleted() {
+    let world = World::new().await;
+    let shop = ClientId::from_bytes([1; 16]);
+    let key = |request| IdempotencyKey { key: "k".into(), request: [request; 32] };
+    let find = |client, request| world.store.kept(client, &key(request)).unwrap();
+    assert_eq!(find(shop, 7), None);
+    let add = |id| world.store.begin(subscription(id, EventType::RoamingOn), seen(), Some(key(7)));
+    add(1).await.unwrap();
+    assert_eq!(find(shop, 7), Some(Kept::Again(world.get(1))));
+    assert_eq!(find(shop, 8), Some(Kept::OtherRequest));
+    assert_eq!(find(ClientId::from_bytes([2; 16]), 7), None);
+    let id = SubscriptionId::from_bytes([1; 16]);
+    for reason in [EndReason::Expired, EndReason::Deleted] {
+        world.store.end(id, reason, None, at(60)).await.unwrap();
+        let expected = (reason == EndReason::Expired).then(|| Kept::Again(world.get(1)));
+        assert_eq!(find(shop, 7), expected, "{reason:?}");
+    }
+    assert!(matches!(add(2).await.unwrap(), Kept::New(_)));
+    world.store.end(SubscriptionId::from_bytes([2; 16]), EndReason::Deleted, None, at(61)).await.unwrap();
+    assert_eq!(find(shop, 7), None);
+}
+
+#[tokio::test]
+async fn a_subscription_keeps_what_was_asked_for_when_it_ends_and_when_it_ended() {
+    let world = World::new().await;
+    let asked =
+        Subscription { requested_end: Some(at(10)), expires_at: Some(at(10)), ..subscription(1, EventType::RoamingOn) };
+    let decided = Subscription { expires_at: Some(at(10)), ..subscription(2, EventType::RoamingOn) };
+    for new in [asked.clone(), decided.clone()] {
+        world.subscribe(new).await;
+    }
+    let world = world.restarted();
+    assert_eq!((world.get(1), world.get(2)), (asked, decided));
+    world.store.end(SubscriptionId::from_bytes([2; 16]), EndReason::SinkGone, None, at(5)).await.unwrap();
+    world.store.end_due(at(11), at(11)).await.unwrap();
+    world.store.end(SubscriptionId::from_bytes([1; 16]), EndReason::Deleted, None, at(20)).await.unwrap();
+    assert_eq!((world.get(1).ended_at, world.get(2).ended_at), (Some(at(11)), Some(at(5))), "a deletion ends nothing");
+    assert_eq!((world.get(1).expires_at, world.get(2).expires_at), (Some(at(10)), Some(at(10))));
+}
+
+#[tokio::test]
+async fn of_what_the_network_would_not_tell_no_initial_event_tells() {
+    let world = World::new().await;
+    world.put(line("26201", 7)).await;
+    for (id, event_type, observed) in [
+        (1, EventType::RoamingStatus, None),
+        (2, EventType::ReachabilityData, None),
+        (3, EventType::NetworkTypeChanged, None),
+        // What has changed since it was looked at is told as it is now.
+        (4, EventType::RoamingOn, seen()),
+    ] {
+        let new = Subscription { initial_event: Some(true), ..subscription(id, event_type) };
+        world.store.begin(new, observed, None).await.unwrap();
+    }
+    let sent = world.send_all().await;
+    let told: Vec<_> = sent.into_iter().filter(|(.., notice)| *notice != Notice::Started).collect();
+    let unknown = Notice::Event(Fact::NetworkTypeChanged { technology: None });
+    assert_eq!(told, [(3, 2, unknown), (4, 2, Notice::Event(Fact::RoamingOn))]);
 }
 
 #[tokio::test]
@@ -431,7 +499,7 @@ async fn what_a_client_subscribed_to_ends_with_it() {
     assert_eq!(of(1), [Notice::Started, Notice::Ended { reason, description }]);
     assert_eq!(of(2), [Notice::Started, self::ended(EndReason::MaxEventsReached)]);
     assert_eq!(of(3), [Notice::Started, Notice::Event(Fact::RoamingOn)]);
-    let late = world.store.begin(subscription(4, EventType::RoamingOn), None).await.unwrap();
+    let late = world.store.begin(subscription(4, EventType::RoamingOn), seen(), None).await.unwrap();
     assert_eq!(late, Kept::RightGone);
 }
 
@@ -478,14 +546,34 @@ async fn after_a_withdrawal_nothing_that_was_left_over_is_told_either() {
 async fn none_begins_after_that_has_ended_which_it_would_rest_on() {
     let world = World::new().await;
     let with_token = Subscription { device: None, ..subscription(1, EventType::RoamingOn) };
-    assert_eq!(world.store.begin(with_token.clone(), None).await.unwrap(), Kept::RightGone);
+    assert_eq!(world.store.begin(with_token.clone(), seen(), None).await.unwrap(), Kept::RightGone);
     world.say(ConsentState::Granted { at: at(0) }).await;
     world.say(ConsentState::Withdrawn { granted_at: at(0), at: at(1) }).await;
-    assert_eq!(world.store.begin(with_token, None).await.unwrap(), Kept::RightGone);
+    assert_eq!(world.store.begin(with_token, seen(), None).await.unwrap(), Kept::RightGone);
+    let without_token = world.store.begin(subscription(1, EventType::RoamingOn), seen(), None);
+    assert_eq!(without_token.await.unwrap(), Kept::Refused);
     Lines::remove(&world.store, LineId::from_bytes([9; 16]), at(2)).await.unwrap();
-    let of_client = world.store.begin(subscription(1, EventType::RoamingOn), None).await.unwrap();
+    let of_client = world.store.begin(subscription(1, EventType::RoamingOn), seen(), None).await.unwrap();
     assert_eq!(of_client, Kept::LineGone);
     assert_eq!(world.send_all().await, []);
+}
+
+#[tokio::test]
+async fn a_no_stands_in_the_way_of_just_what_it_was_said_to() {
+    let world = World::new().await;
+    let new = || subscription(1, EventType::RoamingOn);
+    world.say(ConsentState::Denied { at: at(1) }).await;
+    assert_eq!(world.store.begin(new(), seen(), None).await.unwrap(), Kept::Refused);
+    let others = [
+        Subscription { client: ClientId::from_bytes([2; 16]), ..subscription(2, EventType::RoamingOn) },
+        Subscription { purpose: Purpose::new_static("dpv:Marketing"), ..subscription(3, EventType::RoamingOn) },
+        Subscription { scope: Scope::new_static("another:create"), ..subscription(4, EventType::RoamingOn) },
+    ];
+    for other in others {
+        world.subscribe(other).await;
+    }
+    world.say(ConsentState::Granted { at: at(2) }).await;
+    world.subscribe(new()).await;
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@
 use async_trait::async_trait;
 use attache_core::{
     ClientId, Consent, DeviceIdentifier, EndReason, EventType, IdempotencyKey, Ipv4Identifier, Kept, Line, LineId,
-    Notice, Sink, SinkCredential, StoreError, Subscription, SubscriptionFilter, SubscriptionId, SubscriptionStatus,
-    Subscriptions, Timestamp, events, initial_event,
+    Notice, Sink, SinkCredential, Status, StoreError, Subscription, SubscriptionFilter, SubscriptionId,
+    SubscriptionStatus, Subscriptions, Timestamp, events, initial_event,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row, params, types::Type};
 
@@ -25,7 +25,7 @@ macro_rules! columns {
     () => {
         "s.id, s.publisher, s.api, s.contract, s.client, s.purpose, s.scope, s.line, s.device, s.event_type,
          s.sink, s.credential, s.credential_expires_at, s.initial_event, s.max_events, s.expires_at, s.starts_at,
-         s.status, max(s.events_made, ifnull(newest.events_made, 0))"
+         s.status, max(s.events_made, ifnull(newest.events_made, 0)), s.requested_end, s.ended_at"
     };
 }
 /// Where they are read from: the newest delivery counts.
@@ -37,12 +37,21 @@ macro_rules! counted {
 }
 pub(super) use {columns, counted};
 /// How many columns these are.
-pub(super) const WIDTH: usize = 19;
+pub(super) const WIDTH: usize = 21;
 
 #[async_trait]
 impl Subscriptions for SqliteStore {
-    async fn begin(&self, new: Subscription, key: Option<IdempotencyKey>) -> Result<Kept, StoreError> {
-        self.write(move |writer| add(writer, new, key.as_ref()).map_err(failed("add a subscription"))).await
+    async fn begin(
+        &self,
+        new: Subscription,
+        observed: Option<Status>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Kept, StoreError> {
+        self.write(move |writer| add(writer, new, observed, key.as_ref()).map_err(failed("add a subscription"))).await
+    }
+
+    fn kept(&self, client: ClientId, key: &IdempotencyKey) -> Result<Option<Kept>, StoreError> {
+        self.read_now(|connection| known(connection, client, key)).map_err(failed("read a subscription"))
     }
 
     fn subscription(&self, id: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
@@ -96,23 +105,26 @@ impl Subscriptions for SqliteStore {
     }
 }
 
-fn add(writer: &Writer, new: Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<Kept> {
-    if let Some(key) = key {
-        let known: Option<([u8; 16], [u8; 32])> = writer
-            .prepare_cached("SELECT id, request FROM subscription WHERE client = ?1 AND idempotency_key = ?2")?
-            .query_one(params![new.client.as_bytes(), key.key], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        if let Some((id, request)) = known {
-            let known = find(writer, SubscriptionId::from_bytes(id))?.filter(|_| request == key.request);
-            return Ok(known.map_or(Kept::OtherRequest, Kept::Again));
-        }
+fn add(
+    writer: &Writer,
+    new: Subscription,
+    observed: Option<Status>,
+    key: Option<&IdempotencyKey>,
+) -> rusqlite::Result<Kept> {
+    if let Some(key) = key
+        && let Some(known) = known(writer, new.client, key)?
+    {
+        return Ok(known);
     }
     let Some(line) = line::find(writer, new.line)? else { return Ok(Kept::LineGone) };
-    if !may_begin(writer, &new)? {
-        return Ok(Kept::RightGone);
+    if let Some(hindrance) = hindrance(writer, &new)? {
+        return Ok(hindrance);
     }
     insert(writer, &new, key)?;
     make(writer, new.id, &Notice::Started, new.starts_at, new.starts_at)?;
+    // What is stored is newer than what was observed, so that no change is missed. But of what the network would not
+    // tell nothing is told.
+    let line = Line { status: line.status.filter(|_| observed.is_some()), ..line };
     if new.initial_event == Some(true)
         && let Some(event) = initial_event(&line, new.event_type, new.starts_at)
     {
@@ -122,13 +134,29 @@ fn add(writer: &Writer, new: Subscription, key: Option<&IdempotencyKey>) -> rusq
     Ok(Kept::New(kept.unwrap_or(new)))
 }
 
-/// Whether what a new subscription rests on is there: its client, and the subject's word where a token for the
-/// line stood for that.
-fn may_begin(connection: &Connection, new: &Subscription) -> rusqlite::Result<bool> {
+/// What came of a request that was sent before under this key.
+fn known(connection: &Connection, client: ClientId, key: &IdempotencyKey) -> rusqlite::Result<Option<Kept>> {
+    let known: Option<([u8; 16], [u8; 32])> = connection
+        .prepare_cached("SELECT id, request FROM subscription WHERE client = ?1 AND idempotency_key = ?2")?
+        .query_one(params![client.as_bytes(), key.key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((id, request)) = known else { return Ok(None) };
+    let known = find(connection, SubscriptionId::from_bytes(id))?.filter(|_| request == key.request);
+    Ok(Some(known.map_or(Kept::OtherRequest, Kept::Again)))
+}
+
+/// What stands in the way of a new subscription: that its client is gone; that the subject's word is, where a token for
+/// the line stood for it; or that this word is no, where nobody asked.
+fn hindrance(connection: &Connection, new: &Subscription) -> rusqlite::Result<Option<Kept>> {
+    let is_permitted = consent::last_word(connection, new.line, new.client, &new.purpose, &new.scope)?;
     if new.device.is_none() {
-        return consent::is_in_force(connection, new.line, new.client, &new.purpose, &new.scope);
+        return Ok((is_permitted != Some(true)).then_some(Kept::RightGone));
     }
-    connection.prepare_cached("SELECT 1 FROM client WHERE id = ?1")?.exists([new.client.as_bytes()])
+    let mut client = connection.prepare_cached("SELECT 1 FROM client WHERE id = ?1")?;
+    if !client.exists([new.client.as_bytes()])? {
+        return Ok(Some(Kept::RightGone));
+    }
+    Ok((is_permitted == Some(false)).then_some(Kept::Refused))
 }
 
 fn insert(connection: &Connection, new: &Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<usize> {
@@ -137,8 +165,8 @@ fn insert(connection: &Connection, new: &Subscription, key: Option<&IdempotencyK
         .prepare_cached(
             "INSERT INTO subscription (id, publisher, api, contract, client, purpose, scope, line, device, event_type,
                                        sink, credential, credential_expires_at, initial_event, max_events, expires_at,
-                                       starts_at, status, idempotency_key, request)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                                       starts_at, status, idempotency_key, request, requested_end)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         )?
         .execute(params![
             new.id.as_bytes(),
@@ -161,6 +189,7 @@ fn insert(connection: &Connection, new: &Subscription, key: Option<&IdempotencyK
             written_status(new.status),
             key.map(|key| &key.key),
             key.map(|key| &key.request),
+            new.requested_end.map(Timestamp::unix_nanoseconds),
         ])
 }
 
@@ -215,6 +244,9 @@ pub(super) fn end(
     at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    if reason == EndReason::Deleted {
+        free_key(writer, id)?;
+    }
     if !is_alive(writer, id)? {
         // Its client does not want to see it any more.
         return if reason == EndReason::Deleted {
@@ -224,6 +256,7 @@ pub(super) fn end(
         };
     }
     set_status(writer, id, SubscriptionStatus::Ended(reason))?;
+    set_ended_at(writer, id, at)?;
     match reason {
         EndReason::SinkGone => give_up(writer, id, GivenUp::Waiting)?,
         EndReason::NetworkTerminated => give_up(writer, id, GivenUp::AboutTheLine)?,
@@ -286,6 +319,21 @@ fn set_status(connection: &Connection, id: SubscriptionId, status: SubscriptionS
     connection
         .prepare_cached("UPDATE subscription SET status = ?2 WHERE id = ?1")?
         .execute(params![id.as_bytes(), written_status(status)])
+        .map(drop)
+}
+
+fn set_ended_at(connection: &Connection, id: SubscriptionId, at: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE subscription SET ended_at = ?2 WHERE id = ?1")?
+        .execute(params![id.as_bytes(), at.unix_nanoseconds()])
+        .map(drop)
+}
+
+/// Lets a request be new that has the key of the one which made this subscription.
+fn free_key(connection: &Connection, id: SubscriptionId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE subscription SET idempotency_key = NULL, request = NULL WHERE id = ?1")?
+        .execute([id.as_bytes()])
         .map(drop)
 }
 
@@ -407,6 +455,8 @@ pub(super) fn subscription(row: &Row<'_>, first: usize) -> rusqlite::Result<Subs
         starts_at: Timestamp::from_unix_nanoseconds(row.get(column(16))?),
         status: status(row.get_ref(column(17))?.as_str()?, column(17))?,
         events_made: row.get(column(18))?,
+        requested_end: time(19)?,
+        ended_at: time(20)?,
     })
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::schema::{DeviceIpv4Addr, DeviceIpv6Address, NetworkAccessIdentifier, Port, SingleIpv4Addr};
-use crate::json::{self, Object, present};
+use crate::json::{self, Object, present, present_port};
 
 /// The body of every query: an object with a device.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -50,7 +50,7 @@ pub(super) struct Ipv4Address {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = SingleIpv4Addr)]
     private_address: Option<Ipv4Addr>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_port")]
     #[schema(value_type = Port)]
     public_port: Option<u16>,
 }
@@ -206,6 +206,21 @@ mod tests {
                 vec![ipv4("84.125.93.10", Some(59765), None)],
             ),
             (
+                "a port that is written as a fraction of none",
+                r#"{"device": {"ipv4Address": {"publicAddress": "84.125.93.10", "publicPort": 5060.0}}}"#,
+                vec![ipv4("84.125.93.10", Some(5060), None)],
+            ),
+            (
+                "a port that is written with an exponent",
+                r#"{"device": {"ipv4Address": {"publicAddress": "84.125.93.10", "publicPort": 6.5535e4}}}"#,
+                vec![ipv4("84.125.93.10", Some(65535), None)],
+            ),
+            (
+                "no port by its sign",
+                r#"{"device": {"ipv4Address": {"publicAddress": "84.125.93.10", "publicPort": -0.0}}}"#,
+                vec![ipv4("84.125.93.10", Some(0), None)],
+            ),
+            (
                 "both addresses",
                 r#"{"device": {"ipv4Address": {"publicAddress": "84.125.93.10", "privateAddress": "10.0.0.1"}}}"#,
                 vec![ipv4("84.125.93.10", None, Some("10.0.0.1"))],
@@ -263,6 +278,10 @@ mod tests {
             ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": -1}}}"#),
             ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": "59765"}}}"#),
             ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": 59765.5}}}"#),
+            ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": 65536.0}}}"#),
+            ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": -1.0}}}"#),
+            ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": 1e300}}}"#),
+            ("device.ipv4Address.publicPort", r#"{"device": {"ipv4Address": {"publicPort": null}}}"#),
             ("device.ipv6Address", r#"{"device": {"ipv6Address": "84.125.93.10"}}"#),
             ("device.ipv6Address", r#"{"device": {"ipv6Address": "2001:db8::/64"}}"#),
         ];

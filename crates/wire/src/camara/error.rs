@@ -45,7 +45,9 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
             (401, UNAUTHENTICATED)
         }
         // 1.1 lists no INVALID_TOKEN_CONTEXT: it would confirm whose token it is.
-        Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken => (403, "PERMISSION_DENIED"),
+        Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken | Problem::SubjectRefuses => {
+            (403, "PERMISSION_DENIED")
+        }
         Problem::UnknownPath => (404, "NOT_FOUND"),
         Problem::UnknownLine => (404, "IDENTIFIER_NOT_FOUND"),
         Problem::MethodNotAllowed { .. } => (405, "METHOD_NOT_ALLOWED"),

@@ -29,7 +29,7 @@ pub(crate) const fn status_and_code(problem: &Problem, unable_to_provide: &'stat
         | Problem::FieldInvalid { .. } => (400, "INVALID_ARGUMENT"),
         Problem::CredentialsMissing | Problem::CredentialsInvalid | Problem::ProofInvalid => (401, "UNAUTHENTICATED"),
         Problem::CredentialsExpired => (401, "AUTHENTICATION_REQUIRED"),
-        Problem::ScopeMissing { .. } => (403, "PERMISSION_DENIED"),
+        Problem::ScopeMissing { .. } | Problem::SubjectRefuses => (403, "PERMISSION_DENIED"),
         Problem::LineOfAnotherToken => (403, "INVALID_TOKEN_CONTEXT"),
         Problem::UnknownPath => (404, "NOT_FOUND"),
         Problem::UnknownLine => (404, "DEVICE_NOT_FOUND"),

@@ -34,6 +34,7 @@ pub(crate) fn refuse(problem: &Problem, expired: &'static str) -> Refusal {
         | Problem::ProofInvalid
         | Problem::ScopeMissing { .. }
         | Problem::LineOfAnotherToken
+        | Problem::SubjectRefuses
         | Problem::IdentifierMissing
         | Problem::IdentifierUnnecessary
         | Problem::IdentifierUnsupported

@@ -237,11 +237,10 @@ pub(crate) fn read_time(field: &str, text: &str) -> Result<Timestamp, Problem> {
 
 fn read_max_events(events: &Number) -> Result<u32, SubscriptionProblem> {
     const FIELD: &str = "config.subscriptionMaxEvents";
-    // An integer that is too large for one is read as a fraction.
-    if events.as_f64().is_some_and(|value| events.is_f64() && value.abs() < 1e18) {
+    if events.as_f64().is_some_and(|value| value.fract() != 0.0) {
         return Err(invalid(FIELD, "a number without a fraction is needed").into());
     }
-    let read = events.as_u64().and_then(|events| u32::try_from(events).ok()).filter(|events| *events > 0);
+    let read = json::integer(events).and_then(|events| u32::try_from(events).ok()).filter(|events| *events > 0);
     read.ok_or(SubscriptionProblem::OutOfRange {
         field: FIELD,
         reason: "it must be 1 or more, and less than 4294967296",
@@ -337,20 +336,19 @@ pub(crate) fn write_list(face: &SubscriptionFace, subscriptions: &[Subscription]
 }
 
 fn response<'a>(face: &SubscriptionFace, subscription: &'a Subscription) -> Response<'a> {
-    let expires_at = || subscription.expires_at.map(Milliseconds);
     Response {
         protocol: "HTTP",
         sink: subscription.sink.as_str(),
         types: [face.type_of(subscription.event_type).map_or("", |subscribed| subscribed.name)],
         config: Config {
             subscription_detail: Detail { device: subscription.device.as_ref().map(DeviceResponse::from) },
-            subscription_expire_time: expires_at(),
+            subscription_expire_time: subscription.requested_end.map(Milliseconds),
             subscription_max_events: subscription.max_events,
             initial_event: subscription.initial_event,
         },
         id: subscription.id.to_string(),
         starts_at: Milliseconds(subscription.starts_at),
-        expires_at: expires_at(),
+        expires_at: subscription.expires_at.map(Milliseconds),
         status: status(subscription.status),
     }
 }

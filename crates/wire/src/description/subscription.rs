@@ -193,6 +193,7 @@ fn is_met(problem: &SubscriptionProblem, stage: Stage) -> bool {
             | Problem::FieldMissing { .. }
             | Problem::FieldInvalid { .. }
             | Problem::LineOfAnotherToken
+            | Problem::SubjectRefuses
             | Problem::IdentifierMissing
             | Problem::IdentifierUnnecessary
             | Problem::IdentifierUnsupported
@@ -311,8 +312,10 @@ fn example_subscription(face: &SubscriptionFace) -> Option<Subscription> {
         credential: None,
         initial_event: None,
         max_events: None,
+        requested_end: None,
         expires_at: None,
         starts_at: example_time()?,
+        ended_at: None,
         status: SubscriptionStatus::Active,
         events_made: 0,
     })

@@ -102,7 +102,7 @@ pub(super) const fn row_of(problem: &Problem) -> Option<Row> {
         Problem::CredentialsInvalid | Problem::ProofInvalid => const { row(401, 41) },
         Problem::CredentialsExpired => const { row(401, 42) },
         Problem::ScopeMissing { .. } => const { row(403, 50) },
-        Problem::LineOfAnotherToken => const { row(403, 52) },
+        Problem::LineOfAnotherToken | Problem::SubjectRefuses => const { row(403, 52) },
         // Both statuses have the row: a limit of the plan stays until the quota begins anew, one of the
         // rate is over soon.
         Problem::QuotaExceeded { .. } => const { row(403, 53) },

@@ -150,7 +150,7 @@ fn refuse(problem: &Problem) -> Refusal {
         | Problem::CredentialsInvalid
         | Problem::CredentialsExpired
         | Problem::ProofInvalid => error(401, "UNAUTHENTICATED", &format!("Authorization failed: {problem}")),
-        Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken => {
+        Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken | Problem::SubjectRefuses => {
             error(403, "PERMISSION_DENIED", &format!("Operation not allowed: {problem}"))
         }
         Problem::UnknownLine => error_info(500, "INTERNAL_SERVER_ERROR", "Internal Server Error, status code 500"),

@@ -16,7 +16,7 @@ use crate::{
         },
         schema::{Msisdn, Port},
     },
-    json::{self, Object, present},
+    json::{self, Object, present, present_port},
 };
 
 /// Telefónica's Device Status: whether and where a line roams.
@@ -44,7 +44,7 @@ struct Request {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = UeId)]
     ue_id: Option<Object<UeId>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_port")]
     #[schema(value_type = Port)]
     ue_port: Option<u16>,
     #[serde(default, deserialize_with = "present")]
@@ -99,6 +99,7 @@ mod tests {
         let table: &[(&str, Vec<DeviceIdentifier>)] = &[
             (r#"{"ueId": {"externalId": "123456789@domain.com"}}"#, vec![external("123456789@domain.com")]),
             (r#"{"ueId": {"ipv4Addr": "192.168.0.1"}, "uePort": 5060}"#, vec![ipv4("192.168.0.1", Some(5060))]),
+            (r#"{"ueId": {"ipv4Addr": "192.168.0.1"}, "uePort": 5060.0}"#, vec![ipv4("192.168.0.1", Some(5060))]),
             (r#"{"ueId": {"ipv4Addr": "192.168.0.1/32"}}"#, vec![ipv4("192.168.0.1", None)]),
             (
                 r#"{"ueId": {"ipv6Addr": "2001:db8:85a3:8d3:1319:8a2e:370:7344"}}"#,

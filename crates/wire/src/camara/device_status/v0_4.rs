@@ -16,7 +16,7 @@ use crate::{
         device::invalid,
         schema::{ExternalId, Ipv4AddrWithMask, Ipv6AddrWithMask, Msisdn, Port},
     },
-    json::{self, FieldNames, Object, present},
+    json::{self, FieldNames, Object, present, present_port},
 };
 
 /// Device Status 0.4: whether and where a line roams.
@@ -59,7 +59,7 @@ struct Request {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = UeId, required)]
     ue_id: Option<Object<UeId>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_port")]
     #[schema(value_type = Port)]
     ue_port: Option<u16>,
 }
@@ -197,7 +197,10 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
         | Problem::CredentialsExpired
         | Problem::ProofInvalid => (401, "UNAUTHORIZED"),
         // A line that the service is not offered for stays so: no other request and no waiting helps.
-        Problem::ScopeMissing { .. } | Problem::LineOfAnotherToken | Problem::LineNotEligible => (403, "FORBIDDEN"),
+        Problem::ScopeMissing { .. }
+        | Problem::LineOfAnotherToken
+        | Problem::SubjectRefuses
+        | Problem::LineNotEligible => (403, "FORBIDDEN"),
         Problem::UnknownPath | Problem::UnknownLine => (404, "NOT_FOUND"),
         Problem::Internal => (500, "INTERNAL_SERVER_ERROR"),
         Problem::NeverSeen
@@ -254,7 +257,10 @@ mod tests {
 
     #[test]
     fn the_request_is_what_the_contract_says() {
-        assert_eq!(read(br#"{"ueId": {"msisdn": "34777777777"}, "uePort": 5060}"#), Ok(device("+34777777777")));
+        for port in ["5060", "5060.0"] {
+            let body = format!(r#"{{"ueId": {{"msisdn": "34777777777"}}, "uePort": {port}}}"#);
+            assert_eq!(read(body.as_bytes()), Ok(device("+34777777777")));
+        }
         for (field, body) in [
             ("ueId", r#"{"uePort": 5060}"#),
             // Telefónica's samples send it, the contract does not know it.

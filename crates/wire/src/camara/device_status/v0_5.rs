@@ -195,6 +195,7 @@ pub(crate) fn refuse(problem: &Problem) -> Refusal {
         | Problem::ProofInvalid
         | Problem::CredentialsExpired
         | Problem::ScopeMissing { .. }
+        | Problem::SubjectRefuses
         | Problem::NeverSeen
         | Problem::TooManyRequests { .. }
         | Problem::QuotaExceeded { .. }

@@ -3,7 +3,9 @@
 //!
 //! Source: the contract of device-status 0.5.1.
 
-use attache_core::{Delivery, EndReason, EventType, Notice, Problem, Scope, Sink, Subscription, SubscriptionProblem};
+use attache_core::{
+    Delivery, EndReason, EventType, Notice, Problem, Scope, Sink, Subscription, SubscriptionProblem, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -214,16 +216,21 @@ fn write_list(face: &SubscriptionFace, subscriptions: &[Subscription]) -> Vec<u8
 
 fn info<'a>(face: &SubscriptionFace, subscription: &'a Subscription) -> Info<'a> {
     let r#type = face.type_of(subscription.event_type).map_or("", |subscribed| subscribed.name);
-    let expires_at = || subscription.expires_at.map(Milliseconds);
     Info {
         subscription_id: subscription.id.to_string(),
         r#type,
         subscription_detail: InfoDetail { device: subscription.device.as_ref().map(DeviceResponse::from), r#type },
-        subscription_expire_time: expires_at(),
+        subscription_expire_time: subscription.requested_end.map(Milliseconds),
         webhook: InfoWebhook { notification_url: subscription.sink.as_str() },
         starts_at: Milliseconds(subscription.starts_at),
-        expires_at: expires_at(),
+        expires_at: expires_at(subscription).map(Milliseconds),
     }
+}
+
+/// "Date time when subscription will expire or expired": there is no other field that tells that one has ended, for
+/// whatever reason.
+fn expires_at(subscription: &Subscription) -> Option<Timestamp> {
+    [subscription.expires_at, subscription.ended_at].into_iter().flatten().min()
 }
 
 /// Its end has two reasons here, and who deletes a subscription is told nothing.
