@@ -24,8 +24,11 @@ const LOOK: u32 = 512;
 const MOST_READY: usize = 4096;
 /// How long is slept at most: whatever happened to the clock, it is looked at again then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-/// How long it takes from one record of attempts to the next, at least: what is sent in between is recorded together.
-const RECORD_PAUSE: Duration = Duration::from_millis(20);
+/// How long it takes from one record of attempts to the next: the longer, the more it were, so that many are recorded
+/// together and the next event of a subscription waits no longer than it must.
+const RECORD_PAUSE: Duration = Duration::from_micros(100);
+const SHORTEST_RECORD_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_RECORD_PAUSE: Duration = Duration::from_millis(50);
 /// How long it takes until the store is tried again when it has failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -226,7 +229,9 @@ impl Dispatcher {
             return;
         }
         self.is_recording = true;
-        self.record_at = now + RECORD_PAUSE;
+        let attempts = u32::try_from(self.settled.len()).unwrap_or(u32::MAX);
+        let pause = RECORD_PAUSE.saturating_mul(attempts);
+        self.record_at = now + pause.clamp(SHORTEST_RECORD_PAUSE, LONGEST_RECORD_PAUSE);
         let (attempts, sinks): (Vec<_>, Vec<_>) = std::mem::take(&mut self.settled).into_iter().unzip();
         let attempts: Arc<[Attempt]> = attempts.into();
         let (deliveries, tell) = (Arc::clone(&self.delivering.deliveries), self.tell.clone());

@@ -28,6 +28,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use ipnet::IpNet;
+use quick_cache::sync::Cache;
 use reqwest::{Certificate, Client, RequestBuilder, Response, redirect::Policy as Redirects, retry};
 use url::{Host, Url};
 
@@ -37,6 +38,8 @@ use guard::Guard;
 const IDLE: Duration = Duration::from_secs(30);
 /// How many connections to one host are kept.
 const IDLE_CONNECTIONS: usize = 64;
+/// How many addresses need not be read again.
+const ADMITTED: usize = 4096;
 
 /// What may be asked.
 #[derive(Clone, Debug, Default)]
@@ -159,6 +162,8 @@ pub(crate) struct Outbound {
     limits: Limits,
     guard: Guard,
     authorities: Vec<Certificate>,
+    /// Addresses that were admitted, as they were read: the policy does not change.
+    admitted: Cache<Box<str>, Url>,
     /// Made at the first request: a small container that has no authorities can do all but this.
     client: OnceLock<Client>,
 }
@@ -169,7 +174,7 @@ impl Outbound {
         let authorities = policy.authorities.iter().map(|path| read_authorities(path));
         let authorities = authorities.collect::<Result<Vec<_>, _>>()?.concat();
         let guard = Guard::allowing(&policy.networks);
-        Ok(Self { policy, limits, guard, authorities, client: OnceLock::new() })
+        Ok(Self { policy, limits, guard, authorities, admitted: Cache::new(ADMITTED), client: OnceLock::new() })
     }
 
     /// Reads an address and holds it against the policy, as far as that can be told without resolving its name:
@@ -239,7 +244,14 @@ impl Outbound {
         request: impl FnOnce(&Client, Url) -> RequestBuilder,
     ) -> Result<Response, OutboundError> {
         // A literal address is not resolved, so this is where it is judged.
-        let url = self.admit(url)?;
+        let url = match self.admitted.get(url) {
+            Some(admitted) => admitted,
+            None => {
+                let admitted = self.admit(url)?;
+                self.admitted.insert(url.into(), admitted.clone());
+                admitted
+            }
+        };
         let request = request(self.client()?, url);
         // One deadline for all of it: the reading of the body counts too.
         request.timeout(self.limits.within).send().await.map_err(failed)

@@ -5,7 +5,8 @@ use std::sync::{Arc, atomic::Ordering};
 use async_trait::async_trait;
 use attache_core::{
     Attempt, Country, Deliveries, Delivery, DeliveryState, Due, DueSink, EndReason, EventType, Fact, Found, Made, Mcc,
-    Notice, Outcome, Replayed, Sink, StoreError, Subscription, SubscriptionId, Technology, Timestamp, Wanted,
+    Notice, Outcome, Replayed, Sink, StoreError, Subscription, SubscriptionId, SubscriptionStatus, Technology,
+    Timestamp, Wanted,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
@@ -158,13 +159,13 @@ impl Deliveries for SqliteStore {
 pub(super) struct Told {
     pub(super) subscription: Subscription,
     /// The sequence of the newest of its deliveries, or of all that there ever were.
-    last_sequence: i64,
+    pub(super) last_sequence: i64,
     /// What became of the newest.
     newest: Newest,
 }
 
 /// What became of the newest delivery of a subscription.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Newest {
     /// It is pending: the next one has to wait.
     Waits,
@@ -172,6 +173,30 @@ enum Newest {
     Settled,
     /// It was given up or is replayed, which tells nothing of those before it.
     Unclear,
+}
+
+impl Told {
+    /// Whether the next delivery has to wait for another.
+    pub(super) fn has_to_wait(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        match self.newest {
+            Newest::Waits => Ok(true),
+            Newest::Settled => Ok(false),
+            Newest::Unclear => connection
+                .prepare_cached(
+                    "SELECT 1 FROM delivery WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0",
+                )?
+                .exists([self.subscription.id.as_bytes()]),
+        }
+    }
+
+    /// A delivery has been settled. Returns whether it is the newest.
+    pub(super) fn settle(&mut self, sequence: u64) -> bool {
+        let is_newest = self.last_sequence == sequence.cast_signed();
+        if is_newest {
+            self.newest = Newest::Settled;
+        }
+        is_newest
+    }
 }
 
 /// The columns behind those of the subscription that [`told`] reads, from the same tables.
@@ -203,6 +228,7 @@ pub(super) fn make(
     at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    writer.watched.borrow_mut().forget(id);
     let mut told = writer
         .prepare_cached(concat!(
             "SELECT ",
@@ -225,14 +251,8 @@ pub(super) fn tell(
     at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    let has_to_wait = told.has_to_wait(writer)?;
     let Told { subscription, last_sequence, newest } = told;
-    let has_to_wait = match newest {
-        Newest::Waits => true,
-        Newest::Settled => false,
-        Newest::Unclear => writer
-            .prepare_cached("SELECT 1 FROM delivery WHERE subscription = ?1 AND state = 'pending' AND is_replay = 0")?
-            .exists([subscription.id.as_bytes()])?,
-    };
     *last_sequence += 1;
     *newest = Newest::Waits;
     subscription.events_made += u32::from(matches!(notice, Notice::Event(_)));
@@ -274,6 +294,7 @@ pub(super) fn tell(
         && subscription.max_events.is_some_and(|wanted| subscription.events_made >= wanted);
     if is_last {
         subscription::end(writer, subscription.id, EndReason::MaxEventsReached, None, now, now)?;
+        subscription.status = SubscriptionStatus::Ended(EndReason::MaxEventsReached);
     }
     Ok(())
 }
@@ -289,6 +310,7 @@ pub(super) enum GivenUp {
 
 /// Gives up what was to be told to a subscription.
 pub(super) fn give_up(writer: &Writer, id: SubscriptionId, what: GivenUp) -> rusqlite::Result<()> {
+    writer.watched.borrow_mut().forget(id);
     let which = match what {
         GivenUp::Waiting => "state = 'pending'",
         GivenUp::AboutTheLine => "state IN ('pending', 'dead') AND notice NOT LIKE 'subscription-%'",
@@ -368,7 +390,11 @@ fn record(writer: &Writer, attempt: &Attempt) -> rusqlite::Result<()> {
         // One that had ended before still has things to tell, which nobody wants any more.
         subscription::end(writer, attempt.subscription, EndReason::SinkGone, None, attempt.at, attempt.at)?;
         give_up(writer, attempt.subscription, GivenUp::Waiting)?;
-    } else if due_at.is_none() && recorded > 0 && !attempt.is_replay {
+    } else if due_at.is_none()
+        && recorded > 0
+        && !writer.watched.borrow_mut().settle(attempt.subscription, attempt.sequence)
+        && !attempt.is_replay
+    {
         go_on(writer, attempt.subscription, attempt.sequence, Some(attempt.at))?;
     }
     Ok(())

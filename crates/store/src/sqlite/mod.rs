@@ -37,6 +37,7 @@ use attache_core::{Client, Delivery, Due, Health, Line, Made, Sink, StoreError, 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, config::DbConfig, params};
 use tokio::sync::{Notify, oneshot};
 
+use self::watched::Watched;
 use crate::trouble::Trouble;
 
 mod authorization;
@@ -50,6 +51,7 @@ mod line;
 mod outbox_tests;
 mod subscription;
 mod used_token;
+mod watched;
 mod webhook_secret;
 
 pub use line::TABLES_ABOUT_A_LINE;
@@ -183,6 +185,7 @@ struct Writer {
     made: RefCell<Made>,
     /// Whether the transaction gives deliveries up.
     gives_up: Cell<bool>,
+    watched: RefCell<Watched>,
     wakes: Arc<Wakes>,
     trouble: Arc<Trouble>,
 }
@@ -428,7 +431,14 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 
 impl Writer {
     fn new(connection: Connection, wakes: Arc<Wakes>, trouble: Arc<Trouble>) -> Self {
-        Self { connection, made: RefCell::default(), gives_up: Cell::default(), wakes, trouble }
+        Self {
+            connection,
+            made: RefCell::default(),
+            gives_up: Cell::default(),
+            watched: RefCell::default(),
+            wakes,
+            trouble,
+        }
     }
 
     /// Lets a delivery be sent, as soon as it is committed.
@@ -475,6 +485,8 @@ impl Writer {
         let (made, gives_up) = (self.made.take(), self.gives_up.take());
         match outcomes {
             Ok(outcomes) => {
+                #[cfg(test)]
+                subscription::verify_watched(self);
                 self.trouble.succeeded();
                 if gives_up {
                     self.wakes.given_up.fetch_add(1, Ordering::AcqRel);
@@ -491,6 +503,7 @@ impl Writer {
                     // If even that fails, the next BEGIN fails and tells so.
                     let _ = self.execute_batch("ROLLBACK");
                 }
+                self.watched.borrow_mut().clear();
                 let cause: Cause = cause.into();
                 // Who is refused finds the store in trouble.
                 self.trouble.failed(&cause);
@@ -523,6 +536,7 @@ impl Writer {
                 run(if is_alone { "ROLLBACK" } else { "ROLLBACK TO job" })?;
                 // A sink that is looked at for nothing does no harm.
                 self.made.borrow_mut().due.truncate(made);
+                self.watched.borrow_mut().clear();
             }
             if !is_alone {
                 run("RELEASE job")?;
@@ -1040,8 +1054,8 @@ mod tests {
             for (sequence, made_at) in [(1, 8), (2, i64::from(id) * 10)] {
                 before
                     .execute(
-                        "INSERT INTO delivery (subscription, sequence, sink, notice, at, made_at)
-                         VALUES (?1, ?2, 'https://a.example/', 'subscription-started', 7, ?3)",
+                        "INSERT INTO delivery (subscription, sequence, events_made, sink, notice, at, made_at)
+                         VALUES (?1, ?2, 0, 'https://a.example/', 'subscription-started', 7, ?3)",
                         params![[id; 16], sequence, made_at],
                     )
                     .unwrap();

@@ -432,7 +432,7 @@ async fn a_subscription_keeps_what_was_asked_for_when_it_ends_and_when_it_ended(
     world.store.end(SubscriptionId::from_bytes([2; 16]), EndReason::SinkGone, None, at(5)).await.unwrap();
     world.store.end_due(at(11), at(11)).await.unwrap();
     world.store.end(SubscriptionId::from_bytes([1; 16]), EndReason::Deleted, None, at(20)).await.unwrap();
-    assert_eq!((world.get(1).ended_at, world.get(2).ended_at), (Some(at(11)), Some(at(5))), "a deletion ends nothing");
+    assert_eq!((world.get(1).ended_at, world.get(2).ended_at), (Some(at(10)), Some(at(5))), "a deletion ends nothing");
     assert_eq!((world.get(1).expires_at, world.get(2).expires_at), (Some(at(10)), Some(at(10))));
 }
 
@@ -693,7 +693,7 @@ async fn of_very_many_that_can_be_sent_only_the_sinks_are_handed_over() {
         let mut id = [0; 16];
         id[..4].copy_from_slice(&number.to_be_bytes());
         let id = SubscriptionId::from_bytes(id);
-        world.store.begin(Subscription { id, ..subscription(1, EventType::RoamingOn) }, None)
+        world.store.begin(Subscription { id, ..subscription(1, EventType::RoamingOn) }, seen(), None)
     });
     futures_util::future::try_join_all(new).await.unwrap();
     let made = world.made();
@@ -761,7 +761,7 @@ async fn however_many_end_at_a_time_all_of_them_do() {
         let mut id = [0; 16];
         id[..4].copy_from_slice(&number.to_be_bytes());
         let (id, expires_at) = (SubscriptionId::from_bytes(id), Some(at(10)));
-        world.store.begin(Subscription { id, expires_at, ..subscription(1, EventType::RoamingOn) }, None)
+        world.store.begin(Subscription { id, expires_at, ..subscription(1, EventType::RoamingOn) }, seen(), None)
     });
     futures_util::future::try_join_all(new).await.unwrap();
     assert_eq!(world.store.end_due(at(10), at(10)).await.unwrap(), 2500);
@@ -823,4 +823,100 @@ async fn a_sink_that_is_gone_is_told_nothing_of_a_subscription_that_has_ended_ei
     assert_eq!(world.store.backlog().unwrap(), (0, 0));
     world.store.sweep(at(90), at(90)).await.unwrap();
     assert_eq!(world.store.subscriptions(&SubscriptionFilter::default(), 10).unwrap(), []);
+}
+
+/// After each commit the writer holds against the tables what it remembers.
+#[tokio::test]
+async fn what_is_remembered_of_subscriptions_is_what_is_stored_whatever_happens() {
+    let world = World::new().await;
+    world.say(ConsentState::Granted { at: at(0) }).await;
+    // Numbers that are the same each time (a linear congruential generator).
+    let mut seed = 2026_u64;
+    let mut next = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let mut subscribed: Vec<SubscriptionId> = Vec::new();
+    let types = [EventType::RoamingStatus, EventType::RoamingOn, EventType::RoamingOff, EventType::ReachabilitySms];
+    for step in 0..1200 {
+        match next(12) {
+            0 if subscribed.len() < 200 => {
+                let id = u8::try_from(subscribed.len()).unwrap();
+                let new = Subscription {
+                    max_events: [None, Some(3)][usize::try_from(next(2)).unwrap()],
+                    expires_at: [None, Some(at(step + 40))][usize::try_from(next(2)).unwrap()],
+                    device: subscription(1, EventType::RoamingOn).device.filter(|_| id % 5 != 0),
+                    ..subscription(id, types[usize::from(id % 4)])
+                };
+                if matches!(world.store.begin(new.clone(), seen(), None).await.unwrap(), Kept::New(_)) {
+                    subscribed.push(new.id);
+                }
+            }
+            1 if !subscribed.is_empty() => {
+                let id = subscribed[usize::try_from(next(subscribed.len() as u64)).unwrap()];
+                world.store.set_active(id, next(2) == 0, at(step)).await.unwrap();
+            }
+            2 if next(4) == 0 && !subscribed.is_empty() => {
+                let id = subscribed[usize::try_from(next(subscribed.len() as u64)).unwrap()];
+                let reason = [EndReason::Deleted, EndReason::NetworkTerminated][usize::try_from(next(2)).unwrap()];
+                world.store.end(id, reason, None, at(step)).await.unwrap();
+            }
+            3 => {
+                world.store.replay(Replayed::Since(None, at(0)), at(step)).await.unwrap();
+            }
+            4 => {
+                world.store.end_due(at(step), at(step)).await.unwrap();
+            }
+            5 => {
+                world.store.sweep(at(step - 100), at(step - 50)).await.unwrap();
+            }
+            6 if next(8) == 0 => {
+                let state = if next(4) == 0 {
+                    ConsentState::Withdrawn { granted_at: at(0), at: at(step) }
+                } else {
+                    ConsentState::Granted { at: at(step) }
+                };
+                world.say(state).await;
+            }
+            7 => {
+                // A job that fails after it has told of a change.
+                let other = Line { phone_number: "+33699901033".parse().unwrap(), ..line("26201", step) };
+                let lines = vec![line("20801", step), line("21401", step), other];
+                assert!(Lines::put(&world.store, lines, at(step), Box::new(|_| ())).await.is_err());
+            }
+            8 | 9 => {
+                for due in world.store.due(&Wanted { limit: 5, ..wanted() }, at(10_000)).unwrap().due {
+                    let outcome = match next(6) {
+                        0 => Outcome::Again { at: at(step + 5) },
+                        1 => Outcome::Dead,
+                        2 => Outcome::Dropped,
+                        3 if next(10) == 0 => Outcome::Gone,
+                        _ => Outcome::Delivered,
+                    };
+                    world.settle(due.delivery.subscription, due.delivery.sequence, outcome).await;
+                }
+            }
+            _ => {
+                let serving = ["20801", "26201", "21401"][usize::try_from(next(3)).unwrap()];
+                let mut line = line(serving, step);
+                if let Some(status) = &mut line.status {
+                    status.data = next(2) == 0;
+                    status.reachability_confirmed_at = at(step);
+                }
+                Lines::put(&world.store, vec![line], at(step), Box::new(|_| ())).await.unwrap();
+            }
+        }
+    }
+    assert!(subscribed.len() > 20);
+    // Nothing is stuck.
+    loop {
+        let due = world.store.due(&wanted(), at(1_000_000)).unwrap().due;
+        if due.is_empty() {
+            break;
+        }
+        for Due { delivery, .. } in due {
+            world.settle(delivery.subscription, delivery.sequence, Outcome::Delivered).await;
+        }
+    }
+    assert_eq!(world.store.backlog().unwrap().0, 0);
 }

@@ -159,9 +159,10 @@ fn hindrance(connection: &Connection, new: &Subscription) -> rusqlite::Result<Op
     Ok((is_permitted == Some(false)).then_some(Kept::Refused))
 }
 
-fn insert(connection: &Connection, new: &Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<usize> {
+fn insert(writer: &Writer, new: &Subscription, key: Option<&IdempotencyKey>) -> rusqlite::Result<usize> {
+    writer.watched.borrow_mut().take(new.line);
     let credential = new.credential.as_ref();
-    connection
+    writer
         .prepare_cached(
             "INSERT INTO subscription (id, publisher, api, contract, client, purpose, scope, line, device, event_type,
                                        sink, credential, credential_expires_at, initial_event, max_events, expires_at,
@@ -311,12 +312,15 @@ fn set_active(writer: &Writer, id: SubscriptionId, is_active: bool, now: Timesta
     if subscription.status.has_ended() || subscription.status == status {
         return Ok(());
     }
+    // It is none of its line's that are known, or will not be any more.
+    writer.watched.borrow_mut().take(subscription.line);
     set_status(writer, id, status)?;
     make(writer, id, &Notice::Updated { is_active }, now, now)
 }
 
-fn set_status(connection: &Connection, id: SubscriptionId, status: SubscriptionStatus) -> rusqlite::Result<()> {
-    connection
+fn set_status(writer: &Writer, id: SubscriptionId, status: SubscriptionStatus) -> rusqlite::Result<()> {
+    writer.watched.borrow_mut().forget(id);
+    writer
         .prepare_cached("UPDATE subscription SET status = ?2 WHERE id = ?1")?
         .execute(params![id.as_bytes(), written_status(status)])
         .map(drop)
@@ -381,34 +385,61 @@ pub(super) fn are_any_alive(connection: &Connection) -> rusqlite::Result<bool> {
 /// Makes what subscriptions are told of a line that was changed. Whose time is over is told nothing, even if nobody
 /// has ended it yet.
 pub(super) fn tell_change(writer: &Writer, before: &Line, after: &Line, now: Timestamp) -> rusqlite::Result<()> {
-    for event in events(before, after) {
-        let subscriptions: Vec<Told> = writer
-            .prepare_cached(concat!(
-                "SELECT ",
-                columns!(),
-                ", ",
-                told_columns!(),
-                " FROM ",
-                counted!(),
-                "
-                 WHERE s.line = ?1 AND s.status = 'active' AND s.event_type = ?2
-                   AND (s.expires_at IS NULL OR s.expires_at > ?3)
-                 ORDER BY s.id"
-            ))?
-            .query_map(
-                params![after.id.as_bytes(), event.fact.event_type().as_str(), now.unix_nanoseconds()],
-                delivery::told,
-            )?
-            .collect::<rusqlite::Result<_>>()?;
-        for mut told in subscriptions {
-            delivery::tell(writer, &mut told, &Notice::Event(event.fact), event.at, now)?;
+    let events = events(before, after);
+    if events.is_empty() {
+        return Ok(());
+    }
+    let known = writer.watched.borrow_mut().take(after.id);
+    let mut subscriptions = known.map_or_else(|| active_about(writer, after.id), Ok)?;
+    for event in events {
+        let concerned = subscriptions.iter_mut().filter(|told| {
+            let Subscription { event_type, status, expires_at, .. } = &told.subscription;
+            *event_type == event.fact.event_type()
+                && *status == SubscriptionStatus::Active
+                && expires_at.is_none_or(|expires_at| expires_at > now)
+        });
+        for told in concerned {
+            delivery::tell(writer, told, &Notice::Event(event.fact), event.at, now)?;
         }
     }
+    subscriptions.retain(|told| told.subscription.status == SubscriptionStatus::Active);
+    writer.watched.borrow_mut().keep(after.id, subscriptions);
     Ok(())
+}
+
+/// The active subscriptions about a line.
+fn active_about(connection: &Connection, line: LineId) -> rusqlite::Result<Vec<Told>> {
+    connection
+        .prepare_cached(concat!(
+            "SELECT ",
+            columns!(),
+            ", ",
+            told_columns!(),
+            " FROM ",
+            counted!(),
+            " WHERE s.line = ?1 AND s.status = 'active' ORDER BY s.id"
+        ))?
+        .query_map([line.as_bytes()], delivery::told)?
+        .collect()
+}
+
+/// Fails where what is remembered is not what is stored.
+#[cfg(test)]
+pub(super) fn verify_watched(writer: &Writer) {
+    for (line, told) in writer.watched.borrow().all() {
+        let stored = active_about(writer, line).unwrap();
+        let facts = |told: &[Told]| {
+            told.iter()
+                .map(|told| (told.subscription.clone(), told.last_sequence, told.has_to_wait(writer).unwrap()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(facts(told), facts(&stored));
+    }
 }
 
 /// Ends the subscriptions about a line, and deletes whatever in them is about it.
 pub(super) fn forget(writer: &Writer, line: LineId, now: Timestamp) -> rusqlite::Result<()> {
+    writer.watched.borrow_mut().take(line);
     let about = identifiers(writer, "SELECT id FROM subscription WHERE line = ?1", params![line.as_bytes()])?;
     for id in about {
         let description = Some("the line has ended".to_owned());
