@@ -241,7 +241,7 @@ keys! {
     /// subscription is forgotten with the last of its events.
     delivery_retention: Duration = ["7 days"];
 
-    /// How long dead letters are kept, which can be replayed.
+    /// How long dead letters are kept, which can be replayed, counted from when they were given up.
     dead_letter_retention: Duration = ["30 days"];
 
     /// Whether the newest version of each of CAMARA's APIs stands at `/<api>/vwip` as well.

@@ -174,19 +174,17 @@ impl Deliveries for Forgetful {
 
     async fn record(&self, attempts: Arc<[Attempt]>) -> Result<(), StoreError> {
         let fails = |left: usize| left.checked_sub(1);
-        match self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails) {
-            Ok(_) => Err(StoreError::Failed { action: "commit", cause: "the disk is full".into() }),
-            Err(_) => {
-                let dead = attempts.iter().find(|attempt| attempt.outcome == Outcome::Dead).cloned();
-                self.store.record(attempts).await?;
-                if let Some(Attempt { subscription, sequence, at, .. }) = dead {
-                    // The operator is faster than whoever waits for the record.
-                    self.store.replay(Replayed::One(subscription, sequence), at).await?;
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                Ok(())
-            }
+        if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+            return Err(StoreError::Failed { action: "commit", cause: "the disk is full".into() });
         }
+        let dead = attempts.iter().find(|attempt| attempt.outcome == Outcome::Dead).cloned();
+        self.store.record(attempts).await?;
+        if let Some(Attempt { subscription, sequence, at, .. }) = dead {
+            // The operator is faster than whoever waits for the record.
+            self.store.replay(Replayed::One(subscription, sequence), at).await?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
     }
 
     fn deliveries(&self, subscription: SubscriptionId, limit: u32) -> Result<Vec<Delivery>, StoreError> {

@@ -244,13 +244,12 @@ impl Outbound {
         request: impl FnOnce(&Client, Url) -> RequestBuilder,
     ) -> Result<Response, OutboundError> {
         // A literal address is not resolved, so this is where it is judged.
-        let url = match self.admitted.get(url) {
-            Some(admitted) => admitted,
-            None => {
-                let admitted = self.admit(url)?;
-                self.admitted.insert(url.into(), admitted.clone());
-                admitted
-            }
+        let url = if let Some(admitted) = self.admitted.get(url) {
+            admitted
+        } else {
+            let admitted = self.admit(url)?;
+            self.admitted.insert(url.into(), admitted.clone());
+            admitted
         };
         let request = request(self.client()?, url);
         // One deadline for all of it: the reading of the body counts too.

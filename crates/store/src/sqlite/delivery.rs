@@ -210,7 +210,7 @@ pub(super) use told_columns;
 /// Reads a subscription's columns and [`told_columns`].
 pub(super) fn told(row: &Row<'_>) -> rusqlite::Result<Told> {
     let first = subscription::WIDTH;
-    let state = row.get_ref(first + 1)?.as_str_or_null()?.map(|state| DeliveryState::named(state));
+    let state = row.get_ref(first + 1)?.as_str_or_null()?.map(DeliveryState::named);
     let newest = match state.flatten() {
         Some(DeliveryState::Pending) if !row.get::<_, bool>(first + 2)? => Newest::Waits,
         None | Some(DeliveryState::Delivered | DeliveryState::Dead) => Newest::Settled,
