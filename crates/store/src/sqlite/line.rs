@@ -12,7 +12,7 @@ use rusqlite::{
     types::{Type, ValueRef},
 };
 
-use super::{SqliteStore, Writer, damaged, failed, subscription};
+use super::{SqliteStore, Writer, damaged, failed, subscription, watched::WatchedLine};
 
 /// How many lines are written between two calls of `progress`.
 const STEP: usize = 10_000;
@@ -91,20 +91,29 @@ fn forget(writer: &Writer, id: LineId, now: Timestamp) -> Result<(), StoreError>
 /// Puts lines, and makes what subscriptions are to be told of that.
 fn put_and_tell(writer: &Writer, lines: &[Line], now: Timestamp, progress: &dyn Fn(usize)) -> Result<(), StoreError> {
     if !subscription::are_any_alive(writer).map_err(failed("look for subscriptions"))? {
+        writer.watched.borrow_mut().clear();
         return put(writer, lines, progress);
     }
     let telling = |line: &Line| -> rusqlite::Result<()> {
-        match of_number(writer, line.phone_number)?.filter(|before| before.id == line.id) {
-            Some(before) if is_same_but_status(&before, line) => {
-                set_status(writer, line)?;
-                subscription::tell_change(writer, &before, line, now)
+        let known = writer.watched.borrow_mut().take(line.id);
+        let (before, told) = match known.filter(|known| known.line.phone_number == line.phone_number) {
+            Some(WatchedLine { line, told }) => (Some(line), Some(told)),
+            None => (of_number(writer, line.phone_number)?, None),
+        };
+        // Another line that had the number is gone.
+        let before = before.filter(|before| {
+            before.id == line.id || {
+                writer.watched.borrow_mut().take(before.id);
+                false
             }
-            Some(before) => {
-                insert(writer, line)?;
-                subscription::tell_change(writer, &before, line, now)
-            }
-            None => insert(writer, line),
+        });
+        let Some(before) = before else { return insert(writer, line) };
+        if is_same_but_status(&before, line) {
+            set_status(writer, line)?;
+        } else {
+            insert(writer, line)?;
         }
+        subscription::tell_change(writer, &before, line, told, now)
     };
     each(lines, progress, telling).map_err(failed("put lines and tell of their changes"))
 }

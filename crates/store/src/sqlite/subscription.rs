@@ -18,6 +18,7 @@ use super::{
     consent, damaged,
     delivery::{self, GivenUp, Told, give_up, go_on, make, told_columns},
     failed, line,
+    watched::WatchedLine,
 };
 
 /// The columns of a subscription, in the order in which [`subscription`] reads them.
@@ -382,17 +383,23 @@ pub(super) fn are_any_alive(connection: &Connection) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM subscription WHERE status IN ('active', 'inactive') LIMIT 1")?.exists([])
 }
 
-/// Makes what subscriptions are told of a line that was changed. Whose time is over is told nothing, even if nobody
-/// has ended it yet.
-pub(super) fn tell_change(writer: &Writer, before: &Line, after: &Line, now: Timestamp) -> rusqlite::Result<()> {
+/// Makes what subscriptions are told of a line that was changed; those that are active are `told`, if that is known.
+/// Whose time is over is told nothing, even if nobody has ended it yet.
+pub(super) fn tell_change(
+    writer: &Writer,
+    before: &Line,
+    after: &Line,
+    told: Option<Vec<Told>>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     let events = events(before, after);
-    if events.is_empty() {
-        return Ok(());
-    }
-    let known = writer.watched.borrow_mut().take(after.id);
-    let mut subscriptions = known.map_or_else(|| active_about(writer, after.id), Ok)?;
+    let mut told = match told {
+        Some(told) => told,
+        None if events.is_empty() => return Ok(()),
+        None => active_about(writer, after.id)?,
+    };
     for event in events {
-        let concerned = subscriptions.iter_mut().filter(|told| {
+        let concerned = told.iter_mut().filter(|told| {
             let Subscription { event_type, status, expires_at, .. } = &told.subscription;
             *event_type == event.fact.event_type()
                 && *status == SubscriptionStatus::Active
@@ -402,8 +409,8 @@ pub(super) fn tell_change(writer: &Writer, before: &Line, after: &Line, now: Tim
             delivery::tell(writer, told, &Notice::Event(event.fact), event.at, now)?;
         }
     }
-    subscriptions.retain(|told| told.subscription.status == SubscriptionStatus::Active);
-    writer.watched.borrow_mut().keep(after.id, subscriptions);
+    told.retain(|told| told.subscription.status == SubscriptionStatus::Active);
+    writer.watched.borrow_mut().keep(WatchedLine { line: after.clone(), told });
     Ok(())
 }
 
@@ -426,8 +433,9 @@ fn active_about(connection: &Connection, line: LineId) -> rusqlite::Result<Vec<T
 /// Fails where what is remembered is not what is stored.
 #[cfg(test)]
 pub(super) fn verify_watched(writer: &Writer) {
-    for (line, told) in writer.watched.borrow().all() {
-        let stored = active_about(writer, line).unwrap();
+    for WatchedLine { line, told } in writer.watched.borrow().all() {
+        assert_eq!(line::find(writer, line.id).unwrap().as_ref(), Some(line));
+        let stored = active_about(writer, line.id).unwrap();
         let facts = |told: &[Told]| {
             told.iter()
                 .map(|told| (told.subscription.clone(), told.last_sequence, told.has_to_wait(writer).unwrap()))
