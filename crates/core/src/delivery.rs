@@ -1,4 +1,4 @@
-use std::{collections::HashSet, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -188,7 +188,7 @@ pub struct Due {
     pub delivery: Delivery,
     /// Its subscription, as it was then.
     pub subscription: Subscription,
-    /// How often the store had given something up when this was read: [`Deliveries::is_pending`] looks again if it has
+    /// How often the store had given something up when this was read: [`Deliveries::current`] looks again if it has
     /// since.
     pub as_of: u64,
 }
@@ -278,9 +278,9 @@ pub trait Deliveries: Send + Sync {
     /// What can be sent to a sink at `now`.
     fn due(&self, wanted: &Wanted, now: Timestamp) -> Result<Found, StoreError>;
 
-    /// Whether a delivery is still to be sent, as far as is committed: its subscriber may have withdrawn consent since
-    /// it was read. Costs nothing as long as nobody has.
-    fn is_pending(&self, due: &Due) -> Result<bool, StoreError>;
+    /// A delivery as it is by now, as far as is committed; `None` if it is not to be sent any more: its subscriber may
+    /// have withdrawn consent since it was read, or its line have ended. Costs nothing as long as nobody has.
+    fn current<'a>(&self, due: &'a Due) -> Result<Option<Cow<'a, Due>>, StoreError>;
 
     /// Records what came of attempts, all in one transaction.
     async fn record(&self, attempts: Arc<[Attempt]>) -> Result<(), StoreError>;

@@ -1,6 +1,7 @@
 //! The dispatcher between a store that is real and sinks that are not.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     net::SocketAddr,
     sync::{
@@ -160,8 +161,8 @@ impl Deliveries for Forgetful {
         self.store.made().await
     }
 
-    fn is_pending(&self, due: &Due) -> Result<bool, StoreError> {
-        self.store.is_pending(due)
+    fn current<'a>(&self, due: &'a Due) -> Result<Option<Cow<'a, Due>>, StoreError> {
+        self.store.current(due)
     }
 
     fn due_sinks(&self) -> Result<Vec<DueSink>, StoreError> {

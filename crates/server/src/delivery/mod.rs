@@ -28,6 +28,7 @@ mod signer;
 mod witness;
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -54,8 +55,8 @@ use crate::{
 /// How long before the credential of a sink expires its subscription is ended, so that it still can be told.
 pub(crate) const CREDENTIAL_LEAD: Duration = Duration::from_mins(1);
 
-/// How long until a delivery is tried again that could not be told to the audit log.
-const AUDIT_PAUSE: Duration = Duration::from_secs(1);
+/// How long until a delivery is tried again that could not be sent for a reason of ours.
+const OUR_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends what is to be told.
 pub(crate) struct Delivering {
@@ -100,13 +101,6 @@ pub(crate) async fn sweep(delivering: &Delivering, settled: Duration, dead: Dura
     }
 }
 
-/// Why a delivery cannot be sent, and what becomes of it.
-#[derive(Debug)]
-struct Unwritable {
-    outcome: Outcome,
-    why: &'static str,
-}
-
 /// What an attempt tells of its sink.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Verdict {
@@ -126,23 +120,20 @@ struct Judged {
     verdict: Verdict,
 }
 
+impl Judged {
+    /// Nothing was sent, which says nothing of the sink.
+    fn not_sent(outcome: Outcome, why: &str) -> Self {
+        Self { outcome, description: why.to_owned(), verdict: Verdict::Unknown }
+    }
+}
+
 impl Delivering {
     /// Sends one delivery, once.
     async fn send(&self, due: &Due) -> (Attempt, Verdict) {
         let began = Instant::now();
-        let not_sent =
-            |outcome, description: &str| Judged { outcome, description: description.into(), verdict: Verdict::Unknown };
         let mut is_refused = false;
-        let judged = match self.letter(due) {
-            Err(Unwritable { outcome, why }) => not_sent(outcome, why),
-            Ok(_) if self.witness.record(due, "sent").await.is_err() => {
-                let at = self.clock.now().plus(AUDIT_PAUSE);
-                not_sent(Outcome::Postponed { at }, "not sent: the audit log cannot be written")
-            }
-            // At the last moment: the subscriber may have said no meanwhile.
-            Ok(_) if !self.deliveries.is_pending(due).unwrap_or(true) => {
-                not_sent(Outcome::Dropped, "not sent: it was given up meanwhile")
-            }
+        let judged = match self.prepare(due).await {
+            Err(not_sent) => not_sent,
             Ok(letter) => {
                 let reply = self.courier.post(letter).await;
                 is_refused = matches!(reply, Err(OutboundError::Refused(_)));
@@ -158,6 +149,25 @@ impl Delivering {
         };
         self.count(due, labelled, began.elapsed());
         self.attempt(due, judged)
+    }
+
+    /// What is sent, once it stands in the audit log; or what comes of not sending it.
+    async fn prepare(&self, due: &Due) -> Result<Letter, Judged> {
+        let letter = self.letter(due)?;
+        let postponed = |why| Judged::not_sent(Outcome::Postponed { at: self.clock.now().plus(OUR_PAUSE) }, why);
+        if self.witness.record(due, "sent").await.is_err() {
+            return Err(postponed("not sent: the audit log cannot be written"));
+        }
+        // At the last moment: the subscriber may have said no meanwhile.
+        match self.deliveries.current(due) {
+            Ok(Some(Cow::Borrowed(_))) => Ok(letter),
+            Ok(Some(Cow::Owned(current))) => self.letter(&current),
+            Ok(None) => Err(Judged::not_sent(Outcome::Dropped, "not sent: it was given up meanwhile")),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a delivery cannot be read; trying again");
+                Err(postponed("not sent: the database cannot be read"))
+            }
+        }
     }
 
     /// An attempt that was not waited for to its end.
@@ -185,19 +195,19 @@ impl Delivering {
     }
 
     /// What is sent, or why nothing is: what another release or another key could send can be replayed by these.
-    fn letter(&self, due: &Due) -> Result<Letter, Unwritable> {
-        let dead = |why| Unwritable { outcome: Outcome::Dead, why };
+    fn letter(&self, due: &Due) -> Result<Letter, Judged> {
+        let dead = |why| Judged::not_sent(Outcome::Dead, why);
         let (delivery, subscription) = (&due.delivery, &due.subscription);
         let (publisher, face) =
-            face_of(subscription).ok_or(dead("this release does not know the version of its API"))?;
+            face_of(subscription).ok_or_else(|| dead("this release does not know the version of its API"))?;
         let source = format!("{}{}", self.base_url, publisher.root);
         let body = (face.write_event)(face, subscription, delivery, &source)
-            .ok_or(Unwritable { outcome: Outcome::Dropped, why: "its version does not tell this" })?;
+            .ok_or_else(|| Judged::not_sent(Outcome::Dropped, "its version does not tell this"))?;
         let token = match &subscription.credential {
             None => None,
             Some(credential) => {
                 let token = self.keyring.open(&credential.sealed).ok().and_then(|token| String::from_utf8(token).ok());
-                Some(token.ok_or(dead("its credential cannot be read with this secrets key"))?.into())
+                Some(token.ok_or_else(|| dead("its credential cannot be read with this secrets key"))?.into())
             }
         };
         let id = event_id(delivery);

@@ -1,6 +1,9 @@
 //! The outbox.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering},
+};
 
 use async_trait::async_trait;
 use attache_core::{
@@ -48,18 +51,26 @@ impl Deliveries for SqliteStore {
             .map_err(failed("read the deliveries that are due"))
     }
 
-    fn is_pending(&self, due: &Due) -> Result<bool, StoreError> {
-        if self.wakes.given_up.load(Ordering::Acquire) == due.as_of {
-            return Ok(true);
+    fn current<'a>(&self, due: &'a Due) -> Result<Option<Cow<'a, Due>>, StoreError> {
+        let as_of = self.wakes.given_up.load(Ordering::Acquire);
+        if as_of == due.as_of {
+            return Ok(Some(Cow::Borrowed(due)));
         }
+        let Delivery { subscription, sequence, .. } = due.delivery;
         self.read_now(|connection| {
-            connection
+            let position: Option<i64> = connection
                 .prepare_cached(
-                    "SELECT 1 FROM delivery WHERE subscription = ?1 AND sequence = ?2 AND state = 'pending'",
+                    "SELECT position FROM delivery WHERE subscription = ?1 AND sequence = ?2 AND state = 'pending'",
                 )?
-                .exists(params![due.delivery.subscription.as_bytes(), due.delivery.sequence.cast_signed()])
+                .query_one(params![subscription.as_bytes(), sequence.cast_signed()], |row| row.get(0))
+                .optional()?;
+            let read = |position| {
+                let (delivery, subscription) = read(connection, position)?;
+                Ok(Cow::Owned(Due { delivery, subscription, as_of }))
+            };
+            position.map(read).transpose()
         })
-        .map_err(failed("look for a delivery"))
+        .map_err(failed("read a delivery again"))
     }
 
     async fn record(&self, attempts: Arc<[Attempt]>) -> Result<(), StoreError> {

@@ -338,8 +338,12 @@ async fn a_line_that_ends_takes_its_subscriptions_along() {
     Lines::remove(&world.store, LineId::from_bytes([9; 16]), at(51)).await.unwrap();
     let left = world.get(1);
     assert_eq!(left.status, SubscriptionStatus::Ended(EndReason::NetworkTerminated));
-    // Its end is told, and names it no more.
+    // Its end is told, and names it no more; nor does what was read before.
     assert_eq!((left.line, left.device), (LineId::from_bytes([0; 16]), None));
+    let read_before = world.made().due.remove(0);
+    assert!(read_before.subscription.device.is_some());
+    let current = world.store.current(&read_before).unwrap().unwrap();
+    assert_eq!((current.delivery.sequence, &current.subscription.device), (1, &None));
     let sent: Vec<_> = world.send_all().await.into_iter().map(|(_, sequence, _)| sequence).collect();
     assert_eq!(sent, [1, 3]);
 }
@@ -723,7 +727,7 @@ async fn what_was_given_up_is_not_pending_any_more_for_who_has_read_it_before() 
     world.made();
     world.put(line("26201", 7)).await;
     let (handed_over, found) = (world.made().due.remove(0), world.due().remove(0));
-    let is_pending = |due: &Due| world.store.is_pending(due).unwrap();
+    let is_pending = |due: &Due| world.store.current(due).unwrap().is_some();
     assert!(is_pending(&handed_over) && is_pending(&found));
     world
         .store

@@ -450,18 +450,20 @@ pub(super) fn forget(writer: &Writer, line: LineId, now: Timestamp) -> rusqlite:
     writer.watched.borrow_mut().take(line);
     let about = identifiers(writer, "SELECT id FROM subscription WHERE line = ?1", params![line.as_bytes()])?;
     for id in about {
-        let description = Some("the line has ended".to_owned());
-        end(writer, id, EndReason::NetworkTerminated, description, now, now)?;
-        writer
-            .prepare_cached("DELETE FROM delivery WHERE subscription = ?1 AND notice NOT LIKE 'subscription-%'")?
-            .execute([id.as_bytes()])?;
-        go_on(writer, id, 0, None)?;
+        // First, so that not even its end names the line; and whoever has read it before looks again.
         writer
             .prepare_cached(
                 "UPDATE subscription SET line = zeroblob(16), device = NULL, idempotency_key = NULL, request = NULL
                  WHERE id = ?1",
             )?
             .execute([id.as_bytes()])?;
+        writer.gives_up.set(true);
+        let description = Some("the line has ended".to_owned());
+        end(writer, id, EndReason::NetworkTerminated, description, now, now)?;
+        writer
+            .prepare_cached("DELETE FROM delivery WHERE subscription = ?1 AND notice NOT LIKE 'subscription-%'")?
+            .execute([id.as_bytes()])?;
+        go_on(writer, id, 0, None)?;
     }
     Ok(())
 }
