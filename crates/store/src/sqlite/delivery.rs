@@ -159,7 +159,13 @@ impl Deliveries for SqliteStore {
 
     fn oldest_pending(&self) -> Result<Option<Timestamp>, StoreError> {
         self.read_now(|connection| {
-            let mut oldest = connection.prepare_cached("SELECT min(made_at) FROM delivery WHERE state = 'pending'")?;
+            let mut oldest = connection.prepare_cached(
+                "SELECT min(made_at) FROM (
+                     SELECT min(made_at) AS made_at FROM delivery INDEXED BY delivery_by_due WHERE due_at IS NOT NULL
+                     UNION ALL
+                     SELECT min(made_at) FROM delivery INDEXED BY delivery_waiting
+                     WHERE state = 'pending' AND due_at IS NULL)",
+            )?;
             oldest.query_one([], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Timestamp::from_unix_nanoseconds)))
         })
         .map_err(failed("look for the oldest delivery"))
