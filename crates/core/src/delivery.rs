@@ -201,7 +201,7 @@ impl Made {
     pub fn add(&mut self, due: Due) {
         if self.due.len() < MOST_MADE {
             self.due.push(due);
-        } else if !self.sinks.contains(&due.subscription.sink) {
+        } else {
             self.sinks.insert(due.subscription.sink);
         }
     }

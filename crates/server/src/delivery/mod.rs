@@ -74,8 +74,6 @@ pub(crate) struct Delivering {
 
 /// Sends what is due, until the server stops.
 pub(crate) async fn run(delivering: Arc<Delivering>, stopping: CancellationToken) {
-    // What ended while the server was down is to be told before what has happened since.
-    end_due(&delivering).await;
     Dispatcher::new(delivering, Bounds::USUAL).run(stopping).await;
 }
 

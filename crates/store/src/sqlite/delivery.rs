@@ -216,15 +216,20 @@ impl Told {
     }
 }
 
-/// The columns behind those of the subscription that [`told`] reads, from the same tables.
-macro_rules! told_columns {
+/// The beginning of a query for what [`told`] reads: a subscription's columns, and three behind them.
+macro_rules! select_told {
     () => {
-        "max(s.last_sequence, ifnull(newest.sequence, 0)), newest.state, newest.is_replay"
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", max(s.last_sequence, ifnull(newest.sequence, 0)), newest.state, newest.is_replay FROM ",
+            counted!()
+        )
     };
 }
-pub(super) use told_columns;
+pub(super) use select_told;
 
-/// Reads a subscription's columns and [`told_columns`].
+/// Reads a row of [`select_told`].
 pub(super) fn told(row: &Row<'_>) -> rusqlite::Result<Told> {
     let first = subscription::WIDTH;
     let state = row.get_ref(first + 1)?.as_str_or_null()?.map(DeliveryState::named);
@@ -246,17 +251,8 @@ pub(super) fn make(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     writer.watched.borrow_mut().forget(id);
-    let mut told = writer
-        .prepare_cached(concat!(
-            "SELECT ",
-            columns!(),
-            ", ",
-            told_columns!(),
-            " FROM ",
-            counted!(),
-            " WHERE s.id = ?1"
-        ))?
-        .query_one([id.as_bytes()], told)?;
+    let mut told =
+        writer.prepare_cached(concat!(select_told!(), " WHERE s.id = ?1"))?.query_one([id.as_bytes()], told)?;
     tell(writer, &mut told, notice, at, now)
 }
 

@@ -16,7 +16,7 @@ use super::{
     SqliteStore, Writer,
     client::text,
     consent, damaged,
-    delivery::{self, GivenUp, Told, give_up, go_on, make, told_columns},
+    delivery::{self, GivenUp, Told, give_up, go_on, make, select_told},
     failed, line,
     watched::WatchedLine,
 };
@@ -428,15 +428,7 @@ pub(super) fn tell_change(
 /// The active subscriptions about a line.
 fn active_about(connection: &Connection, line: LineId) -> rusqlite::Result<Vec<Told>> {
     connection
-        .prepare_cached(concat!(
-            "SELECT ",
-            columns!(),
-            ", ",
-            told_columns!(),
-            " FROM ",
-            counted!(),
-            " WHERE s.line = ?1 AND s.status = 'active' ORDER BY s.id"
-        ))?
+        .prepare_cached(concat!(select_told!(), " WHERE s.line = ?1 AND s.status = 'active' ORDER BY s.id"))?
         .query_map([line.as_bytes()], delivery::told)?
         .collect()
 }
